@@ -1,0 +1,140 @@
+//! The error object of the protocol and its codes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Error codes: those of the specification's table and the two that the Go library adds (8 and 999).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Code {
+    /// The plugin does not support the configuration's version.
+    IncompatibleVersion = 1,
+    /// A configuration field, named in the message, is not supported.
+    UnsupportedField = 2,
+    /// The container is unknown; the runtime need not clean up.
+    UnknownContainer = 3,
+    /// A required environment variable, named in the message, is missing or wrong.
+    InvalidEnvironment = 4,
+    /// Reading or writing failed.
+    Io = 5,
+    /// The configuration could not be decoded.
+    Decode = 6,
+    /// The configuration makes no sense.
+    InvalidConfig = 7,
+    /// The container's network namespace is the plugin's own.
+    SameNamespace = 8,
+    /// A transient condition; the runtime should try again.
+    TryAgain = 11,
+    /// STATUS: an ADD could not be served now.
+    NotAvailable = 50,
+    /// STATUS: as 50, and running containers may have limited connectivity too.
+    LimitedConnectivity = 51,
+    /// Any other failure, as the Go plugins report it.
+    Internal = 999,
+}
+
+/// The error object a failing plugin prints: `{"code": …, "msg": …, "details": …}`.
+///
+/// `msg` says what failed, naming object, step and cause; `details` says what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    /// See [`Code`]; plugins of others may use any number from 100 upwards.
+    #[serde(default)]
+    pub code: u32,
+    /// What failed.
+    #[serde(default)]
+    pub msg: String,
+    /// More of it, or the way out. Not printed when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub details: String,
+}
+
+impl Error {
+    /// An error without details.
+    pub fn new(code: Code, msg: impl Into<String>) -> Self {
+        Self {
+            code: code as u32,
+            msg: msg.into(),
+            details: String::new(),
+        }
+    }
+
+    /// A failure with no code of its own.
+    pub fn internal(msg: impl fmt::Display) -> Self {
+        Self::new(Code::Internal, msg.to_string())
+    }
+
+    /// The same error with `details`, replacing earlier ones.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    /// The same error, its message preceded by what was being done.
+    #[must_use]
+    pub fn context(mut self, doing: impl fmt::Display) -> Self {
+        self.msg = format!("{doing}: {}", self.msg);
+        self
+    }
+
+    /// Adds a further sentence to the details.
+    pub fn push_details(&mut self, more: impl fmt::Display) {
+        if !self.details.is_empty() {
+            self.details.push_str("; ");
+        }
+        self.details.push_str(&more.to_string());
+    }
+
+    /// Joins the failures of steps that did not stop each other; `None` if there were none.
+    pub fn join(errors: Vec<Self>) -> Option<Self> {
+        errors.into_iter().reduce(|mut all, next| {
+            all.push_details(format_args!("also: {next}"));
+            all
+        })
+    }
+
+    /// The object as plugins print it: indented by four blanks, no newline at the end.
+    pub fn to_json(&self) -> String {
+        crate::json::to_pretty(self)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)?;
+        if !self.details.is_empty() {
+            write!(f, "; {}", self.details)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_left_out_when_empty_and_shown_after_a_semicolon() {
+        let plain = Error::new(Code::InvalidConfig, "missing network name");
+        assert_eq!(
+            plain.to_json(),
+            "{\n    \"code\": 7,\n    \"msg\": \"missing network name\"\n}"
+        );
+        assert_eq!(plain.to_string(), "missing network name");
+        assert_eq!(
+            plain.details("add one").to_string(),
+            "missing network name; add one"
+        );
+    }
+
+    #[test]
+    fn joined_errors_keep_the_first_code_and_every_text() {
+        let all = Error::join(vec![Error::new(Code::Io, "a"), Error::internal("b")]).unwrap();
+        assert_eq!((all.code, all.to_string().as_str()), (5, "a; also: b"));
+        assert_eq!(Error::join(vec![]), None);
+    }
+}

@@ -1,0 +1,17 @@
+//! JSON by the rules of Go's decoder and encoder, which every CNI configuration in the field assumes.
+//!
+//! Reading: keys of typed objects match without regard to case, the last of a repeated key wins,
+//! unknown keys are ignored, `null` leaves a field at its zero value, integers have no fraction,
+//! invalid UTF-8 and lone surrogates become U+FFFD. containerd depends on the letter case, see
+//! `portMappings`. Writing: four blanks of indentation, and `<`, `>`, `&` escaped.
+
+mod decode;
+mod lenient;
+mod node;
+mod text;
+mod write;
+
+pub use decode::DecodeError;
+pub use node::Node;
+pub use text::read_value;
+pub use write::{to_compact, to_pretty};

@@ -1,0 +1,341 @@
+//! What a runtime asks of a plugin: environment variables and a configuration on standard input.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+
+use crate::json::Node;
+use crate::{
+    Attachments, CniResult, Code, Error, ReleaseNumber, SpecVersion, check_container_id,
+    check_interface_name, check_network_name, env,
+};
+
+/// The largest configuration accepted, in bytes. Ten thousand attachments of a GC take one megabyte.
+pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
+
+/// The verbs of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Attach a container to a network.
+    Add,
+    /// Take an attachment away.
+    Del,
+    /// Report whether an attachment is as ADD left it (since 0.4.0).
+    Check,
+    /// Take away what belongs to no listed attachment (since 1.1.0).
+    Gc,
+    /// Report whether ADD would work now (since 1.1.0).
+    Status,
+    /// Report the supported versions.
+    Version,
+}
+
+impl Command {
+    /// The verb as `CNI_COMMAND` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Del => "DEL",
+            Self::Check => "CHECK",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Add,
+            Self::Del,
+            Self::Check,
+            Self::Gc,
+            Self::Status,
+            Self::Version,
+        ]
+        .into_iter()
+        .find(|command| command.as_str() == text)
+    }
+
+    /// Whether the verb is about one attachment.
+    const fn is_attachment(self) -> bool {
+        matches!(self, Self::Add | Self::Del | Self::Check)
+    }
+
+    /// Whether the variable must be set for this verb.
+    fn requires(self, variable: &str) -> bool {
+        match variable {
+            env::CONTAINER_ID | env::IFNAME => self.is_attachment(),
+            env::NETNS => matches!(self, Self::Add | Self::Check),
+            env::PATH => self != Self::Version,
+            _ => variable == env::COMMAND,
+        }
+    }
+
+    /// The version that introduced the verb, where a configuration may be too old for it.
+    const fn since(self) -> Option<SpecVersion> {
+        match self {
+            Self::Check => Some(SpecVersion::V0_4_0),
+            Self::Gc | Self::Status => Some(SpecVersion::V1_1_0),
+            Self::Add | Self::Del | Self::Version => None,
+        }
+    }
+}
+
+/// What a plugin was started for.
+#[derive(Debug)]
+pub enum Incoming {
+    /// By a person: there is no `CNI_COMMAND`.
+    About,
+    /// To tell its versions. Standard input was not read.
+    Version,
+    /// To do something.
+    Verb(Box<Request>),
+}
+
+/// A request that passed every check that needs no knowledge of the plugin's own keys.
+#[derive(Debug)]
+pub struct Request {
+    /// The verb.
+    pub command: Command,
+    /// The container; empty for GC and STATUS.
+    pub container_id: String,
+    /// The container's namespace as the runtime wrote it; may be empty for DEL.
+    pub netns: PathBuf,
+    /// The interface inside the container; empty for GC and STATUS.
+    pub ifname: String,
+    /// `CNI_ARGS`, unparsed, since each plugin knows other keys.
+    pub args: String,
+    /// `CNI_PATH`, unsplit.
+    pub path: OsString,
+    /// Whether the container's namespace may be the plugin's own.
+    pub netns_override: bool,
+    /// The version of the configuration, in which the result is written.
+    pub version: SpecVersion,
+    /// The network's name.
+    pub network: String,
+    /// The configuration.
+    pub config: Node,
+    /// The configuration as it came, to be handed to delegates unchanged.
+    pub stdin: Vec<u8>,
+}
+
+impl Request {
+    /// Reads and checks a request, in the order of checks of the Go library's plugin skeleton.
+    ///
+    /// `variable` looks up environment variables, `supported` lists the plugin's versions, oldest
+    /// first. Codes: 4 environment, 5 standard input, 6 not JSON, 7 network name, 1 version.
+    pub fn read(
+        variable: impl Fn(&str) -> Option<OsString>,
+        stdin: &mut dyn Read,
+        supported: &[SpecVersion],
+    ) -> Result<Incoming, Error> {
+        let environment = Environment::read(variable)?;
+        let verb = match environment.command.as_str() {
+            "" => return Ok(Incoming::About),
+            text => Command::parse(text),
+        };
+        if verb == Some(Command::Version) {
+            return Ok(Incoming::Version);
+        }
+        let stdin = read_config(stdin)?;
+        let config = Node::read(&stdin).map_err(undecodable)?;
+        let network = name_of(&config)?;
+        let command = verb.ok_or_else(|| {
+            let msg = format!("unknown CNI_COMMAND: {}", environment.command);
+            Error::new(Code::InvalidEnvironment, msg)
+        })?;
+        let version = negotiate(command, &config, supported)?;
+        Ok(Incoming::Verb(Box::new(Self {
+            command,
+            container_id: environment.container_id,
+            netns: environment.netns.into(),
+            ifname: environment.ifname,
+            args: environment.args,
+            path: environment.path,
+            netns_override: environment.netns_override,
+            version,
+            network,
+            config,
+            stdin,
+        })))
+    }
+
+    /// The configuration as the plugin's own type; an error names the wrong key (code 6).
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.config.decode().map_err(undecodable)
+    }
+
+    /// As much of the configuration as can be read, for DEL; texts tell what was dropped.
+    pub fn decode_lenient<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), Error> {
+        let (value, dropped) = self.config.decode_lenient();
+        let dropped = dropped.iter().map(ToString::to_string).collect();
+        Ok((value.map_err(undecodable)?, dropped))
+    }
+
+    /// The result of the plugins before this one, if the runtime sent it.
+    pub fn prev_result(&self) -> Result<Option<CniResult>, Error> {
+        match self.config.field("prevResult") {
+            None | Some(Node::Null) => Ok(None),
+            Some(node) => Ok(Some(CniResult::from_prev_result(node, self.version)?)),
+        }
+    }
+
+    /// The attachments that GC must keep; an error (code 7) if the runtime listed none.
+    pub fn valid_attachments(&self) -> Result<Attachments, Error> {
+        Attachments::from_config(&self.config)
+    }
+
+    /// The namespace path as results show it.
+    pub fn sandbox(&self) -> String {
+        self.netns.to_string_lossy().into_owned()
+    }
+}
+
+fn undecodable(error: impl std::fmt::Display) -> Error {
+    Error::new(
+        Code::Decode,
+        format!("error unmarshall network config: {error}"),
+    )
+}
+
+/// The protocol's variables; unset and empty are the same.
+struct Environment {
+    command: String,
+    container_id: String,
+    netns: OsString,
+    ifname: String,
+    args: String,
+    path: OsString,
+    netns_override: bool,
+}
+
+impl Environment {
+    fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let raw = |name: &str| variable(name).unwrap_or_default();
+        let text = |name: &str| raw(name).to_string_lossy().into_owned();
+        let environment = Self {
+            command: text(env::COMMAND),
+            container_id: text(env::CONTAINER_ID),
+            netns: raw(env::NETNS),
+            ifname: text(env::IFNAME),
+            args: text(env::ARGS),
+            path: raw(env::PATH),
+            netns_override: matches!(
+                text(env::NETNS_OVERRIDE).to_lowercase().as_str(),
+                "1" | "true"
+            ),
+        };
+        environment.check(&raw)?;
+        Ok(environment)
+    }
+
+    /// A wrong value is reported before any missing one, missing ones all together.
+    fn check(&self, raw: &dyn Fn(&str) -> OsString) -> Result<(), Error> {
+        let command = Command::parse(&self.command);
+        let required = |name: &str| command.is_some_and(|command| command.requires(name));
+        if required(env::CONTAINER_ID) && !self.container_id.is_empty() {
+            check_container_id(&self.container_id)?;
+        }
+        if required(env::IFNAME) && !self.ifname.is_empty() {
+            check_interface_name(&self.ifname)?;
+            if raw(env::IFNAME).to_str().is_none() {
+                return Err(
+                    Error::new(Code::InvalidEnvironment, "interface name is not UTF-8")
+                        .details(format!("CNI_IFNAME is {}", raw(env::IFNAME).display())),
+                );
+            }
+        }
+        let missing: Vec<&str> = [env::CONTAINER_ID, env::NETNS, env::IFNAME, env::PATH]
+            .into_iter()
+            .filter(|name| required(name) && raw(name).is_empty())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let msg = format!("required env variables [{}] missing", missing.join(","));
+        Err(Error::new(Code::InvalidEnvironment, msg))
+    }
+}
+
+fn read_config(stdin: &mut dyn Read) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(4096);
+    stdin
+        .take(MAX_CONFIG_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::new(Code::Io, format!("error reading from stdin: {error}")))?;
+    if bytes.len() as u64 > MAX_CONFIG_BYTES {
+        return Err(undecodable(format_args!(
+            "it is larger than {MAX_CONFIG_BYTES} bytes"
+        )));
+    }
+    Ok(bytes)
+}
+
+fn name_of(config: &Node) -> Result<String, Error> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(default)]
+        name: String,
+    }
+    let Named { name } = config.decode().map_err(undecodable)?;
+    check_network_name(&name)?;
+    Ok(name)
+}
+
+/// The version of `config`, if verb and plugin both allow it.
+fn negotiate(
+    command: Command,
+    config: &Node,
+    supported: &[SpecVersion],
+) -> Result<SpecVersion, Error> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        #[serde(default, rename = "cniVersion")]
+        cni_version: String,
+    }
+    let undecodable = |error: &dyn std::fmt::Display| {
+        Error::new(
+            Code::Decode,
+            format!("decoding version from network config: {error}"),
+        )
+    };
+    let incompatible = |msg: String| Error::new(Code::IncompatibleVersion, msg);
+    let Versioned { cni_version } = config.decode().map_err(|error| undecodable(&error))?;
+    if let Some(since) = command.since() {
+        let asked: ReleaseNumber = cni_version.parse().map_err(|error| undecodable(&error))?;
+        let verb = command.as_str();
+        if asked < since.into() {
+            return Err(incompatible(format!(
+                "config version does not allow {verb}"
+            )));
+        }
+        if !supported
+            .iter()
+            .any(|version| ReleaseNumber::from(*version) >= asked)
+        {
+            return Err(incompatible(format!(
+                "plugin version does not allow {verb}"
+            )));
+        }
+    }
+    cni_version
+        .parse()
+        .ok()
+        .filter(|version| supported.contains(version))
+        .ok_or_else(|| {
+            incompatible("incompatible CNI versions".to_owned()).details(format!(
+                "config is \"{}\", plugin supports {}",
+                if cni_version.is_empty() {
+                    SpecVersion::V0_1_0.as_str()
+                } else {
+                    &cni_version
+                },
+                SpecVersion::listed(supported)
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests;

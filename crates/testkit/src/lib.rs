@@ -1,0 +1,77 @@
+//! Throw-away hosts, a process runner and peers for black-box tests.
+//!
+//! # A test file
+//!
+//! `tests/tests/<plugin>.rs`, with a `[[test]]` entry that says `harness = false`:
+//!
+//! ```ignore
+//! //! The bridge plugin, seen from outside.
+//! use serde_json::json;
+//!
+//! ferrule_testkit::test! {
+//!     /// Containers on one bridge reach each other, and DEL leaves nothing.
+//!     fn containers_reach_each_other(host, version in VERSIONS) {
+//!         let config = json!({ "cniVersion": version, "name": "net", "type": "bridge", /* … */ });
+//!         let container = host.netns("c1");
+//!         let bridge = host.plugin("bridge").container("c1").netns(&container).ifname("eth0");
+//!         let bridge = bridge.config(&config);
+//!         let before = host.snapshot().ignoring(&["cni0", "/var/lib/cni"]);
+//!         let result = bridge.add().succeeds().json();
+//!         assert!(host.ping("10.1.2.2"), "{result}");
+//!         bridge.del().succeeds().stdout_is("");
+//!         assert_same(&before, &host.snapshot().ignoring(&["cni0", "/var/lib/cni"]));
+//!     }
+//! }
+//! ferrule_testkit::main!();
+//! ```
+//!
+//! # What is there
+//!
+//! - [`test!`] declares a test: `fn name(host)`, `fn name(host, case in CASES)`, each optionally
+//!   with `needs [Ipvlan, Tool("dnsmasq")]` ([`Need`]). Each gets a private [`Host`].
+//! - [`Host`] makes containers ([`Host::netns`]) and calls ([`Host::plugin`],
+//!   [`Host::peer_plugin`], [`Host::cnitool`]), and takes a [`Snapshot`] of everything a plugin
+//!   could have left behind ([`Host::snapshot`], [`assert_same`]).
+//! - [`Namespace`] is what a host and a container have in common: `ip`, `ip_json`, `exec`,
+//!   `link`, `addresses`, `ping`, `listen_tcp`, `listen_udp`.
+//! - [`Call`] is a plugin call: its environment, its input, then `add()`, `del()`, `check()`,
+//!   `gc()`, `status()`, or `verb("…").run()`. [`Outcome`] judges what came out.
+//!
+//! Executables are taken from the cargo folder the test is in, or from `FERRULE_BIN_DIR`.
+//! Everything needs root.
+
+#![expect(
+    clippy::expect_used,
+    reason = "test support: a panic is how a test fails"
+)]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "test support: every judgement panics"
+)]
+
+mod binaries;
+mod call;
+mod host;
+mod namespace;
+mod needs;
+mod outcome;
+mod process;
+mod registry;
+mod snapshot;
+mod traffic;
+mod words;
+
+#[doc(hidden)]
+pub use inventory;
+
+pub use binaries::{PEER_FOLDER, folder as binaries_folder};
+pub use call::Call;
+pub use host::{Container, Host};
+pub use namespace::Namespace;
+pub use needs::Need;
+pub use outcome::{CniError, Outcome};
+pub use process::Running;
+pub use registry::{Test, VERSIONS, run_tests};
+pub use snapshot::{Snapshot, assert_same};
+pub use traffic::{TcpServer, UdpServer};
+pub use words::Words;

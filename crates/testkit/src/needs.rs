@@ -1,0 +1,211 @@
+//! What a test needs of the kernel and the machine, found out by trying.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::binaries::PEER_FOLDER;
+
+/// Something a test cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// Links of kind `ipvlan`.
+    Ipvlan,
+    /// Links of kind `macvlan`.
+    Macvlan,
+    /// Links of kind `vlan` (802.1Q).
+    Vlan8021q,
+    /// Links of kind `dummy`.
+    Dummy,
+    /// Links of kind `vrf`.
+    Vrf,
+    /// Links of kind `ifb`.
+    Ifb,
+    /// `tap` links, made through `/dev/net/tun`.
+    Tun,
+    /// Bridges that filter VLANs.
+    BridgeVlanFiltering,
+    /// IPv4 packets on bridges pass the packet filter (`br_netfilter`).
+    BridgeNetfilter,
+    /// The token bucket filter, `tc qdisc … tbf`.
+    TokenBucketFilter,
+    /// Redirecting packets that come in to another link: `ingress`, `u32`, `mirred`.
+    IngressRedirect,
+    /// IPv6 in the network stack.
+    Ipv6,
+    /// `nf_tables` with the `inet` family, address translation and sets.
+    Nftables,
+    /// The command `iptables` with address translation, whichever back end it has.
+    Iptables,
+    /// The command `ip6tables` with address translation, whichever back end it has.
+    Ip6tables,
+    /// Debian's Go plugins, package `containernetworking-plugins`.
+    PeerPlugins,
+    /// A command on the search path. The message says to install it.
+    Tool(&'static str),
+}
+
+impl Need {
+    /// Everything that depends on the kernel, and may therefore be found on the lab kernel.
+    pub const OF_KERNEL: &[Self] = &[
+        Self::Ipvlan,
+        Self::Macvlan,
+        Self::Vlan8021q,
+        Self::Dummy,
+        Self::Vrf,
+        Self::Ifb,
+        Self::Tun,
+        Self::BridgeVlanFiltering,
+        Self::BridgeNetfilter,
+        Self::TokenBucketFilter,
+        Self::IngressRedirect,
+        Self::Ipv6,
+        Self::Nftables,
+        Self::Iptables,
+        Self::Ip6tables,
+    ];
+
+    /// Whether the running kernel and machine have it. Tried once per process.
+    ///
+    /// # Panics
+    /// Without root: nothing can be tried then.
+    pub fn is_met(self) -> bool {
+        static KNOWN: LazyLock<Mutex<HashMap<Need, bool>>> = LazyLock::new(Mutex::default);
+        let known = KNOWN
+            .lock()
+            .expect("probing does not panic")
+            .get(&self)
+            .copied();
+        known.unwrap_or_else(|| {
+            let met = self.probe();
+            KNOWN
+                .lock()
+                .expect("probing does not panic")
+                .insert(self, met);
+            met
+        })
+    }
+
+    /// Whether another kernel under the same files could have it.
+    pub fn is_of_kernel(self) -> bool {
+        Self::OF_KERNEL.contains(&self)
+    }
+
+    fn probe(self) -> bool {
+        match self {
+            Self::PeerPlugins => Path::new(PEER_FOLDER).join("bridge").is_file(),
+            Self::Tool(name) => is_on_search_path(name),
+            Self::Ipv6 => Path::new("/proc/sys/net/ipv6/conf/all").is_dir(),
+            _ => in_throw_away_namespace(self.commands()),
+        }
+    }
+
+    /// Commands that all succeed in an empty namespace where the need is met. Links are made on a
+    /// veth pair, as every kernel of interest has that.
+    fn commands(self) -> &'static [&'static str] {
+        const PARENT: &str = "ip link add pa type veth peer name pb";
+        match self {
+            Self::Ipvlan => &[PARENT, "ip link add l0 link pa type ipvlan"],
+            Self::Macvlan => &[PARENT, "ip link add l0 link pa type macvlan"],
+            Self::Vlan8021q => &[PARENT, "ip link add l0 link pa type vlan id 5"],
+            Self::Dummy => &["ip link add l0 type dummy"],
+            Self::Vrf => &["ip link add l0 type vrf table 10"],
+            Self::Ifb => &["ip link add l0 type ifb"],
+            Self::Tun => &["ip tuntap add l0 mode tap"],
+            Self::BridgeVlanFiltering => &["ip link add l0 type bridge vlan_filtering 1"],
+            Self::BridgeNetfilter => &[
+                "ip link add l0 type bridge",
+                "sysctl net.bridge.bridge-nf-call-iptables",
+            ],
+            Self::TokenBucketFilter => &[
+                PARENT,
+                "tc qdisc add dev pa root tbf rate 1mbit burst 10k latency 10ms",
+            ],
+            Self::IngressRedirect => &[
+                PARENT,
+                "tc qdisc add dev pa ingress",
+                "tc filter add dev pa parent ffff: u32 match u32 0 0 action mirred egress redirect dev pb",
+            ],
+            Self::Nftables => &[
+                "nft add table inet t",
+                "nft add chain inet t c { type nat hook postrouting priority 100 ; }",
+                "nft add set inet t s { type ipv4_addr ; }",
+                "nft add rule inet t c ip saddr @s masquerade",
+            ],
+            Self::Iptables => &[
+                "iptables -w -t nat -A POSTROUTING -m comment --comment c -j MASQUERADE",
+                "iptables -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+            ],
+            Self::Ip6tables => &[
+                "ip6tables -w -t nat -A POSTROUTING -m comment --comment c -j MASQUERADE",
+                "ip6tables -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+            ],
+            Self::Ipv6 | Self::PeerPlugins | Self::Tool(_) => &[],
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tool(name) => write!(out, "the command {name}"),
+            Self::PeerPlugins => write!(out, "the Go plugins in {PEER_FOLDER}"),
+            feature => write!(out, "{feature:?}"),
+        }
+    }
+}
+
+/// Whether a command of this name can be started.
+pub(crate) fn is_on_search_path(name: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+}
+
+/// The needs among these that are not met here.
+pub(crate) fn unmet(needs: &[Need]) -> Vec<Need> {
+    needs
+        .iter()
+        .copied()
+        .filter(|need| !need.is_met())
+        .collect()
+}
+
+fn in_throw_away_namespace(commands: &[&str]) -> bool {
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
+                .expect("the tests need root (they make network and mount namespaces)");
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("private mounts");
+            // The lock of iptables must not be waited for, nor the host's own one be taken.
+            mount(
+                Some("tmpfs"),
+                "/run",
+                Some("tmpfs"),
+                MsFlags::empty(),
+                None::<&str>,
+            )
+            .expect("mount a private /run");
+            commands.iter().all(|command| succeeds(command))
+        });
+        worker
+            .join()
+            .expect("a probe needs root: run the tests as root")
+    })
+}
+
+fn succeeds(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let mut process = Command::new(words.next().unwrap_or_default());
+    process
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    process.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,194 @@
+//! How tests are declared, listed and run.
+//!
+//! Tests run under `libtest-mimic` in place of the standard harness, as that one cannot ignore a
+//! test for a reason found at run time. A test whose needs no kernel meets is listed as ignored,
+//! so `cargo nextest` counts it as skipped and never as passed.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::host::Host;
+use crate::needs::{Need, unmet};
+
+/// Every version of the CNI specification, oldest first, for tests that run once per version.
+pub const VERSIONS: &[&str] = &[
+    "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
+];
+
+/// Names a file that gets one line per skipped test: name, colon, reason.
+const SKIPPED_VARIABLE: &str = "FERRULE_SKIPPED_FILE";
+
+/// A declared test. Made by [`test!`](crate::test), not by hand.
+#[derive(Debug)]
+pub struct Test {
+    /// The function's name.
+    pub name: &'static str,
+    /// What it cannot do without.
+    pub needs: &'static [Need],
+    /// The cases it runs once for each of; empty for a test without cases.
+    pub cases: &'static [&'static str],
+    /// The body; gets the case, or an empty string.
+    pub body: fn(&Host, &str),
+}
+
+inventory::collect!(Test);
+
+/// Declare a test. It gets a private [`Host`](crate::Host); what it lacks on the running kernel
+/// it finds on the lab kernel, and where that lacks it too it is listed as ignored.
+///
+/// ```ignore
+/// ferrule_testkit::test! {
+///     /// Says what must hold.
+///     fn one(host) { host.ip("link show"); }
+/// }
+/// ferrule_testkit::test! { fn two(host) needs [Ipvlan, Tool("dnsmasq")] { /* … */ } }
+/// ferrule_testkit::test! { fn three(host, version in VERSIONS) { /* once per version */ } }
+/// ferrule_testkit::main!();
+/// ```
+#[macro_export]
+macro_rules! test {
+    ($(#[$meta:meta])* fn $name:ident($host:pat $(, $case:ident in $cases:expr)?) $body:block) => {
+        $crate::test! { $(#[$meta])* fn $name($host $(, $case in $cases)?) needs [] $body }
+    };
+    ($(#[$meta:meta])* fn $name:ident($host:pat)
+        needs [$($need:expr),* $(,)?] $body:block) => {
+        $crate::test! { $(#[$meta])* fn $name($host, _case in []) needs [$($need),*] $body }
+    };
+    ($(#[$meta:meta])* fn $name:ident($host:pat, $case:ident in $cases:expr)
+        needs [$($need:expr),* $(,)?] $body:block) => {
+        $(#[$meta])*
+        fn $name($host: &$crate::Host, $case: &str) $body
+
+        $crate::inventory::submit! {
+            $crate::Test {
+                name: stringify!($name),
+                needs: {
+                    #[allow(unused_imports, reason = "a test may need nothing")]
+                    use $crate::Need::*;
+                    &[$($need),*]
+                },
+                cases: {
+                    #[allow(unused_imports, reason = "cases may be spelt out")]
+                    use $crate::VERSIONS;
+                    &$cases
+                },
+                body: $name,
+            }
+        }
+    };
+}
+
+/// The `main` of a test file, at its end.
+#[macro_export]
+macro_rules! main {
+    () => {
+        fn main() -> std::process::ExitCode {
+            $crate::run_tests()
+        }
+    };
+}
+
+/// List or run the tests declared in this executable, as its arguments say.
+pub fn run_tests() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let tests = inventory::iter::<Test>.into_iter().flat_map(cases);
+    // Needs are tried by starting processes: only for the tests that are asked for.
+    let wanted = tests.filter(|(name, ..)| match &arguments.filter {
+        Some(filter) if arguments.exact => filter == name,
+        Some(filter) => name.contains(filter.as_str()),
+        None => true,
+    });
+    let trials = wanted
+        .map(|(name, case, test)| trial(name, case, test, &arguments))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn cases(test: &'static Test) -> Vec<(String, &'static str, &'static Test)> {
+    if test.cases.is_empty() {
+        return vec![(test.name.to_owned(), "", test)];
+    }
+    test.cases
+        .iter()
+        .map(|case| (format!("{}::{case}", test.name), *case, test))
+        .collect()
+}
+
+fn trial(name: String, case: &'static str, test: &'static Test, arguments: &Arguments) -> Trial {
+    let plan = plan(test.needs);
+    if let Plan::Skip(reason) = &plan {
+        report_skipped(&name, reason, arguments);
+    }
+    let skipped = matches!(plan, Plan::Skip(_));
+    let label = name.clone();
+    Trial::test(name, move || match plan {
+        Plan::Here => run_here(&label, case, test.body),
+        Plan::Skip(reason) => Err(Failed::from(format!("cannot run: {reason}"))),
+    })
+    .with_ignored_flag(skipped)
+}
+
+/// Where a test runs.
+enum Plan {
+    Here,
+    Skip(String),
+}
+
+fn plan(needs: &[Need]) -> Plan {
+    let missing = unmet(needs);
+    if missing.is_empty() {
+        return Plan::Here;
+    }
+    let names = missing
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    Plan::Skip(format!("needs {names}"))
+}
+
+/// Run the body on a thread of its own, as a private host belongs to its thread: a second test
+/// in this process starts from the untouched namespaces again.
+fn run_here(name: &str, case: &'static str, body: fn(&Host, &str)) -> Result<(), Failed> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let worker = thread
+        .spawn(move || body(&Host::new(), case))
+        .map_err(Failed::from)?;
+    worker.join().map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        Failed::from(
+            text.or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("panicked"),
+        )
+    })
+}
+
+/// Say why a test is skipped: on standard error when running (the list on standard output is
+/// read by programs), and in the file that `make test` asks for. Runners list ignored tests in a
+/// pass of their own, and only that one is written down.
+fn report_skipped(name: &str, reason: &str, arguments: &Arguments) {
+    if !arguments.list {
+        let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
+        return;
+    }
+    let Some(path) = std::env::var_os(SKIPPED_VARIABLE).filter(|_| arguments.ignored) else {
+        return;
+    };
+    let mut line = String::new();
+    let _ = writeln!(line, "{} {name}: {reason}", executable_name());
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .expect("write the skipped file");
+}
+
+/// The test file's name: the executable's without cargo's hash.
+fn executable_name() -> String {
+    let path = std::env::current_exe().unwrap_or_default();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    stem.rsplit_once('-')
+        .map_or_else(|| stem.to_string(), |(name, _)| name.to_owned())
+}

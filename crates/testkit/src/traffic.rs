@@ -1,0 +1,187 @@
+//! Judging a network by its packets: ping, and TCP and UDP exchanges.
+
+use std::fmt::Display;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::namespace::Namespace;
+
+/// How long an exchange may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);
+const GREETING: &[u8] = b"ferrule";
+
+impl Namespace {
+    /// Whether an address (IPv4 or IPv6, `%link` allowed) answers a ping from here within two
+    /// seconds.
+    pub fn ping(&self, address: impl Display) -> bool {
+        let address = address.to_string();
+        self.exec([
+            "ping", "-n", "-q", "-c", "1", "-i", "0.2", "-w", "2", &address,
+        ])
+        .status
+        .success()
+    }
+
+    /// As [`Namespace::ping`], over IPv6 alone.
+    pub fn ping6(&self, address: impl Display) -> bool {
+        let address = address.to_string();
+        self.exec([
+            "ping", "-6", "-n", "-q", "-c", "1", "-i", "0.2", "-w", "2", &address,
+        ])
+        .status
+        .success()
+    }
+
+    /// Listen for TCP on `address:port` (`[address]:port`) here. Port 0 takes a free one.
+    ///
+    /// # Panics
+    /// When the address cannot be listened on.
+    #[track_caller]
+    pub fn listen_tcp(&self, address: &str) -> TcpServer {
+        let opened = self.inside(|| TcpListener::bind(address));
+        TcpServer(opened.unwrap_or_else(|error| panic!("listen for TCP on {address}: {error}")))
+    }
+
+    /// Receive UDP on `address:port` (`[address]:port`) here. Port 0 takes a free one.
+    ///
+    /// # Panics
+    /// When the address cannot be received on.
+    #[track_caller]
+    pub fn listen_udp(&self, address: &str) -> UdpServer {
+        let opened = self.inside(|| UdpSocket::bind(address));
+        UdpServer(opened.unwrap_or_else(|error| panic!("receive UDP on {address}: {error}")))
+    }
+}
+
+/// A listening TCP socket in some namespace.
+#[derive(Debug)]
+pub struct TcpServer(TcpListener);
+
+impl TcpServer {
+    /// The address listened on, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("a bound socket has an address")
+    }
+
+    /// Connect from `client` to `destination` and exchange data both ways. Returns the client's
+    /// address as this server saw it, after whatever translation lies between.
+    ///
+    /// # Errors
+    /// When nothing gets through within two seconds, or the connection is refused.
+    pub fn reached_from(
+        &self,
+        client: &Namespace,
+        destination: impl Display,
+    ) -> io::Result<SocketAddr> {
+        let destination = destination.to_string();
+        let given_up = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| self.answer_one(&given_up));
+            let dialled = client.inside(|| dial(&destination));
+            given_up.store(dialled.is_err(), Ordering::Relaxed);
+            let answered = server.join().expect("the server thread does not panic");
+            dialled.and(answered)
+        })
+    }
+
+    fn answer_one(&self, given_up: &AtomicBool) -> io::Result<SocketAddr> {
+        self.0.set_nonblocking(true)?;
+        let deadline = Instant::now() + PATIENCE;
+        let (mut stream, peer) = loop {
+            match self.0.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if given_up.load(Ordering::Relaxed) || Instant::now() > deadline {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                accepted => break accepted?,
+            }
+        };
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut text = [0; GREETING.len()];
+        stream.read_exact(&mut text)?;
+        stream.write_all(&text)?;
+        Ok(peer)
+    }
+}
+
+fn dial(destination: &str) -> io::Result<()> {
+    let address = destination
+        .to_socket_addrs()?
+        .next()
+        .ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(GREETING)?;
+    let mut text = [0; GREETING.len()];
+    stream.read_exact(&mut text)?;
+    if text == GREETING {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// A receiving UDP socket in some namespace.
+#[derive(Debug)]
+pub struct UdpServer(UdpSocket);
+
+impl UdpServer {
+    /// The address received on, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("a bound socket has an address")
+    }
+
+    /// Send a datagram from `client` to `destination` and get one back. Returns the client's
+    /// address as this server saw it, after whatever translation lies between.
+    ///
+    /// # Errors
+    /// When nothing gets through within two seconds, or the destination refuses.
+    pub fn reached_from(
+        &self,
+        client: &Namespace,
+        destination: impl Display,
+    ) -> io::Result<SocketAddr> {
+        let destination = destination.to_string();
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| self.answer_one());
+            let asked = client.inside(|| ask(&destination));
+            let answered = server.join().expect("the server thread does not panic");
+            asked.and(answered)
+        })
+    }
+
+    fn answer_one(&self) -> io::Result<SocketAddr> {
+        self.0.set_read_timeout(Some(PATIENCE))?;
+        let mut text = [0; GREETING.len()];
+        let (length, peer) = self.0.recv_from(&mut text)?;
+        self.0
+            .send_to(text.get(..length).unwrap_or_default(), peer)?;
+        Ok(peer)
+    }
+}
+
+fn ask(destination: &str) -> io::Result<()> {
+    let any = if destination.starts_with('[') {
+        "[::]:0"
+    } else {
+        "0.0.0.0:0"
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    // Connected, so that only an answer from the address that was asked counts.
+    socket.connect(destination)?;
+    socket.send(GREETING)?;
+    let mut text = [0; GREETING.len()];
+    let length = socket.recv(&mut text)?;
+    if text.get(..length) == Some(GREETING) {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}

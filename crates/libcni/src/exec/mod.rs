@@ -1,0 +1,18 @@
+//! Finding plugin executables and running them.
+//!
+//! A plugin is started with its request in the environment and the configuration on standard input;
+//! it answers on standard output and logs to standard error. One [`Invocation`] is one such run. It
+//! can be [started](Invocation::start) and [finished](Running::finish) apart, so that the caller
+//! works while the plugin does.
+
+mod error;
+mod invocation;
+mod lookup;
+mod running;
+#[cfg(test)]
+mod tests;
+
+pub use error::ExecError;
+pub use invocation::Invocation;
+pub use lookup::find_plugin;
+pub use running::{Output, Running};

@@ -1,0 +1,298 @@
+//! Talking to a running plugin until it ends.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cni_types::{CniResult, Error, SpecVersion, json::Node};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::ExecError;
+
+/// How long to wait at first for pipes to move before asking whether the plugin has ended, in
+/// milliseconds. A plugin's end normally shows as the end of its pipes, at once; only where it left
+/// a process behind that holds them open does the question find out.
+const FIRST_PAUSE: u64 = 5;
+/// The longest such wait.
+const LONGEST_PAUSE: u64 = 100;
+
+/// A plugin at work. [`Self::finish`] it: nobody else collects its answer or its process.
+#[derive(Debug)]
+#[must_use]
+pub struct Running {
+    child: Child,
+    executable: PathBuf,
+    stdin: Option<ChildStdin>,
+    unsent: Vec<u8>,
+    sent: usize,
+    stdout: Captured<ChildStdout>,
+    stderr: Captured<ChildStderr>,
+    deadline: Option<(Instant, Duration)>,
+}
+
+/// What a plugin that succeeded printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+}
+
+impl Output {
+    /// Reads the output as the result of ADD; `default` is the version where the result names none.
+    pub fn result(&self, default: SpecVersion) -> Result<(SpecVersion, CniResult), ExecError> {
+        Ok(CniResult::read(&self.stdout, default)?)
+    }
+}
+
+impl Running {
+    pub(super) fn new(
+        mut child: Child,
+        executable: PathBuf,
+        unsent: Vec<u8>,
+        deadline: Option<(Instant, Duration)>,
+    ) -> Result<Self, ExecError> {
+        let mut running = Self {
+            stdin: child.stdin.take(),
+            stdout: Captured::new(child.stdout.take()),
+            stderr: Captured::new(child.stderr.take()),
+            child,
+            executable,
+            unsent,
+            sent: 0,
+            deadline,
+        };
+        match running.prepare() {
+            Ok(()) => Ok(running),
+            Err(error) => Err(running.abandon(error)),
+        }
+    }
+
+    /// Waits for the plugin's end and takes its answer.
+    ///
+    /// Success is the exit status 0; what the plugin logged is then copied to this process's
+    /// standard error. Otherwise the plugin's error object is the error, or if there is none, what
+    /// is known of its end. A process that the plugin left behind is not waited for.
+    pub fn finish(mut self) -> Result<Output, ExecError> {
+        let status = match self.exchange() {
+            Ok(Some(status)) => status,
+            Ok(None) => return Err(self.kill_late()),
+            Err(error) => return Err(self.abandon(error)),
+        };
+        let (stdout, stderr) = (self.stdout.bytes, self.stderr.bytes);
+        if status.success() {
+            // Nobody can be told that the log is lost.
+            let _ = io::stderr().write_all(&stderr);
+            return Ok(Output { stdout });
+        }
+        Err(failure(status, &stdout, &stderr))
+    }
+
+    fn prepare(&mut self) -> io::Result<()> {
+        if let Some(stdin) = &self.stdin {
+            set_nonblocking(stdin)?;
+        }
+        if let Some(stdout) = &self.stdout.pipe {
+            set_nonblocking(stdout)?;
+        }
+        if let Some(stderr) = &self.stderr.pipe {
+            set_nonblocking(stderr)?;
+        }
+        self.send()
+    }
+
+    /// Moves data until the plugin has ended; `None` if its time is up first.
+    fn exchange(&mut self) -> io::Result<Option<ExitStatus>> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = match self.deadline {
+                Some((end, _)) => end.checked_duration_since(Instant::now()),
+                None => Some(Duration::MAX),
+            };
+            let Some(left) = left else { return Ok(None) };
+            if self.stdout.pipe.is_none() && self.stderr.pipe.is_none() {
+                if self.deadline.is_none() {
+                    return self.child.wait().map(Some);
+                }
+                if let Some(status) = self.child.try_wait()? {
+                    return Ok(Some(status));
+                }
+                thread::sleep(left.min(Duration::from_millis(1)));
+                continue;
+            }
+            let moved = self.wait_for_data(left.min(Duration::from_millis(pause)))?;
+            // Asked before reading, so that nothing written before the end is missed.
+            let ended = self.child.try_wait()?;
+            self.send()?;
+            self.stdout.receive()?;
+            self.stderr.receive()?;
+            if ended.is_some() {
+                return Ok(ended);
+            }
+            pause = if moved {
+                FIRST_PAUSE
+            } else {
+                (pause * 2).min(LONGEST_PAUSE)
+            };
+        }
+    }
+
+    /// Whether any pipe can move within `pause`.
+    fn wait_for_data(&self, pause: Duration) -> io::Result<bool> {
+        let mut pipes = Vec::with_capacity(3);
+        if let Some(stdin) = &self.stdin {
+            pipes.push(PollFd::new(stdin.as_fd(), PollFlags::POLLOUT));
+        }
+        if let Some(stdout) = &self.stdout.pipe {
+            pipes.push(PollFd::new(stdout.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(stderr) = &self.stderr.pipe {
+            pipes.push(PollFd::new(stderr.as_fd(), PollFlags::POLLIN));
+        }
+        let pause = u16::try_from(pause.as_millis()).unwrap_or(u16::MAX);
+        match poll(&mut pipes, PollTimeout::from(pause)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Writes what the plugin can take now and closes its input behind the last byte.
+    fn send(&mut self) -> io::Result<()> {
+        while let (Some(stdin), Some(rest)) = (&mut self.stdin, self.unsent.get(self.sent..)) {
+            if rest.is_empty() {
+                self.stdin = None;
+                break;
+            }
+            match stdin.write(rest) {
+                Ok(written) => self.sent += written,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // A plugin need not read its input.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.stdin = None,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn kill_late(mut self) -> ExecError {
+        self.kill();
+        let limit = self.deadline.map_or(Duration::ZERO, |(_, limit)| limit);
+        ExecError::TimedOut {
+            executable: self.executable,
+            limit,
+        }
+    }
+
+    fn abandon(mut self, source: io::Error) -> ExecError {
+        self.kill();
+        ExecError::Exchange {
+            executable: self.executable,
+            source,
+        }
+    }
+
+    /// Ends the plugin. Both steps fail only if it has ended already.
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe being read into memory; the pipe is dropped at its end.
+#[derive(Debug)]
+struct Captured<P> {
+    pipe: Option<P>,
+    bytes: Vec<u8>,
+}
+
+impl<P: Read> Captured<P> {
+    fn new(pipe: Option<P>) -> Self {
+        Self {
+            pipe,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Reads what is there.
+    fn receive(&mut self) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else {
+            return Ok(());
+        };
+        match pipe.read_to_end(&mut self.bytes) {
+            Ok(_) => self.pipe = None,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+fn set_nonblocking(pipe: &impl AsFd) -> io::Result<()> {
+    // A fresh pipe end has no other flag that could get lost.
+    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// The error of a plugin that ended with `status`, from what it left.
+fn failure(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    if stdout.is_empty() && stderr.is_empty() {
+        return ExecError::Silent(status);
+    }
+    if stdout.is_empty() {
+        return ExecError::OnlyLogged {
+            stderr: text(stderr),
+            status,
+        };
+    }
+    let error = Node::read(stdout).map_err(|error| error.to_string());
+    let error = error.and_then(|node| node.decode::<Error>().map_err(|error| error.to_string()));
+    match error {
+        Ok(error) if error.code != 0 || !error.msg.is_empty() => ExecError::Plugin(error),
+        // A result, for example.
+        Ok(_) => ExecError::Undecipherable {
+            stdout: text(stdout),
+            error: "neither code nor msg".to_owned(),
+        },
+        Err(error) => ExecError::Undecipherable {
+            stdout: text(stdout),
+            error,
+        },
+    }
+}
+
+/// `exit status 1` or `signal: killed`, the words of Go's process library.
+pub(super) fn describe_exit(status: ExitStatus) -> String {
+    let Some(signal) = status.signal() else {
+        return format!("exit status {}", status.code().unwrap_or_default());
+    };
+    let name = match signal {
+        1 => "hangup",
+        2 => "interrupt",
+        3 => "quit",
+        4 => "illegal instruction",
+        6 => "aborted",
+        7 => "bus error",
+        8 => "floating point exception",
+        9 => "killed",
+        11 => "segmentation fault",
+        13 => "broken pipe",
+        14 => "alarm clock",
+        15 => "terminated",
+        31 => "bad system call",
+        _ => return format!("signal {signal}"),
+    };
+    let core = if status.core_dumped() {
+        " (core dumped)"
+    } else {
+        ""
+    };
+    format!("signal: {name}{core}")
+}

@@ -1,0 +1,41 @@
+//! The Linux networking kernel interface, typed, knowing nothing of CNI.
+//!
+//! A [`Route`] is a conversation with the kernel about one network namespace: the one it was
+//! opened in. Questions about a single object (a link by name, the route to an address) are
+//! answered without listing everything the node has. Changes are values ([`Message`]) made by the
+//! modules [`link`], [`addr`] and [`route`]; several of them travel in one [`Batch`], one system
+//! call for all. Errors name what was asked, the errno, and the kernel's own explanation.
+//!
+//! Everything here is synchronous and touches only the calling thread, which matters because a
+//! network namespace belongs to a thread ([`Netns::run`]).
+
+pub mod addr;
+pub mod link;
+pub mod lock;
+pub mod mac;
+pub mod name;
+pub mod neigh;
+pub mod netlink;
+pub mod netns;
+mod os_error;
+pub mod route;
+mod syscall;
+pub mod sysctl;
+
+pub use addr::{Address, Family, NewAddress};
+pub use ipnetwork::IpNetwork;
+pub use link::bridge::Bridge;
+pub use link::bridge_vlan::{PortVlan, VlanFlags};
+pub use link::change::LinkChange;
+pub use link::port::{PortSettings, PortState, set_port};
+pub use link::veth::VethPair;
+pub use link::{Link, OperState};
+pub use lock::{FileLock, LockError};
+pub use mac::{Mac, MacError};
+pub use name::NameError;
+pub use neigh::{AnnounceError, announce};
+pub use netlink::{Batch, InvalidRequest, Message, NetlinkError, Route, RouteOpenError};
+pub use netns::{Netns, NetnsError};
+pub use nix::errno::Errno;
+pub use route::{NewRoute, NextHop, RouteEntry, RouteFilter, RouteMode};
+pub use sysctl::SysctlError;

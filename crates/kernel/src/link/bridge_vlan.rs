@@ -1,0 +1,192 @@
+//! The VLANs of a port of a bridge that filters by VLAN.
+
+use netlink_packet_core::Emitable;
+use netlink_packet_route::link::{
+    AfSpecBridge, BridgeFlag, BridgeVlanInfoFlags, LinkAttribute, LinkExtentMask, LinkMessage,
+};
+use nix::errno::Errno;
+use nix::libc::{AF_BRIDGE, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK};
+use rtnetlink::{LinkBridgeVlan, LinkMessageBuilder};
+
+use super::parse;
+use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, Route};
+
+/// `RTM_GETVLAN` of linux/rtnetlink.h, from kernel 5.6 on.
+const RTM_GETVLAN: u16 = 114;
+/// Length of `struct br_vlan_msg` of linux/if_bridge.h.
+const VLAN_HEADER: usize = 8;
+const BRIDGE_VLANDB_ENTRY: u16 = 1;
+const BRIDGE_VLANDB_ENTRY_INFO: u16 = 1;
+const BRIDGE_VLANDB_ENTRY_RANGE: u16 = 2;
+
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
+
+/// How a port treats packets of a VLAN.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VlanFlags {
+    /// Untagged packets coming in belong to this VLAN; a port has at most one such.
+    pub pvid: bool,
+    /// Packets of this VLAN leave without a tag.
+    pub untagged: bool,
+}
+
+/// One VLAN of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortVlan {
+    /// VLAN number, 1 to 4094.
+    pub vid: u16,
+    /// How its packets are treated.
+    pub flags: VlanFlags,
+}
+
+/// Lets a port carry one VLAN.
+pub fn add_vlan(index: u32, vid: u16, flags: VlanFlags) -> Message {
+    add_vlans(index, &[vid], flags)
+}
+
+/// Lets a port carry several VLANs.
+pub fn add_vlans(index: u32, vids: &[u16], flags: VlanFlags) -> Message {
+    let step = format!("add {} to port {index}", described(vids));
+    Message::new(step, RTM_SETLINK, 0, &change(index, vids, flags))
+}
+
+/// Takes one VLAN from a port. One it does not carry is no error to the kernel.
+pub fn delete_vlan(index: u32, vid: u16) -> Message {
+    delete_vlans(index, &[vid])
+}
+
+/// Takes several VLANs from a port.
+pub fn delete_vlans(index: u32, vids: &[u16]) -> Message {
+    let step = format!("delete {} from port {index}", described(vids));
+    Message::new(
+        step,
+        RTM_DELLINK,
+        0,
+        &change(index, vids, VlanFlags::default()),
+    )
+}
+
+impl Route {
+    /// The VLANs a port carries, ascending; none when its bridge does not filter.
+    pub fn port_vlans(&self, index: u32) -> Result<Vec<PortVlan>, NetlinkError> {
+        let step = || format!("list VLANs of port {index}");
+        let parse = |payload: &[u8]| vlans_of_entry(payload, index);
+        match self.list(&step, RTM_GETVLAN, &VlanQuestion(index), parse) {
+            Ok(found) => Ok(found.concat()),
+            // Before 5.6 there is only the listing of all ports of all bridges.
+            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => {
+                let mut body = LinkMessageBuilder::<LinkBridgeVlan>::default().build();
+                body.header.interface_family = netlink_packet_route::AddressFamily::Bridge;
+                let wanted = vec![LinkExtentMask::Brvlan];
+                body.attributes.push(LinkAttribute::ExtMask(wanted));
+                let parse = |payload: &[u8]| vlans_of_link(payload, index);
+                Ok(self.list(&step, RTM_GETLINK, &body, parse)?.concat())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn described(vids: &[u16]) -> String {
+    match vids {
+        [vid] => format!("VLAN {vid}"),
+        _ => format!("{} VLANs", vids.len()),
+    }
+}
+
+/// The port's VLANs as the bridge (the port's master) keeps them.
+fn change(index: u32, vids: &[u16], flags: VlanFlags) -> LinkMessage {
+    let mut raw = BridgeVlanInfoFlags::empty();
+    raw.set(BridgeVlanInfoFlags::Pvid, flags.pvid);
+    raw.set(BridgeVlanInfoFlags::Untagged, flags.untagged);
+    let port =
+        LinkBridgeVlan::new(index).append_af_spec(AfSpecBridge::Flags(BridgeFlag::Controller));
+    vids.iter()
+        .fold(port, |port, vid| port.vlan(*vid, raw))
+        .build()
+}
+
+/// `struct br_vlan_msg`: family, padding, index of the port the listing is limited to.
+struct VlanQuestion(u32);
+
+impl Emitable for VlanQuestion {
+    fn buffer_len(&self) -> usize {
+        VLAN_HEADER
+    }
+
+    fn emit(&self, buffer: &mut [u8]) {
+        let [a, b, c, d] = self.0.to_ne_bytes();
+        // AF_BRIDGE is 7.
+        let family = u8::try_from(AF_BRIDGE).unwrap_or_default();
+        buffer.copy_from_slice(&[family, 0, 0, 0, a, b, c, d]);
+    }
+}
+
+/// Reads one reply to [`RTM_GETVLAN`]: entries that stand for one VLAN or a range.
+fn vlans_of_entry(payload: &[u8], port: u32) -> Parsed<Vec<PortVlan>> {
+    let index = payload
+        .get(4..)
+        .and_then(|rest| rest.first_chunk())
+        .ok_or(Malformed)?;
+    if u32::from_ne_bytes(*index) != port {
+        return Ok(None);
+    }
+    let attributes = Attributes::new(payload.get(VLAN_HEADER..).ok_or(Malformed)?);
+    let mut vlans = Vec::new();
+    for entry in attributes.filter(|found| found.kind == BRIDGE_VLANDB_ENTRY) {
+        let find = |kind| entry.nested().find(|found| found.kind == kind);
+        let info = find(BRIDGE_VLANDB_ENTRY_INFO).ok_or(Malformed)?;
+        let first = VlanInfo::parse(info.value).ok_or(Malformed)?;
+        let last = find(BRIDGE_VLANDB_ENTRY_RANGE)
+            .and_then(|end| end.u16())
+            .unwrap_or(first.vid);
+        vlans.extend((first.vid..=last).map(|vid| first.port_vlan(vid)));
+    }
+    Ok(Some(vlans))
+}
+
+/// Reads one reply of the listing of all bridge ports.
+fn vlans_of_link(payload: &[u8], port: u32) -> Parsed<Vec<PortVlan>> {
+    let (index, mut attributes) = parse::split(payload).ok_or(Malformed)?;
+    if index != port {
+        return Ok(None);
+    }
+    let Some(specification) = attributes.find(|found| found.kind == IFLA_AF_SPEC) else {
+        return Ok(None);
+    };
+    let infos = specification
+        .nested()
+        .filter(|found| found.kind == IFLA_BRIDGE_VLAN_INFO);
+    infos
+        .map(|found| VlanInfo::parse(found.value).map(|info| info.port_vlan(info.vid)))
+        .collect::<Option<_>>()
+        .ok_or(Malformed)
+        .map(Some)
+}
+
+/// `struct bridge_vlan_info` of linux/if_bridge.h.
+#[derive(Debug, Clone, Copy)]
+struct VlanInfo {
+    flags: BridgeVlanInfoFlags,
+    vid: u16,
+}
+
+impl VlanInfo {
+    fn parse(value: &[u8]) -> Option<Self> {
+        let [a, b, c, d] = *value.first_chunk()?;
+        let flags = BridgeVlanInfoFlags::from_bits_retain(u16::from_ne_bytes([a, b]));
+        Some(Self {
+            flags,
+            vid: u16::from_ne_bytes([c, d]),
+        })
+    }
+
+    fn port_vlan(&self, vid: u16) -> PortVlan {
+        let flags = VlanFlags {
+            pvid: self.flags.contains(BridgeVlanInfoFlags::Pvid),
+            untagged: self.flags.contains(BridgeVlanInfoFlags::Untagged),
+        };
+        PortVlan { vid, flags }
+    }
+}

@@ -1,0 +1,121 @@
+//! Changing links of any kind.
+
+use std::os::fd::{AsFd, AsRawFd as _};
+
+use nix::libc::RTM_SETLINK;
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
+
+use crate::mac::Mac;
+use crate::name::{NameError, check};
+use crate::netlink::Message;
+
+/// Changes to one link, all made by one request.
+///
+/// The kernel makes them in an order of its own and stops at the first it cannot make.
+#[derive(Debug)]
+#[must_use = "a change does nothing until its message is sent"]
+pub struct LinkChange {
+    body: LinkMessageBuilder<LinkUnspec>,
+    link: String,
+    changes: Vec<String>,
+    wrong_name: Option<NameError>,
+}
+
+impl LinkChange {
+    /// Changes to the link of this index.
+    pub fn new(index: u32) -> Self {
+        Self::to(LinkUnspec::new_with_index(index), index.to_string())
+    }
+
+    /// Changes to the link of this name, also one that an earlier message of the batch creates.
+    pub fn of_name(name: &str) -> Self {
+        let mut change = Self::to(LinkUnspec::new_with_name(name), format!("{name:?}"));
+        change.wrong_name = check(name).err();
+        change
+    }
+
+    fn to(body: LinkMessageBuilder<LinkUnspec>, link: String) -> Self {
+        Self {
+            body,
+            link,
+            changes: Vec::new(),
+            wrong_name: None,
+        }
+    }
+
+    /// Switches it on.
+    pub fn up(self) -> Self {
+        self.with("up".into(), LinkMessageBuilder::up)
+    }
+
+    /// Switches it off.
+    pub fn down(self) -> Self {
+        self.with("down".into(), LinkMessageBuilder::down)
+    }
+
+    /// Gives it another name, 1 to 15 bytes.
+    pub fn name(mut self, name: &str) -> Self {
+        self.wrong_name = self.wrong_name.or(check(name).err());
+        self.with(format!("name {name:?}"), |body| body.name(name))
+    }
+
+    /// Gives it another link-layer address. A bridge given one, even the one it has, no longer
+    /// takes its address from its ports.
+    pub fn mac(self, mac: Mac) -> Self {
+        self.with(format!("address {mac}"), |body| {
+            body.address(mac.as_bytes().to_vec())
+        })
+    }
+
+    /// Sets its largest packet in bytes.
+    pub fn mtu(self, mtu: u32) -> Self {
+        self.with(format!("mtu {mtu}"), |body| body.mtu(mtu))
+    }
+
+    /// Makes it a port of the bridge, VRF or bond of this index.
+    pub fn master(self, master: u32) -> Self {
+        self.with(format!("master {master}"), |body| body.controller(master))
+    }
+
+    /// Frees it from its bridge, VRF or bond.
+    pub fn no_master(self) -> Self {
+        self.with("no master".into(), LinkMessageBuilder::nocontroller)
+    }
+
+    /// Attaches a free text of at most 255 bytes; an empty one removes it.
+    pub fn alias(self, alias: &str) -> Self {
+        self.with(format!("alias {alias:?}"), |body| body.alias(alias))
+    }
+
+    /// Whether it takes packets addressed to others.
+    pub fn promisc(self, on: bool) -> Self {
+        let word = if on { "promisc on" } else { "promisc off" };
+        self.with(word.into(), |body| body.promiscuous(on))
+    }
+
+    /// Moves it into a namespace, which must stay open until the message has been sent. It may
+    /// get another index there; a taken name is an error.
+    pub fn netns(self, netns: impl AsFd) -> Self {
+        let fd = netns.as_fd().as_raw_fd();
+        self.with("netns".into(), |body| body.setns_by_fd(fd))
+    }
+
+    /// The message that makes the changes.
+    pub fn message(self) -> Message {
+        let step = format!("change link {} ({})", self.link, self.changes.join(", "));
+        match self.wrong_name {
+            None => Message::new(step, RTM_SETLINK, 0, &self.body.build()),
+            Some(reason) => Message::invalid(step, reason.into()),
+        }
+    }
+
+    fn with(
+        mut self,
+        words: String,
+        set: impl FnOnce(LinkMessageBuilder<LinkUnspec>) -> LinkMessageBuilder<LinkUnspec>,
+    ) -> Self {
+        self.changes.push(words);
+        self.body = set(self.body);
+        self
+    }
+}

@@ -1,0 +1,216 @@
+//! Reading links out of replies: `struct ifinfomsg` and the attributes of linux/if_link.h.
+
+use nix::libc::IFF_UP;
+
+use super::port::PortState;
+use super::{Link, OperState};
+use crate::mac::Mac;
+use crate::netlink::{Attribute, Attributes, Malformed, Parsed};
+
+/// Length of `struct ifinfomsg`.
+pub(super) const HEADER: usize = 16;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_PROMISCUITY: u16 = 30;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_PROP_LIST: u16 = 52;
+pub(super) const IFLA_ALT_IFNAME: u16 = 53;
+
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
+
+const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+
+/// The index and the attributes of a reply about a link.
+pub(super) fn split(payload: &[u8]) -> Option<(u32, Attributes<'_>)> {
+    let index = payload
+        .get(4..)?
+        .first_chunk()
+        .map(|bytes| u32::from_ne_bytes(*bytes))?;
+    Some((index, Attributes::new(payload.get(HEADER..)?)))
+}
+
+/// Reads one link.
+pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
+    let (index, attributes) = split(payload).ok_or(Malformed)?;
+    let flags = payload
+        .get(8..)
+        .and_then(|rest| rest.first_chunk())
+        .ok_or(Malformed)?;
+    let mut link = Link {
+        index,
+        name: String::new(),
+        mac: None,
+        mtu: 0,
+        kind: None,
+        master: None,
+        peer_index: None,
+        link_netnsid: None,
+        alias: None,
+        up: i32::from_ne_bytes(*flags) & IFF_UP != 0,
+        promiscuity: 0,
+        operstate: OperState::Unknown,
+        altnames: Vec::new(),
+        port: None,
+        vlan_filtering: None,
+    };
+    for attribute in attributes {
+        match attribute.kind {
+            IFLA_ADDRESS => link.mac = Mac::from_bytes(attribute.value).ok(),
+            IFLA_IFNAME => link.name = attribute.text(),
+            IFLA_MTU => link.mtu = attribute.u32().ok_or(Malformed)?,
+            // Some kinds report 0 for "none".
+            IFLA_LINK => link.peer_index = attribute.u32().filter(|peer| *peer != 0),
+            IFLA_MASTER => link.master = attribute.u32().filter(|master| *master != 0),
+            IFLA_OPERSTATE => link.operstate = attribute.u8().ok_or(Malformed)?.into(),
+            IFLA_LINKINFO => link_info(&mut link, attribute),
+            IFLA_IFALIAS => link.alias = Some(attribute.text()).filter(|alias| !alias.is_empty()),
+            IFLA_PROMISCUITY => link.promiscuity = attribute.u32().ok_or(Malformed)?,
+            IFLA_LINK_NETNSID => link.link_netnsid = attribute.i32().filter(|id| *id >= 0),
+            IFLA_PROP_LIST => {
+                let names = attribute
+                    .nested()
+                    .filter(|found| found.kind == IFLA_ALT_IFNAME);
+                link.altnames.extend(names.map(|found| found.text()));
+            }
+            _ => {}
+        }
+    }
+    if link.name.is_empty() {
+        Err(Malformed)
+    } else {
+        Ok(Some(link))
+    }
+}
+
+/// Reads what the link's own driver and its master's driver add.
+fn link_info(link: &mut Link, info: Attribute<'_>) {
+    let find = |kind| info.nested().find(|found| found.kind == kind);
+    link.kind = find(IFLA_INFO_KIND).map(|found| found.text());
+    if link.is_kind("bridge") {
+        link.vlan_filtering = find(IFLA_INFO_DATA)
+            .and_then(|data| {
+                data.nested()
+                    .find(|found| found.kind == IFLA_BR_VLAN_FILTERING)
+            })
+            .and_then(|found| found.u8())
+            .map(|value| value != 0);
+    }
+    if find(IFLA_INFO_SLAVE_KIND).is_some_and(|kind| kind.text() == "bridge") {
+        link.port = find(IFLA_INFO_SLAVE_DATA).map(port);
+    }
+}
+
+fn port(data: Attribute<'_>) -> PortState {
+    let is_on = |kind| {
+        let value = data
+            .nested()
+            .find(|found| found.kind == kind)
+            .and_then(|found| found.u8());
+        value.is_some_and(|value| value != 0)
+    };
+    PortState {
+        hairpin: is_on(IFLA_BRPORT_MODE),
+        isolated: is_on(IFLA_BRPORT_ISOLATED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::Emitable as _;
+    use netlink_packet_route::link::{
+        InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, LinkAttribute,
+        LinkFlags, LinkInfo, LinkMessage, Prop, State,
+    };
+
+    use super::*;
+
+    fn parsed(attributes: Vec<LinkAttribute>) -> Parsed<Link> {
+        let mut message = LinkMessage::default();
+        message.header.index = 7;
+        message.header.flags = LinkFlags::Up | LinkFlags::Broadcast;
+        message.attributes = attributes;
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        link(&bytes)
+    }
+
+    #[test]
+    fn a_bridge_port_is_read_with_all_it_has() {
+        let link = parsed(vec![
+            LinkAttribute::IfName("veth0".into()),
+            LinkAttribute::Address(vec![2, 0, 0, 0, 0, 1]),
+            LinkAttribute::Mtu(1400),
+            LinkAttribute::Link(3),
+            LinkAttribute::LinkNetNsId(0),
+            LinkAttribute::Controller(5),
+            LinkAttribute::OperState(State::LowerLayerDown),
+            LinkAttribute::IfAlias("some text".into()),
+            LinkAttribute::Promiscuity(2),
+            LinkAttribute::PropList(vec![
+                Prop::AltIfName("first".into()),
+                Prop::AltIfName("second".into()),
+            ]),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::PortKind(InfoPortKind::Bridge),
+                LinkInfo::PortData(InfoPortData::BridgePort(vec![
+                    InfoBridgePort::HairpinMode(true),
+                    InfoBridgePort::Isolated(false),
+                ])),
+            ]),
+        ]);
+        let expected = Link {
+            index: 7,
+            name: "veth0".into(),
+            mac: Some(Mac::from([2, 0, 0, 0, 0, 1])),
+            mtu: 1400,
+            kind: Some("veth".into()),
+            master: Some(5),
+            peer_index: Some(3),
+            link_netnsid: Some(0),
+            alias: Some("some text".into()),
+            up: true,
+            promiscuity: 2,
+            operstate: OperState::LowerLayerDown,
+            altnames: vec!["first".into(), "second".into()],
+            port: Some(PortState {
+                hairpin: true,
+                isolated: false,
+            }),
+            vlan_filtering: None,
+        };
+        assert_eq!(link, Ok(Some(expected)));
+    }
+
+    #[test]
+    fn a_bridge_tells_whether_it_filters() {
+        let link = parsed(vec![
+            LinkAttribute::IfName("cni0".into()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Bridge),
+                LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)])),
+            ]),
+        ]);
+        let link = link.unwrap().unwrap();
+        assert_eq!((link.vlan_filtering, link.port), (Some(true), None));
+    }
+
+    #[test]
+    fn what_is_too_short_is_malformed() {
+        assert_eq!(link(&[0; 8]), Err(Malformed));
+        assert_eq!(parsed(vec![]), Err(Malformed), "a link without a name");
+    }
+}

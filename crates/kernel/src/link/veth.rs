@@ -1,0 +1,57 @@
+//! Pairs of virtual Ethernet links.
+
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use netlink_packet_route::link::{InfoData, InfoVeth};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
+
+use super::create;
+use crate::mac::Mac;
+use crate::netlink::Message;
+
+/// A veth pair to be created in one step: the outer end in the namespace of the conversation,
+/// its peer in another one, neither visible half-made or under another name at any time.
+#[derive(Debug, Clone, Copy)]
+pub struct VethPair<'a> {
+    /// Name of the outer end, 1 to 15 bytes.
+    pub name: &'a str,
+    /// Name of the peer, 1 to 15 bytes.
+    pub peer: &'a str,
+    /// The namespace the peer is born in; must stay open until the message has been sent. May be
+    /// the conversation's own.
+    pub peer_netns: BorrowedFd<'a>,
+    /// Largest packet of both ends in bytes; the kernel's 1500 when absent.
+    pub mtu: Option<u32>,
+    /// Link-layer address of the peer; chosen at random by the kernel when absent.
+    pub peer_mac: Option<Mac>,
+    /// Index of the bridge the outer end becomes a port of.
+    pub master: Option<u32>,
+    /// Whether the outer end is switched on. It carries packets once the peer is on, too.
+    pub up: bool,
+}
+
+impl VethPair<'_> {
+    /// The message that creates the pair. Either name being taken is an error
+    /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
+    pub fn create(&self) -> Message {
+        let mut peer = LinkMessageBuilder::<LinkUnspec>::new()
+            .name(self.peer)
+            .setns_by_fd(self.peer_netns.as_raw_fd());
+        let mut outer = LinkVeth::new(self.name, self.peer);
+        if let Some(mtu) = self.mtu {
+            peer = peer.mtu(mtu);
+            outer = outer.mtu(mtu);
+        }
+        if let Some(mac) = self.peer_mac {
+            peer = peer.address(mac.as_bytes().to_vec());
+        }
+        if let Some(master) = self.master {
+            outer = outer.controller(master);
+        }
+        if self.up {
+            outer = outer.up();
+        }
+        let outer = outer.set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
+        create("veth", &[self.name, self.peer], &outer.build())
+    }
+}

@@ -1,0 +1,146 @@
+//! Changes to be made, as values.
+
+use netlink_packet_core::Emitable;
+use nix::libc::{NLM_F_ACK, NLM_F_REQUEST};
+
+use super::error::InvalidRequest;
+use super::frame::HEADER;
+
+/// The flags every change carries: it is a request, and its end is to be reported.
+pub(crate) const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
+
+/// A flag of `nlmsg_flags`, which is 16 bits wide where the C library says `int`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked in const"
+)]
+pub(crate) const fn flag(value: nix::libc::c_int) -> u16 {
+    assert!(value >= 0 && value <= 0xffff);
+    value as u16
+}
+
+/// One change, ready to be sent by [`Route::execute`](super::Route::execute) or in a
+/// [`Batch`](super::Batch), with the words that name it in errors.
+///
+/// A message that mentions a file descriptor (of a network namespace) holds its number only: the
+/// file must stay open until the message has been sent.
+#[derive(Debug, Clone)]
+pub struct Message {
+    step: String,
+    /// Complete netlink messages, one behind the other; sequence numbers are filled in on sending.
+    requests: Result<Vec<u8>, InvalidRequest>,
+}
+
+impl Message {
+    /// A message of type `kind` (`RTM_*`) with `flags` besides [`CHANGE`].
+    pub(crate) fn new(step: String, kind: u16, flags: u16, body: &impl Emitable) -> Self {
+        let mut requests = Vec::new();
+        append_request(&mut requests, kind, CHANGE | flags, body);
+        Self {
+            step,
+            requests: Ok(requests),
+        }
+    }
+
+    /// A change that takes two requests; the kernel carries out the second also when the first
+    /// failed, and the first failure is reported.
+    pub(crate) fn followed_by(mut self, kind: u16, flags: u16, body: &impl Emitable) -> Self {
+        if let Ok(requests) = &mut self.requests {
+            append_request(requests, kind, CHANGE | flags, body);
+        }
+        self
+    }
+
+    /// A change that cannot be asked for; sending it yields the reason.
+    pub(crate) fn invalid(step: String, reason: InvalidRequest) -> Self {
+        Self {
+            step,
+            requests: Err(reason),
+        }
+    }
+
+    /// What the message does, for example `create bridge "cni0"`.
+    pub fn step(&self) -> &str {
+        &self.step
+    }
+
+    pub(crate) fn into_parts(self) -> (String, Result<Vec<u8>, InvalidRequest>) {
+        (self.step, self.requests)
+    }
+}
+
+/// Appends one netlink message, its sequence number and port left zero.
+pub(crate) fn append_request(bytes: &mut Vec<u8>, kind: u16, flags: u16, body: &impl Emitable) {
+    let start = bytes.len();
+    let length = HEADER + body.buffer_len();
+    // Requests are far below 4 GiB; the kernel would refuse the saturated length.
+    bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.resize(start + length, 0);
+    if let Some(target) = bytes.get_mut(start + HEADER..) {
+        body.emit(target);
+    }
+    bytes.resize(start + length.next_multiple_of(4), 0);
+}
+
+/// Walks complete netlink messages and gives each the next sequence number; returns how many
+/// there are.
+pub(crate) fn number_requests(mut bytes: &mut [u8], mut next: impl FnMut() -> u32) -> usize {
+    let mut count = 0;
+    loop {
+        let Some(length) = bytes.first_chunk().map(|found| u32::from_ne_bytes(*found)) else {
+            return count;
+        };
+        let Some(sequence) = bytes.get_mut(8..12) else {
+            return count;
+        };
+        sequence.copy_from_slice(&next().to_ne_bytes());
+        count += 1;
+        let whole = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .next_multiple_of(4);
+        bytes = bytes.get_mut(whole..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body of some length.
+    struct Body(usize);
+
+    impl Emitable for Body {
+        fn buffer_len(&self) -> usize {
+            self.0
+        }
+
+        fn emit(&self, buffer: &mut [u8]) {
+            buffer.fill(0xee);
+        }
+    }
+
+    #[test]
+    fn requests_are_padded_and_numbered_one_by_one() {
+        let message = Message::new("do".into(), 16, 0x600, &Body(5)).followed_by(19, 0, &Body(8));
+        let (_, requests) = message.into_parts();
+        let mut bytes = requests.unwrap();
+        assert_eq!(bytes.len(), 24 + 24);
+        let mut sequence = 40;
+        let count = number_requests(&mut bytes, || {
+            sequence += 1;
+            sequence
+        });
+        assert_eq!(count, 2);
+        assert_eq!(bytes[0..4], 21u32.to_ne_bytes());
+        assert_eq!(bytes[4..6], 16u16.to_ne_bytes());
+        assert_eq!(bytes[6..8], 0x605u16.to_ne_bytes());
+        assert_eq!(bytes[8..12], 41u32.to_ne_bytes());
+        assert_eq!(bytes[16..24], [0xee, 0xee, 0xee, 0xee, 0xee, 0, 0, 0]);
+        assert_eq!(bytes[28..30], 19u16.to_ne_bytes()[..]);
+        assert_eq!(bytes[32..36], 42u32.to_ne_bytes());
+    }
+}

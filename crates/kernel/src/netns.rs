@@ -1,0 +1,195 @@
+//! Network namespaces by file: opening, comparing, working inside.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, statfs};
+use thiserror::Error;
+
+use crate::os_error::io_text;
+
+/// `NSFS_MAGIC` of linux/magic.h; kernels before 3.19 kept namespace files on procfs.
+const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
+
+/// The calling thread's own namespace.
+const CURRENT: &str = "/proc/thread-self/ns/net";
+
+/// An open network namespace; it lives at least as long as this value.
+#[derive(Debug)]
+pub struct Netns {
+    file: OwnedFd,
+    path: PathBuf,
+}
+
+/// Why a network namespace could not be opened, entered or left.
+#[derive(Debug, Error)]
+pub enum NetnsError {
+    /// Nothing is at that path.
+    #[error("network namespace {path:?} does not exist: no such file or directory")]
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// Something else is at that path, for example the file a removed namespace was mounted on.
+    #[error("{path:?} is not a network namespace")]
+    NotNamespace {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The file could not be examined or opened.
+    #[error("cannot {step} network namespace {path:?}: {}", io_text(.source))]
+    Io {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What was attempted: `examine` or `open`.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The thread could not change into the namespace; it stayed where it was.
+    #[error("cannot enter network namespace {path:?}: {}", io_text(.source))]
+    Enter {
+        /// The path of the namespace.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The thread could not change back; it is still inside `path` and must not go on working.
+    #[error("cannot leave network namespace {path:?}: {}", io_text(.source))]
+    Leave {
+        /// The path of the namespace the thread is in.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl NetnsError {
+    /// Whether there is no namespace at the path any more, as opposed to one that is out of reach.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::NotNamespace { .. })
+    }
+}
+
+impl Netns {
+    /// Opens the namespace a file stands for.
+    ///
+    /// The file system is asked first: opening an arbitrary file may block or have effects.
+    pub fn open(path: &Path) -> Result<Self, NetnsError> {
+        let failed = |step, source: io::Error| {
+            if source.raw_os_error() == Some(Errno::ENOENT as i32) {
+                NetnsError::NotFound {
+                    path: path.to_owned(),
+                }
+            } else {
+                NetnsError::Io {
+                    path: path.to_owned(),
+                    step,
+                    source,
+                }
+            }
+        };
+        let system = statfs(path)
+            .map_err(|errno| failed("examine", errno.into()))?
+            .filesystem_type();
+        if system != NSFS_MAGIC && system != PROC_SUPER_MAGIC {
+            return Err(NetnsError::NotNamespace {
+                path: path.to_owned(),
+            });
+        }
+        let file = File::open(path).map_err(|source| failed("open", source))?;
+        Ok(Self {
+            file: file.into(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// The namespace the calling thread is in.
+    pub fn current() -> Result<Self, NetnsError> {
+        Self::open(Path::new(CURRENT))
+    }
+
+    /// Whether both stand for one namespace, whatever their paths (device and inode number).
+    pub fn same_as(&self, other: &Self) -> io::Result<bool> {
+        let (ours, theirs) = (fstat(&self.file)?, fstat(&other.file)?);
+        Ok((ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino))
+    }
+
+    /// Calls `work` with the calling thread inside the namespace and returns to where the thread
+    /// was, also when `work` panics.
+    ///
+    /// Sockets opened meanwhile belong to the namespace for good, and `/proc/sys/net` shows the
+    /// namespace's settings. Threads started meanwhile stay inside: do not start any.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
+        let home = Self::current()?;
+        self.enter()?;
+        let stay = Stay {
+            home: &home,
+            over: false,
+        };
+        let value = work();
+        stay.end().map_err(|errno| NetnsError::Leave {
+            path: self.path.clone(),
+            source: errno.into(),
+        })?;
+        Ok(value)
+    }
+
+    /// The open file, for messages that place a link into the namespace.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn enter(&self) -> Result<(), NetnsError> {
+        match setns(&self.file, CloneFlags::CLONE_NEWNET) {
+            Ok(()) => Ok(()),
+            // Some other file of procfs, or a namespace of another kind.
+            Err(Errno::EINVAL) => Err(NetnsError::NotNamespace {
+                path: self.path.clone(),
+            }),
+            Err(errno) => Err(NetnsError::Enter {
+                path: self.path.clone(),
+                source: errno.into(),
+            }),
+        }
+    }
+}
+
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd()
+    }
+}
+
+/// A thread's time inside another namespace.
+struct Stay<'a> {
+    home: &'a Netns,
+    over: bool,
+}
+
+impl Stay<'_> {
+    fn end(mut self) -> Result<(), Errno> {
+        self.over = true;
+        setns(&self.home.file, CloneFlags::CLONE_NEWNET)
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        // Only reached without `end` while a panic unwinds. A thread that cannot go home must not
+        // run anybody's clean-up in the wrong namespace.
+        if !self.over && setns(&self.home.file, CloneFlags::CLONE_NEWNET).is_err() {
+            std::process::abort();
+        }
+    }
+}

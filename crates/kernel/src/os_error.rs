@@ -1,0 +1,62 @@
+//! The operating system's error texts in this project's spelling.
+//!
+//! Container runtimes recognise some failures by their words ("no such file or directory"), and
+//! the C libraries disagree in detail, so the text is taken from one table, with its first letter
+//! in lower case, and the number behind it.
+
+use std::io;
+
+use nix::errno::Errno;
+
+/// `file exists (os error 17)`.
+pub(crate) fn errno_text(errno: Errno) -> String {
+    let number = errno as i32;
+    format!("{} (os error {number})", lower_first(errno.desc()))
+}
+
+/// The text of an error of the standard library: as [`errno_text`] when it stems from the kernel.
+pub(crate) fn io_text(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => errno_text(Errno::from_raw(number)),
+        None => lower_first(&error.to_string()),
+    }
+}
+
+/// Lower-cases the first letter unless it begins an abbreviation ("I/O error", "RFS …").
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else {
+        return String::new();
+    };
+    let rest = letters.as_str();
+    if rest.starts_with(|next: char| next.is_lowercase() || next == ' ') {
+        format!("{}{rest}", first.to_lowercase())
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_runtimes_match_on_are_lower_case() {
+        assert_eq!(
+            errno_text(Errno::ENOENT),
+            "no such file or directory (os error 2)"
+        );
+        assert_eq!(errno_text(Errno::EEXIST), "file exists (os error 17)");
+    }
+
+    #[test]
+    fn abbreviations_keep_their_case() {
+        assert_eq!(errno_text(Errno::EIO), "I/O error (os error 5)");
+    }
+
+    #[test]
+    fn errors_of_the_library_itself_are_lowered_too() {
+        let error = io::Error::other("Something else");
+        assert_eq!(io_text(&error), "something else");
+    }
+}

@@ -1,0 +1,93 @@
+//! Routes: changing them and asking for them.
+
+mod entry;
+mod new;
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage};
+use nix::errno::Errno;
+use nix::libc::RTM_GETROUTE;
+
+pub use entry::{NextHop, RouteEntry};
+pub use new::{NewRoute, RouteMode};
+
+use crate::addr::Family;
+use crate::netlink::{NetlinkError, Route};
+
+/// The table routes are in unless somebody said otherwise (`RT_TABLE_MAIN`).
+pub const MAIN_TABLE: u32 = 254;
+
+/// `RT_SCOPE_UNIVERSE`: the destination may be anywhere.
+pub const SCOPE_UNIVERSE: u8 = 0;
+/// `RT_SCOPE_LINK`: the destination is on the link itself.
+pub const SCOPE_LINK: u8 = 253;
+/// `RT_SCOPE_HOST`: the destination is this host.
+pub const SCOPE_HOST: u8 = 254;
+/// `RT_SCOPE_NOWHERE`: when deleting, a route of any scope.
+pub const SCOPE_NOWHERE: u8 = 255;
+
+/// Which routes to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteFilter {
+    /// Of this family.
+    pub family: Family,
+    /// In this table; in any when absent.
+    pub table: Option<u32>,
+    /// Out of the link of this index, alone or among others; out of any when absent.
+    pub oif: Option<u32>,
+}
+
+impl Route {
+    /// The routes that pass `filter`; none when the table does not exist. A link that does not
+    /// exist is an error ([`NetlinkError::is_not_found`]).
+    pub fn routes(&self, filter: &RouteFilter) -> Result<Vec<RouteEntry>, NetlinkError> {
+        let mut body = RouteMessage::default();
+        body.header.address_family = filter.family.number();
+        // Kernels without strict checking ignore both and send everything.
+        body.attributes
+            .extend(filter.table.map(RouteAttribute::Table));
+        body.attributes.extend(filter.oif.map(RouteAttribute::Oif));
+        let parse = |payload: &[u8]| Ok(entry::parse(payload)?.filter(|entry| filter.keeps(entry)));
+        match self.list(&|| "list routes".to_owned(), RTM_GETROUTE, &body, parse) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// The route packets to `destination` would take now; `None` when there is none.
+    pub fn route_to(&self, destination: IpAddr) -> Result<Option<RouteEntry>, NetlinkError> {
+        let target = IpNetwork::from(destination);
+        let mut body = RouteMessage::default();
+        body.header.address_family = Family::of(destination).number();
+        body.header.destination_prefix_length = target.prefix();
+        // Without it the answer names the main table whatever table the route is in.
+        body.header.flags = RouteFlags::LookupTable;
+        body.attributes
+            .push(RouteAttribute::Destination(raw_address(destination)));
+        let step = || format!("look up route to {destination}");
+        match self.query(&step, RTM_GETROUTE, &body, entry::parse_any) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(error) => match error.errno() {
+                Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+impl RouteFilter {
+    fn keeps(&self, entry: &RouteEntry) -> bool {
+        Family::of(entry.dst.ip()) == self.family
+            && self.table.is_none_or(|table| entry.table == table)
+            && self.oif.is_none_or(|oif| entry.leaves_by(oif))
+    }
+}
+
+fn raw_address(address: IpAddr) -> RouteAddress {
+    match address {
+        IpAddr::V4(address) => RouteAddress::Inet(address),
+        IpAddr::V6(address) => RouteAddress::Inet6(address),
+    }
+}

@@ -1,1 +1,74 @@
-//! Placeholder while the workspace is laid out.
+//! What every Ferrule plugin executable does alike.
+//!
+//! A plugin is a value implementing [`Plugin`]; its `main` is one call of [`main`]. The skeleton reads
+//! the request, gates versions, refuses to act on the host's own namespace, decodes the
+//! configuration, calls the verb, undoes a failed ADD, and prints. Nothing else writes to standard
+//! output, which belongs to the protocol.
+
+mod guard;
+mod ipam;
+mod lineage;
+mod note;
+mod run;
+mod undo;
+
+use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
+use serde::de::DeserializeOwned;
+
+pub use ipam::{Ipam, PendingAdd, PendingDel};
+pub use note::note;
+pub use run::main;
+pub use undo::Undo;
+
+/// A request with the plugin's own configuration.
+#[derive(Debug)]
+pub struct Call<C> {
+    /// What the runtime asked for.
+    pub request: Request,
+    /// The configuration in the plugin's own type.
+    pub config: C,
+}
+
+impl<C> Call<C> {
+    /// The previous result, which CHECK cannot do without.
+    pub fn required_prev_result(&self) -> Result<CniResult, Error> {
+        self.request.prev_result()?.ok_or_else(|| {
+            Error::new(
+                cni_types::Code::InvalidConfig,
+                "required prevResult missing",
+            )
+            .details("CHECK needs the result of ADD in the key prevResult")
+        })
+    }
+}
+
+/// A CNI plugin: five verbs over a configuration type.
+///
+/// A verb decides, acts in few steps and reports; it neither prints nor exits.
+pub trait Plugin {
+    /// The plugin's keys. DEL gets what could be read of them, so rules across keys belong into the
+    /// verbs.
+    type Config: DeserializeOwned;
+
+    /// The executable's name.
+    const NAME: &'static str;
+
+    /// The versions it speaks, oldest first.
+    const VERSIONS: &'static [SpecVersion] = &SpecVersion::ALL;
+
+    /// Attaches the container. Every effect is preceded by its entry in `undo`, which the skeleton
+    /// runs when this, or printing the result, fails.
+    fn add(&self, call: &Call<Self::Config>, undo: &mut Undo) -> Result<CniResult, Error>;
+
+    /// Takes the attachment away; succeeds when nothing of it is left, whoever removed it.
+    fn del(&self, call: &Call<Self::Config>) -> Result<(), Error>;
+
+    /// Fails if the attachment is not as ADD left it, and says what differs.
+    fn check(&self, call: &Call<Self::Config>) -> Result<(), Error>;
+
+    /// Fails (code 50 or 51) if an ADD could not work now.
+    fn status(&self, call: &Call<Self::Config>) -> Result<(), Error>;
+
+    /// Takes away what belongs to this network but to none of the attachments in `keep`.
+    fn gc(&self, call: &Call<Self::Config>, keep: &Attachments) -> Result<(), Error>;
+}

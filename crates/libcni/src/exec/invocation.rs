@@ -15,7 +15,7 @@ use super::{ExecError, Output, Running};
 const BUSY_WAITS: [u64; 5] = [10, 30, 100, 300, 1000];
 
 /// The variable that tells a plugin which process to die with.
-const PARENT: &str = "FERRULE_PARENT";
+pub const PARENT_VARIABLE: &str = "FERRULE_PARENT";
 
 /// One run of an executable, not yet started: its environment and standard input.
 #[derive(Clone, Debug)]
@@ -118,9 +118,9 @@ impl Invocation {
         }
         // An inherited value names a process that is not the plugin's parent.
         if self.dies_with_parent {
-            command.env(PARENT, process::id().to_string());
+            command.env(PARENT_VARIABLE, process::id().to_string());
         } else {
-            command.env_remove(PARENT);
+            command.env_remove(PARENT_VARIABLE);
         }
         command
             .stdin(Stdio::piped())

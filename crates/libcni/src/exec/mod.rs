@@ -13,6 +13,6 @@ mod running;
 mod tests;
 
 pub use error::ExecError;
-pub use invocation::Invocation;
+pub use invocation::{Invocation, PARENT_VARIABLE};
 pub use lookup::find_plugin;
 pub use running::{Output, Running};

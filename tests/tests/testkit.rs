@@ -1,5 +1,7 @@
 //! The test kit itself: a kit that notices nothing would let every other test pass.
 
+use std::os::unix::process::ExitStatusExt as _;
+
 use ferrule_testkit::{Call, Container, Host, assert_same};
 use serde_json::json;
 
@@ -126,6 +128,134 @@ ferrule_testkit::test! {
         let seen = udp.reached_from(&container, udp.address()).unwrap();
         assert_eq!(seen.ip().to_string(), "10.7.0.2");
         assert!(udp.reached_from(&container, "10.7.0.1:9").is_err());
+    }
+}
+
+ferrule_testkit::test! {
+    /// The killer stops a process right before the chosen system call, wherever that is.
+    fn a_process_is_killed_anywhere(host) {
+        let file = host.work_folder().join("made");
+        let touch = host.executable("/usr/bin/touch", [&file]);
+        let mut made_at = None;
+        let mut count = 1;
+        while let Some(killed) = touch.killed_at_syscall(count) {
+            assert_eq!(killed.status.signal(), Some(9), "{killed}");
+            if file.exists() {
+                made_at.get_or_insert(count);
+                std::fs::remove_file(&file).unwrap();
+            }
+            count += 1;
+        }
+        assert!(file.exists(), "the last run was left to its end");
+        // Made after the loader's work and before the end.
+        assert!(made_at.is_some_and(|at| at > 10 && at < count), "{made_at:?} of {count}");
+    }
+}
+
+ferrule_testkit::test! {
+    /// Children of a killed process run to their end, and have ended when the kill is reported.
+    fn children_of_a_killed_process_run_free(host) {
+        let file = host.work_folder().join("children");
+        let line = format!("(echo start >>{0}; sleep 0.02; echo end >>{0})", file.display());
+        let shell = host.executable("/bin/sh", ["-c", &format!("{line} & wait; true")]);
+        let mut started = 0;
+        let mut count = 1;
+        while shell.killed_at_syscall(count).is_some() {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(text.is_empty() || text == "start\nend\n", "killed at {count}: {text}");
+            started += usize::from(!text.is_empty());
+            let _ = std::fs::remove_file(&file);
+            count += 1;
+        }
+        assert!(started > 0);
+        assert!(!host.snapshot().contains("process"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// The kill leaves exactly what the system calls before it did.
+    fn a_plugin_is_killed_midway(host) needs [PeerPlugins] {
+        let container = host.netns("c1");
+        let before = host.snapshot();
+        let bridge = peer_bridge(host, &container, "1.0.0").verb("ADD");
+        let killed = bridge.killed_at_syscall(40).expect("a plugin makes more calls than that");
+        assert_eq!(killed.status.signal(), Some(9));
+        assert_same(&before, &host.snapshot());
+        assert!(bridge.killed_at_syscall(1_000_000).is_none());
+        assert!(host.has_link("cni0"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A capture sees frames of links that came later, and tells what is in them.
+    fn a_capture_sees_announcements(host) {
+        let container = host.netns("c1");
+        let capture = host.capture();
+        host.ip("link add va type veth peer name vb netns c1");
+        host.ip("link set va up");
+        container.ip("link set vb up");
+        container.ip("address add 10.8.0.2/24 dev vb");
+        assert!(!container.ping("10.8.0.1"));
+        let asks = |frame: &ferrule_testkit::Frame| {
+            frame.arp().is_some_and(|arp| arp.target.to_string() == "10.8.0.1")
+        };
+        let frame = capture.wait_for(std::time::Duration::from_secs(2), asks).unwrap();
+        let arp = frame.arp().unwrap();
+        assert_eq!((frame.link.as_str(), frame.outgoing, arp.operation), ("va", false, 1));
+        assert_eq!(arp.sender.to_string(), "10.8.0.2");
+        assert_eq!(arp.sender_mac, container.link("vb")["address"].as_str().unwrap());
+        assert_eq!(frame.destination(), "ff:ff:ff:ff:ff:ff");
+        assert_eq!(frame.source(), arp.sender_mac);
+    }
+}
+
+ferrule_testkit::test! {
+    /// What this kernel lacks, the lab kernel has: links of drivers that are rarely built in.
+    fn rare_links_work_somewhere(host) needs [Dummy, Ipvlan, Vrf, Vlan8021q, Macvlan] {
+        host.ip("link add parent type dummy");
+        host.ip("link set parent up");
+        for (name, address) in [("c1", "10.6.0.1/24"), ("c2", "10.6.0.2/24")] {
+            let container = host.netns(name);
+            host.ip(format!("link add inside link parent netns {name} type ipvlan mode l2"));
+            container.ip(format!("address add {address} dev inside"));
+            container.ip("link set inside up");
+            if name == "c2" {
+                assert!(container.ping("10.6.0.1"), "two ipvlan links of one parent");
+            }
+        }
+        host.ip("link add v5 link parent type vlan id 5");
+        host.ip("link add red type vrf table 10");
+        assert_eq!(host.link("v5")["linkinfo"]["info_kind"], "vlan");
+        assert!(host.snapshot().contains("link red kind vrf"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// The packet filter of either kernel can be used and looked at, and IPv6 works.
+    fn a_filtering_bridge_carries_packets(host)
+        needs [BridgeVlanFiltering, Iptables, Ip6tables, Ipv6, Tun] {
+        host.tool("iptables", "-t nat -A POSTROUTING -s 10.5.0.0/24 -j MASQUERADE");
+        assert!(host.snapshot().contains("-A POSTROUTING -s 10.5.0.0/24 -j MASQUERADE"));
+        host.ip("link add br0 type bridge vlan_filtering 1");
+        host.ip("link set br0 up");
+        host.ip("address add fd00:5::1/64 dev br0 nodad");
+        let container = host.netns("c1");
+        host.ip("link add va type veth peer name vb netns c1");
+        host.ip("link set va master br0 up");
+        container.ip("link set vb up");
+        container.ip("address add fd00:5::2/64 dev vb nodad");
+        assert!(container.ping6("fd00:5::1"));
+        let udp = host.listen_udp("[fd00:5::1]:0");
+        let seen = udp.reached_from(&container, udp.address()).unwrap();
+        assert_eq!(seen.ip().to_string(), "fd00:5::2");
+        assert!(host.snapshot().contains("bridge-vlan"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// Listed as ignored wherever it is: no machine has this command.
+    fn what_nothing_has_is_skipped(_host) needs [Tool("ferrule-no-such-command")] {
+        panic!("a test whose needs are not met must not run");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where the executables under test are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where Debian's package `containernetworking-plugins` puts the Go plugins.
 pub const PEER_FOLDER: &str = "/usr/lib/cni";
@@ -12,19 +12,23 @@ const FOLDER_VARIABLE: &str = "FERRULE_BIN_DIR";
 /// test executable is in (`target/debug` for `target/debug/deps/bridge-0123…`).
 ///
 /// # Panics
-/// When the test executable is not in a cargo target folder.
+/// When the kernel does not tell this executable's path.
 pub fn folder() -> PathBuf {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty()) {
         return PathBuf::from(folder);
     }
     let executable = std::env::current_exe().expect("the path of this executable");
-    let folder = executable.parent().expect("an executable is in a folder");
-    let folder = if folder.ends_with("deps") {
+    profile_folder(&executable).to_owned()
+}
+
+/// Cargo's folder of one profile, `target/debug`, that an executable was built to.
+pub(crate) fn profile_folder(executable: &Path) -> &Path {
+    let folder = executable.parent().unwrap_or(executable);
+    if folder.ends_with("deps") {
         folder.parent().unwrap_or(folder)
     } else {
         folder
-    };
-    folder.to_owned()
+    }
 }
 
 /// One of our executables.

@@ -108,6 +108,11 @@ impl Host {
             .env("NETCONFPATH", self.network_folder())
     }
 
+    /// Any executable, called the same way: the environment holds what the builder sets.
+    pub fn executable(&self, path: impl Into<PathBuf>, words: impl Words) -> Call {
+        Call::tool(&self.namespace, path.into(), words.words())
+    }
+
     /// The folder [`Host::write_network`] writes to.
     pub fn network_folder(&self) -> PathBuf {
         self.work_folder().join("net.d")

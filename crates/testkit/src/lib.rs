@@ -37,6 +37,16 @@
 //! - [`Call`] is a plugin call: its environment, its input, then `add()`, `del()`, `check()`,
 //!   `gc()`, `status()`, or `verb("…").run()`. [`Outcome`] judges what came out.
 //!
+//! - [`Capture`] sees frames on the wire ([`Namespace::capture`]).
+//! - [`Call::killed_at_syscall`] kills a plugin at a chosen system call.
+//!
+//! # Which kernel
+//!
+//! A test whose needs the running kernel does not meet runs itself once more on the lab kernel
+//! (Debian's `user-mode-linux`, over this machine's files) when that one meets them all; that
+//! costs under a second. Otherwise it is listed as ignored, with the reason. `tests/lab/run CMD…`
+//! runs any command there.
+//!
 //! Executables are taken from the cargo folder the test is in, or from `FERRULE_BIN_DIR`.
 //! Everything needs root.
 
@@ -48,10 +58,17 @@
     clippy::missing_panics_doc,
     reason = "test support: every judgement panics"
 )]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "only of JSON values, where what is not there is null"
+)]
 
 mod binaries;
 mod call;
+mod capture;
 mod host;
+mod killer;
+mod lab;
 mod namespace;
 mod needs;
 mod outcome;
@@ -66,6 +83,7 @@ pub use inventory;
 
 pub use binaries::{PEER_FOLDER, folder as binaries_folder};
 pub use call::Call;
+pub use capture::{Arp, Capture, Frame};
 pub use host::{Container, Host};
 pub use namespace::Namespace;
 pub use needs::Need;

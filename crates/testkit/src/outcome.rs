@@ -35,6 +35,10 @@ pub struct CniError {
     pub details: String,
 }
 
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "the judgement is what they are called for"
+)]
 impl Outcome {
     /// The process must have ended with status 0.
     #[track_caller]

@@ -4,14 +4,15 @@
 //! test for a reason found at run time. A test whose needs no kernel meets is listed as ignored,
 //! so `cargo nextest` counts it as skipped and never as passed.
 
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::unistd::geteuid;
 
 use crate::host::Host;
+use crate::lab;
 use crate::needs::{Need, unmet};
 
 /// Every version of the CNI specification, oldest first, for tests that run once per version.
@@ -19,8 +20,8 @@ pub const VERSIONS: &[&str] = &[
     "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
 ];
 
-/// Names a file that gets one line per skipped test: name, colon, reason.
-const SKIPPED_VARIABLE: &str = "FERRULE_SKIPPED_FILE";
+/// Names a file that gets one line per test that is skipped or runs on the lab kernel.
+const REPORT_VARIABLE: &str = "FERRULE_REPORT";
 
 /// A declared test. Made by [`test!`](crate::test), not by hand.
 #[derive(Debug)]
@@ -94,6 +95,10 @@ macro_rules! main {
 
 /// List or run the tests declared in this executable, as its arguments say.
 pub fn run_tests() -> ExitCode {
+    if lab::is_probe() {
+        lab::answer_probe();
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::from_args();
     let tests = inventory::iter::<Test>.into_iter().flat_map(cases);
     // Needs are tried by starting processes: only for the tests that are asked for.
@@ -127,33 +132,68 @@ fn trial(name: String, case: &'static str, test: &'static Test, arguments: &Argu
     let label = name.clone();
     Trial::test(name, move || match plan {
         Plan::Here => run_here(&label, case, test.body),
-        Plan::Skip(reason) => Err(Failed::from(format!("cannot run: {reason}"))),
+        Plan::Lab(reason) => {
+            say(&format!("{label} {reason}: running it on the lab kernel"));
+            report("lab", &label, &reason);
+            lab::run_test(&label)
+        }
+        Plan::Skip(reason) => Err(Failed::from(format!("cannot run: it {reason}"))),
     })
     .with_ignored_flag(skipped)
 }
 
-/// Where a test runs.
+/// Where a test runs, and why not here.
 enum Plan {
     Here,
+    Lab(String),
     Skip(String),
 }
 
 fn plan(needs: &[Need]) -> Plan {
-    let missing = unmet(needs);
+    // Nothing can be found out without root; the test then says that it needs it.
+    let missing = if geteuid().is_root() {
+        unmet(needs)
+    } else {
+        Vec::new()
+    };
     if missing.is_empty() {
         return Plan::Here;
     }
-    let names = missing
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    Plan::Skip(format!("needs {names}"))
+    let names = |needs: &[Need]| {
+        needs
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let reason = format!("needs {}", names(&missing));
+    if lab::is_here() || !missing.iter().all(|need| need.is_of_kernel()) {
+        return Plan::Skip(reason);
+    }
+    let met = match lab::met_needs() {
+        Ok(met) => met,
+        Err(error) => return Plan::Skip(format!("{reason}; no lab kernel: {error}")),
+    };
+    let of_kernel = needs.iter().filter(|need| need.is_of_kernel());
+    let lacking = of_kernel
+        .copied()
+        .filter(|need| !met.contains(&need.to_string()));
+    let lacking = lacking.collect::<Vec<_>>();
+    if lacking.is_empty() {
+        return Plan::Lab(reason);
+    }
+    Plan::Skip(format!(
+        "{reason}; the lab kernel lacks {}",
+        names(&lacking)
+    ))
 }
 
 /// Run the body on a thread of its own, as a private host belongs to its thread: a second test
 /// in this process starts from the untouched namespaces again.
 fn run_here(name: &str, case: &'static str, body: fn(&Host, &str)) -> Result<(), Failed> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let lab = if lab::is_here() { "lab " } else { "" };
+    say(&format!("{name} on {lab}kernel {}", release.trim()));
     let thread = std::thread::Builder::new().name(name.to_owned());
     let worker = thread
         .spawn(move || body(&Host::new(), case))
@@ -167,22 +207,29 @@ fn run_here(name: &str, case: &'static str, body: fn(&Host, &str)) -> Result<(),
     })
 }
 
-/// Say why a test is skipped: on standard error when running (the list on standard output is
-/// read by programs), and in the file that `make test` asks for. Runners list ignored tests in a
-/// pass of their own, and only that one is written down.
+/// Say why a test is skipped: on standard error when running, and in the report of the runner.
+/// Runners list ignored tests in a pass of their own, and only that one is written down.
 fn report_skipped(name: &str, reason: &str, arguments: &Arguments) {
     if !arguments.list {
         let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
-        return;
+    } else if arguments.ignored {
+        report("skipped", name, reason);
     }
-    let Some(path) = std::env::var_os(SKIPPED_VARIABLE).filter(|_| arguments.ignored) else {
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Add a line to the file that `make test` sums up at the end, if it asked for one.
+fn report(what: &str, name: &str, reason: &str) {
+    let Some(path) = std::env::var_os(REPORT_VARIABLE) else {
         return;
     };
-    let mut line = String::new();
-    let _ = writeln!(line, "{} {name}: {reason}", executable_name());
+    let line = format!("{what} {} {name}: {reason}\n", executable_name());
     let file = OpenOptions::new().create(true).append(true).open(path);
     file.and_then(|mut file| file.write_all(line.as_bytes()))
-        .expect("write the skipped file");
+        .expect("write the report");
 }
 
 /// The test file's name: the executable's without cargo's hash.

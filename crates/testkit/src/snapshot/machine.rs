@@ -42,10 +42,8 @@ fn describe(entry: &DirEntry) -> String {
         return format!("namespace {shown}");
     }
     if kind.is_some_and(|kind| kind.is_symlink()) {
-        return format!(
-            "symlink {shown} -> {:?}",
-            fs::read_link(&path).unwrap_or_default()
-        );
+        let target = fs::read_link(&path).unwrap_or_default();
+        return format!("symlink {shown} -> {}", target.display());
     }
     if kind.is_some_and(|kind| kind.is_file()) {
         let content = fs::read(&path).unwrap_or_default();

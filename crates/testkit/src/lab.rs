@@ -1,0 +1,143 @@
+//! The lab kernel: user-mode Linux over this machine's files, for what the running kernel lacks.
+//! `tests/lab/run` starts it; here is the choice of what to run there.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use libtest_mimic::Failed;
+
+use crate::binaries;
+use crate::needs::Need;
+
+/// Set for processes on the lab kernel.
+const HERE_VARIABLE: &str = "FERRULE_ON_LAB";
+/// Makes a test executable print the needs that are met, one per line, in place of testing.
+const PROBE_VARIABLE: &str = "FERRULE_PROBE";
+/// Tells the script where it may write.
+const FOLDER_VARIABLE: &str = "FERRULE_LAB_DIR";
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/run");
+const KERNEL: &str = "/usr/bin/linux.uml";
+/// Starts a line of a probe's answer, to tell it from anything else that is printed.
+const MARK: &str = "met: ";
+
+/// Whether this process runs on the lab kernel.
+pub(crate) fn is_here() -> bool {
+    std::env::var_os(HERE_VARIABLE).is_some()
+}
+
+/// Whether this process was started to probe, and not to test.
+pub(crate) fn is_probe() -> bool {
+    std::env::var_os(PROBE_VARIABLE).is_some()
+}
+
+/// Answer a probe.
+pub(crate) fn answer_probe() {
+    let mut out = std::io::stdout();
+    for need in Need::OF_KERNEL.iter().filter(|need| need.is_met()) {
+        writeln!(out, "{MARK}{need}").expect("print the answer of a probe");
+    }
+}
+
+/// Run this test executable's test of this name on the lab kernel; its output comes out here.
+pub(crate) fn run_test(name: &str) -> Result<(), Failed> {
+    let executable = std::env::current_exe()?;
+    let mut command = script();
+    command
+        .arg(executable)
+        .args(["--exact", name, "--nocapture"]);
+    let status = command.status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("failed on the lab kernel: {status}").into())
+    }
+}
+
+/// Names of the needs that the lab kernel meets, or why there is no lab kernel. Found out by
+/// starting it once; remembered in a file until that kernel or the kit changes.
+pub(crate) fn met_needs() -> Result<HashSet<String>, String> {
+    if !Path::new(KERNEL).exists() {
+        return Err(format!(
+            "{KERNEL} is missing: run `make test`, which installs it"
+        ));
+    }
+    let folder = folder();
+    let step = |what: &str, error: std::io::Error| format!("{what} {}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(|error| step("create", error))?;
+    // Test executables are listed side by side: one starts the kernel, the others wait for it.
+    let lock = File::create(folder.join("lock")).map_err(|error| step("write to", error))?;
+    lock.lock().map_err(|error| step("lock", error))?;
+    let path = folder.join("needs");
+    let signature = signature();
+    if let Ok(text) = fs::read_to_string(&path)
+        && let Some(rest) = text.strip_prefix(&signature)
+    {
+        return Ok(marked(rest));
+    }
+    let met = probe()?;
+    let mut answer = signature;
+    for name in &met {
+        answer.extend([
+            MARK, name, "
+",
+        ]);
+    }
+    fs::write(&path, answer).map_err(|error| step("write to", error))?;
+    Ok(met)
+}
+
+fn probe() -> Result<HashSet<String>, String> {
+    let mut command = script();
+    command
+        .env(PROBE_VARIABLE, "1")
+        .arg(std::env::current_exe().unwrap_or_default());
+    let output = command
+        .output()
+        .map_err(|error| format!("start {SCRIPT}: {error}"))?;
+    if output.status.success() {
+        return Ok(marked(&String::from_utf8_lossy(&output.stdout)));
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(text
+        .lines()
+        .last()
+        .unwrap_or("it does not start")
+        .to_owned())
+}
+
+fn marked(text: &str) -> HashSet<String> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(MARK))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What an old answer must start with to be still good: the kernel's file, the starting script's
+/// and the questions, as they are now.
+fn signature() -> String {
+    let age = |path: &str| fs::metadata(path).and_then(|data| data.modified()).ok();
+    format!(
+        "{:?} {:?} {:?}\n",
+        age(KERNEL),
+        age(SCRIPT),
+        Need::OF_KERNEL
+    )
+}
+
+fn script() -> Command {
+    let mut command = Command::new(SCRIPT);
+    command
+        .env(HERE_VARIABLE, "1")
+        .env(FOLDER_VARIABLE, folder());
+    command
+}
+
+/// Beside the profile's folder in cargo's target folder: all profiles use the same lab.
+fn folder() -> PathBuf {
+    let executable = std::env::current_exe().unwrap_or_default();
+    let profile = binaries::profile_folder(&executable);
+    profile.parent().unwrap_or(Path::new("/tmp")).join("lab")
+}

@@ -4,14 +4,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags as AddressAttributeFlags, AddressMessage,
+};
 use nix::libc::{
     AF_INET, AF_INET6, NLM_F_CREATE, NLM_F_EXCL, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR,
 };
 
 use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, Route, flag};
 
-/// Length of `struct ifaddrmsg` of linux/if_addr.h.
+/// Length of `struct ifaddrmsg` of `linux/if_addr.h`.
 const HEADER: usize = 8;
 
 const IFA_ADDRESS: u16 = 1;
@@ -95,13 +97,24 @@ impl NewAddress {
     /// The message that adds the address, valid everywhere. The link having it is an error
     /// ([`NetlinkError::is_exists`]).
     pub fn message(&self) -> Message {
+        self.message_with(AddressAttributeFlags::empty())
+    }
+
+    /// As [`Self::message`], but without the route to the address's network that the kernel adds by
+    /// itself.
+    pub fn message_without_route(&self) -> Message {
+        self.message_with(AddressAttributeFlags::Noprefixroute)
+    }
+
+    fn message_with(&self, mut flags: AddressAttributeFlags) -> Message {
         let mut body = body(self.index, self.address);
         if let Some(broadcast) = broadcast(self.address) {
             body.attributes.push(AddressAttribute::Broadcast(broadcast));
         }
         if self.nodad {
-            body.header.flags |= AddressHeaderFlags::Nodad;
+            flags |= AddressAttributeFlags::Nodad;
         }
+        body.attributes.push(AddressAttribute::Flags(flags));
         let step = format!("add address {} to link {}", self.address, self.index);
         Message::new(
             step,

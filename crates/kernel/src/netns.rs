@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::os_error::io_text;
 
-/// `NSFS_MAGIC` of linux/magic.h; kernels before 3.19 kept namespace files on procfs.
+/// `NSFS_MAGIC` of `linux/magic.h`; kernels before 3.19 kept namespace files on procfs.
 const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
 
 /// The calling thread's own namespace.

@@ -27,7 +27,10 @@ pub(crate) fn link_address(
         EtherType::Arp => 0x0806,
         EtherType::Ipv6 => 0x86dd,
     };
-    let [a, b, c, d, e, f] = station;
+    let mut padded = [0; 8];
+    for (target, byte) in padded.iter_mut().zip(station) {
+        *target = byte;
+    }
     let address = libc::sockaddr_ll {
         sll_family: u16::try_from(libc::AF_PACKET).map_err(|_| Errno::EINVAL)?,
         sll_protocol: number.to_be(),
@@ -35,7 +38,7 @@ pub(crate) fn link_address(
         sll_hatype: 0,
         sll_pkttype: 0,
         sll_halen: 6,
-        sll_addr: [a, b, c, d, e, f, 0, 0],
+        sll_addr: padded,
     };
     let length = u32::try_from(size_of_val(&address)).map_err(|_| Errno::EINVAL)?;
     // SAFETY: `address` is a whole, initialised sockaddr_ll, readable for `length` bytes for the

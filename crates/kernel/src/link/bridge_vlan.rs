@@ -11,9 +11,9 @@ use rtnetlink::{LinkBridgeVlan, LinkMessageBuilder};
 use super::parse;
 use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, Route};
 
-/// `RTM_GETVLAN` of linux/rtnetlink.h, from kernel 5.6 on.
+/// `RTM_GETVLAN` of `linux/rtnetlink.h`, from kernel 5.6 on.
 const RTM_GETVLAN: u16 = 114;
-/// Length of `struct br_vlan_msg` of linux/if_bridge.h.
+/// Length of `struct br_vlan_msg` of `linux/if_bridge.h`.
 const VLAN_HEADER: usize = 8;
 const BRIDGE_VLANDB_ENTRY: u16 = 1;
 const BRIDGE_VLANDB_ENTRY_INFO: u16 = 1;
@@ -165,7 +165,7 @@ fn vlans_of_link(payload: &[u8], port: u32) -> Parsed<Vec<PortVlan>> {
         .map(Some)
 }
 
-/// `struct bridge_vlan_info` of linux/if_bridge.h.
+/// `struct bridge_vlan_info` of `linux/if_bridge.h`.
 #[derive(Debug, Clone, Copy)]
 struct VlanInfo {
     flags: BridgeVlanInfoFlags,
@@ -182,7 +182,7 @@ impl VlanInfo {
         })
     }
 
-    fn port_vlan(&self, vid: u16) -> PortVlan {
+    fn port_vlan(self, vid: u16) -> PortVlan {
         let flags = VlanFlags {
             pvid: self.flags.contains(BridgeVlanInfoFlags::Pvid),
             untagged: self.flags.contains(BridgeVlanInfoFlags::Untagged),

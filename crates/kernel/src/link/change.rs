@@ -6,8 +6,8 @@ use nix::libc::RTM_SETLINK;
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use crate::mac::Mac;
-use crate::name::{NameError, check};
-use crate::netlink::Message;
+use crate::name::check;
+use crate::netlink::{InvalidRequest, Message};
 
 /// Changes to one link, all made by one request.
 ///
@@ -18,7 +18,8 @@ pub struct LinkChange {
     body: LinkMessageBuilder<LinkUnspec>,
     link: String,
     changes: Vec<String>,
-    wrong_name: Option<NameError>,
+    by_name: bool,
+    fault: Option<InvalidRequest>,
 }
 
 impl LinkChange {
@@ -30,7 +31,8 @@ impl LinkChange {
     /// Changes to the link of this name, also one that an earlier message of the batch creates.
     pub fn of_name(name: &str) -> Self {
         let mut change = Self::to(LinkUnspec::new_with_name(name), format!("{name:?}"));
-        change.wrong_name = check(name).err();
+        change.by_name = true;
+        change.fault = check(name).err().map(InvalidRequest::from);
         change
     }
 
@@ -39,7 +41,8 @@ impl LinkChange {
             body,
             link,
             changes: Vec::new(),
-            wrong_name: None,
+            by_name: false,
+            fault: None,
         }
     }
 
@@ -53,9 +56,14 @@ impl LinkChange {
         self.with("down".into(), LinkMessageBuilder::down)
     }
 
-    /// Gives it another name, 1 to 15 bytes.
+    /// Gives it another name, 1 to 15 bytes. Not for changes begun by [`LinkChange::of_name`],
+    /// because the kernel would take the new name for the one to look up.
     pub fn name(mut self, name: &str) -> Self {
-        self.wrong_name = self.wrong_name.or(check(name).err());
+        let fault = match check(name) {
+            Err(reason) => Some(reason.into()),
+            Ok(()) => self.by_name.then_some(InvalidRequest::RenameByName),
+        };
+        self.fault = self.fault.or(fault);
         self.with(format!("name {name:?}"), |body| body.name(name))
     }
 
@@ -103,9 +111,9 @@ impl LinkChange {
     /// The message that makes the changes.
     pub fn message(self) -> Message {
         let step = format!("change link {} ({})", self.link, self.changes.join(", "));
-        match self.wrong_name {
+        match self.fault {
             None => Message::new(step, RTM_SETLINK, 0, &self.body.build()),
-            Some(reason) => Message::invalid(step, reason.into()),
+            Some(reason) => Message::invalid(step, reason),
         }
     }
 

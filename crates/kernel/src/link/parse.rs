@@ -1,4 +1,4 @@
-//! Reading links out of replies: `struct ifinfomsg` and the attributes of linux/if_link.h.
+//! Reading links out of replies: `struct ifinfomsg` and the attributes of `linux/if_link.h`.
 
 use nix::libc::IFF_UP;
 

@@ -55,16 +55,15 @@ pub fn set_port(index: u32, settings: PortSettings) -> Message {
 }
 
 impl PortSettings {
-    fn described(&self) -> String {
-        let mut text = String::new();
-        if let Some(master) = self.master {
-            text += &format!(" of bridge {master}");
-        }
-        for (word, value) in [("hairpin", self.hairpin), ("isolated", self.isolated)] {
-            if let Some(value) = value {
-                text += &format!(" {word} {}", if value { "on" } else { "off" });
-            }
-        }
-        text
+    fn described(self) -> String {
+        let switched = |word, value: Option<bool>| {
+            value.map(|on| format!(" {word} {}", if on { "on" } else { "off" }))
+        };
+        let words = [
+            self.master.map(|master| format!(" of bridge {master}")),
+            switched("hairpin", self.hairpin),
+            switched("isolated", self.isolated),
+        ];
+        words.into_iter().flatten().collect()
     }
 }

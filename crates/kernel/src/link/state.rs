@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Operational state (RFC 2863, `IF_OPER_*` in linux/if.h).
+/// Operational state (RFC 2863, `IF_OPER_*` in `linux/if.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperState {
     /// The driver does not tell; usual for `lo`.

@@ -2,10 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-/// ff02::1, all nodes of the link.
+/// `ff02::1`, all nodes of the link.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
-/// The link-layer address ff02::1 maps to (RFC 2464 §7).
+/// The link-layer address `ff02::1` maps to (RFC 2464 §7).
 pub(super) const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
 
 const NEXT_HEADER_ICMPV6: u8 = 58;

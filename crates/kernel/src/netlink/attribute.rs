@@ -22,7 +22,7 @@ pub(crate) struct Attribute<'a> {
 }
 
 /// The attributes of a message or of a nested attribute; ends at the first malformed one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {

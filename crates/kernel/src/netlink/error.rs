@@ -76,6 +76,9 @@ pub enum InvalidRequest {
     /// An interface name the kernel would refuse or change.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The kernel finds a link by the attribute that also renames it: rename by index.
+    #[error("a link found by its name cannot be renamed in the same request")]
+    RenameByName,
     /// Gateway, source and destination of a route must be of one address family.
     #[error("address family of {address} differs from the destination's, {destination}")]
     Family {

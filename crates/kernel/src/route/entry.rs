@@ -1,4 +1,4 @@
-//! Reading routes out of replies: `struct rtmsg` and the attributes of linux/rtnetlink.h.
+//! Reading routes out of replies: `struct rtmsg` and the attributes of `linux/rtnetlink.h`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -62,8 +62,11 @@ impl Route {
         let mut body = RouteMessage::default();
         body.header.address_family = Family::of(destination).number();
         body.header.destination_prefix_length = target.prefix();
-        // Without it the answer names the main table whatever table the route is in.
-        body.header.flags = RouteFlags::LookupTable;
+        // IPv4 names the main table, whatever table the route is in, unless asked not to; IPv6
+        // tells the truth and refuses the flag.
+        if destination.is_ipv4() {
+            body.header.flags = RouteFlags::LookupTable;
+        }
         body.attributes
             .push(RouteAttribute::Destination(raw_address(destination)));
         let step = || format!("look up route to {destination}");

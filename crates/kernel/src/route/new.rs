@@ -121,8 +121,8 @@ impl NewRoute {
     fn body(&self) -> Result<RouteMessage, InvalidRequest> {
         let destination = self.dst.network();
         let family = Family::of(destination);
-        let strangers = [self.gateway, self.source].into_iter().flatten();
-        for address in strangers.filter(|address| Family::of(*address) != family) {
+        let mut others = [self.gateway, self.source].into_iter().flatten();
+        if let Some(address) = others.find(|other| Family::of(*other) != family) {
             return Err(InvalidRequest::Family {
                 destination,
                 address,
@@ -155,16 +155,12 @@ impl NewRoute {
     }
 
     fn described(&self) -> String {
-        let mut text = self.dst.to_string();
-        if let Some(gateway) = self.gateway {
-            text += &format!(" via {gateway}");
-        }
-        if let Some(oif) = self.oif {
-            text += &format!(" on link {oif}");
-        }
-        if let Some(table) = self.table {
-            text += &format!(" in table {table}");
-        }
-        text
+        let words = [
+            Some(self.dst.to_string()),
+            self.gateway.map(|gateway| format!(" via {gateway}")),
+            self.oif.map(|oif| format!(" on link {oif}")),
+            self.table.map(|table| format!(" in table {table}")),
+        ];
+        words.into_iter().flatten().collect()
     }
 }

@@ -1,0 +1,92 @@
+//! Several changes at once.
+
+#![cfg(test)]
+
+mod lab;
+
+use std::net::Ipv4Addr;
+
+use ferrule_kernel::{Bridge, Errno, Family, IpNetwork, LinkChange, NewAddress};
+use lab::{bridge, link, private};
+
+fn new(name: &str) -> Bridge<'_> {
+    Bridge {
+        name,
+        mtu: None,
+        vlan_filtering: false,
+    }
+}
+
+#[test]
+fn a_link_is_created_and_configured_in_one_send() {
+    let route = private();
+    let mut batch = route.batch();
+    assert!(batch.is_empty());
+    batch
+        .add(new("br0").create())
+        .add(LinkChange::of_name("br0").mtu(1400).up().message())
+        .add(LinkChange::of_name("lo").up().message());
+    batch.run().unwrap();
+    assert_eq!(
+        (link(&route, "br0").mtu, link(&route, "br0").up),
+        (1400, true)
+    );
+    assert!(link(&route, "lo").up);
+}
+
+#[test]
+fn the_first_failure_is_named_and_the_conversation_goes_on() {
+    let route = private();
+    let mut batch = route.batch();
+    batch
+        .add(new("br0").create())
+        .add(new("br1").create())
+        .add(new("br0").create())
+        .add(LinkChange::new(4000).up().message())
+        .add(new("br2").create());
+    let error = batch.run().unwrap_err();
+    assert_eq!(
+        (error.failed_message(), error.errno()),
+        (Some(2), Some(Errno::EEXIST))
+    );
+    assert!(
+        error
+            .to_string()
+            .starts_with("create bridge \"br0\": file exists (os error 17)")
+    );
+    // The kernel does not stop at a failure, and no reply is left over for the next question.
+    for name in ["br0", "br1", "br2"] {
+        assert_eq!(link(&route, name).name, name);
+    }
+}
+
+#[test]
+fn batches_larger_than_one_send_arrive_whole() {
+    let route = private();
+    let index = bridge(&route, "br0").index;
+    let address = |number: u32| NewAddress {
+        index,
+        address: IpNetwork::new(Ipv4Addr::from(0x0a00_0000 + number).into(), 32).unwrap(),
+        nodad: false,
+    };
+    let mut batch = route.batch();
+    for number in 1..=300 {
+        batch.add(address(number).message());
+    }
+    batch.run().unwrap();
+    assert_eq!(route.addresses(index, Some(Family::V4)).unwrap().len(), 300);
+
+    let mut batch = route.batch();
+    for number in 302..=450 {
+        batch.add(address(number).message());
+    }
+    batch.add(address(300).message());
+    let error = batch.run().unwrap_err();
+    assert!(error.is_exists(), "{error}");
+    assert_eq!(error.failed_message(), Some(149));
+}
+
+#[test]
+fn an_empty_batch_is_carried_out() {
+    private().batch().run().unwrap();
+}

@@ -1,0 +1,166 @@
+//! What ADD did, remembered on disk for CHECK, DEL and GC.
+//!
+//! Each attachment has a file `<folder>/results/<network>-<container>-<interface>`, in the form in
+//! which the Go library writes it; both can take over each other's attachments. Since a hyphen is
+//! legal in all three parts, the name of a file does not tell whose it is: what is stored decides.
+
+mod entry;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cni_types::Attachment;
+
+pub use entry::{Cached, Entry};
+pub use error::CacheError;
+
+/// Tells apart the files that one process writes at the same time.
+static WRITES: AtomicU32 = AtomicU32::new(0);
+
+/// A folder of remembered attachments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache(PathBuf);
+
+impl Default for Cache {
+    /// `/var/lib/cni`, which all runtimes on the Go library share.
+    fn default() -> Self {
+        Self::new("/var/lib/cni")
+    }
+}
+
+impl Cache {
+    /// The cache under `folder`, which is created when first written to.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+
+    /// Remembers an attachment, replacing what was known of it.
+    ///
+    /// The file appears complete or not at all.
+    pub fn store(&self, entry: &Entry) -> Result<(), CacheError> {
+        let path = self.path(&entry.network, &entry.attachment)?;
+        let text = entry.to_json();
+        self.replace(&path, text.as_bytes())
+            .map_err(|source| CacheError::Write { path, source })
+    }
+
+    /// What is known of an attachment; nothing if its file is missing or cannot be read.
+    pub fn load(
+        &self,
+        network: &str,
+        attachment: &Attachment,
+    ) -> Result<Option<Cached>, CacheError> {
+        let path = self.path(network, attachment)?;
+        let Ok(bytes) = fs::read(&path) else {
+            return Ok(None);
+        };
+        let cached = Cached::read(&bytes).map_err(|error| CacheError::Content { path, error })?;
+        let own = match &cached {
+            Cached::Entry(entry) => entry.network == network && entry.attachment == *attachment,
+            // The old form says nothing but the result.
+            Cached::BareResult(_) => true,
+        };
+        Ok(own.then_some(cached))
+    }
+
+    /// Forgets an attachment. Succeeds if nothing is known of it.
+    pub fn remove(&self, network: &str, attachment: &Attachment) -> Result<(), CacheError> {
+        let path = self.path(network, attachment)?;
+        let other_owner = matches!(self.load(network, attachment), Ok(None));
+        if other_owner {
+            return Ok(());
+        }
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(CacheError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every attachment remembered, or those of one container, in the order of their files' names.
+    ///
+    /// Files that are no entries are passed over.
+    pub fn attachments(&self, container_id: Option<&str>) -> Result<Vec<Entry>, CacheError> {
+        let folder = self.results();
+        let unreadable = |source| CacheError::List {
+            folder: folder.clone(),
+            source,
+        };
+        let files = match fs::read_dir(&folder) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut paths = Vec::new();
+        for file in files {
+            paths.push(file.map_err(unreadable)?.path());
+        }
+        paths.sort_unstable();
+        let wanted = |entry: &Entry| {
+            let attachment = &entry.attachment;
+            !entry.network.is_empty()
+                && !attachment.ifname.is_empty()
+                && container_id.is_none_or(|id| attachment.container_id == id)
+        };
+        let read = |path: &PathBuf| match Cached::read(&fs::read(path).ok()?) {
+            Ok(Cached::Entry(entry)) => Some(*entry).filter(wanted),
+            _ => None,
+        };
+        Ok(paths.iter().filter_map(read).collect())
+    }
+
+    fn results(&self) -> PathBuf {
+        self.0.join("results")
+    }
+
+    fn path(&self, network: &str, attachment: &Attachment) -> Result<PathBuf, CacheError> {
+        let Attachment {
+            container_id,
+            ifname,
+        } = attachment;
+        let parts = [network, container_id, ifname];
+        // A slash could lead out of the folder.
+        if parts.iter().any(|p| p.is_empty() || p.contains('/')) {
+            return Err(CacheError::Name {
+                network: network.to_owned(),
+                container_id: container_id.clone(),
+                ifname: ifname.clone(),
+            });
+        }
+        Ok(self.results().join(parts.join("-")))
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(self.results())?;
+        // Not inside `results`: every file there counts as an attachment.
+        let number = WRITES.fetch_add(1, Ordering::Relaxed);
+        let aside = self.0.join(format!(".result-{}-{number}", process::id()));
+        let written = write_new(&aside, content).and_then(|()| fs::rename(&aside, path));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&aside);
+        }
+        written
+    }
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(content)
+}

@@ -1,0 +1,112 @@
+//! Why a configuration could not be loaded.
+
+use std::io;
+use std::path::PathBuf;
+
+use cni_types::VersionError;
+use cni_types::json::DecodeError;
+
+use crate::os_text::os_text;
+
+/// A configuration that is missing, unreadable or wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or folder could not be read.
+    #[error("error reading {}: {}", .path.display(), os_text(.source))]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The content of a file is wrong.
+    #[error("{}: {error}", .path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: Box<ConfigError>,
+    },
+    /// The list is not a JSON object.
+    #[error("error parsing configuration list: {0}")]
+    ListJson(String),
+    /// The list has no `name`.
+    #[error("error parsing configuration list: no name")]
+    NoName,
+    /// A key of the list has a value of the wrong type.
+    #[error("error parsing configuration list: key {key:?} is not {expected}")]
+    ListKey {
+        /// The key.
+        key: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// A version among which the list lets the runtime choose is not one.
+    #[error("error parsing configuration list: {0}")]
+    Version(#[from] VersionError),
+    /// Only plugins inside the list are wanted, but it has no place for them.
+    #[error(
+        "error parsing configuration list: loadOnlyInlinedPlugins is true, but there is no key \"plugins\""
+    )]
+    NoInlinedPlugins,
+    /// `plugins` is empty.
+    #[error("error parsing configuration list: no plugins in list")]
+    EmptyList,
+    /// A plugin of the list is wrong.
+    #[error("error parsing configuration list: failed to parse plugin config {index}: {error}")]
+    Member {
+        /// Its position, from 0.
+        index: usize,
+        /// What is wrong.
+        error: Box<ConfigError>,
+    },
+    /// The plugin's configuration is not a JSON object.
+    #[error("error parsing configuration: {0}")]
+    PluginJson(String),
+    /// A key of the plugin's configuration has a value of the wrong type.
+    #[error("error parsing configuration: {0}")]
+    PluginKey(#[from] DecodeError),
+    /// The plugin's configuration does not say which plugin.
+    #[error("error parsing configuration: missing 'type'")]
+    NoType,
+    /// Neither the list nor the folder beside it names a plugin.
+    #[error("no plugin configs found")]
+    NoPlugins,
+    /// The folder holds configurations, but none of that name.
+    #[error("no net configuration with name {name:?} in {}{}", .folder.display(), also(.skipped))]
+    NotFound {
+        /// The network.
+        name: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// The files that could not be read; the network may be in one of them.
+        skipped: Vec<ConfigError>,
+    },
+    /// The folder holds no configuration at all, or there is no folder.
+    #[error("no net configurations found in {}", .0.display())]
+    NoneFound(PathBuf),
+    /// A value to be set has no key.
+    #[error("keys cannot be empty")]
+    EmptyKey,
+    /// A key is to be set to nothing.
+    #[error("key {0:?} value must not be null")]
+    NullValue(String),
+}
+
+impl ConfigError {
+    pub(super) fn in_file(self, path: PathBuf) -> Self {
+        match self {
+            located @ (Self::Read { .. } | Self::InFile { .. }) => located,
+            error => Self::InFile {
+                path,
+                error: Box::new(error),
+            },
+        }
+    }
+}
+
+fn also(skipped: &[ConfigError]) -> String {
+    let mut texts = vec![String::new()];
+    texts.extend(skipped.iter().map(ToString::to_string));
+    texts.join("; ")
+}

@@ -1,0 +1,160 @@
+//! The configuration of a network.
+
+use cni_types::json::{read_value, to_compact};
+use cni_types::{ReleaseNumber, SpecVersion};
+use serde_json::{Map, Value, json};
+
+use super::{ConfigError, PluginConfig};
+
+/// The plugins that make up a network, in the order of ADD.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkList {
+    pub(super) name: String,
+    version: String,
+    disable_check: bool,
+    disable_gc: bool,
+    pub(super) inlined_only: bool,
+    pub(super) plugins: Vec<PluginConfig>,
+    bytes: Vec<u8>,
+}
+
+impl NetworkList {
+    /// Reads a configuration list. Plugins beside it, in files of their own, are not looked for.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let object = match read_value(bytes) {
+            Ok(Value::Object(object)) => Keys(object),
+            Ok(_) => return Err(ConfigError::ListJson("not an object".to_owned())),
+            Err(error) => return Err(ConfigError::ListJson(error.to_string())),
+        };
+        let inlined_only = object.switch("loadOnlyInlinedPlugins")?;
+        Ok(Self {
+            name: object.text("name")?.ok_or(ConfigError::NoName)?.to_owned(),
+            version: object.version()?,
+            disable_check: object.switch("disableCheck")?,
+            disable_gc: object.switch("disableGC")?,
+            inlined_only,
+            plugins: object.plugins(inlined_only)?,
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    /// The network of a single plugin, as configuration files before lists had it.
+    pub fn from_plugin(plugin: &PluginConfig) -> Result<Self, ConfigError> {
+        let object = read_value(plugin.bytes());
+        let list = json!({
+            "cniVersion": plugin.version(),
+            "name": plugin.name(),
+            "plugins": [object.map_err(|e| ConfigError::PluginJson(e.to_string()))?],
+        });
+        Self::from_bytes(to_compact(&list).as_bytes())
+    }
+
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version in which plugins are asked: the highest of those the list offers that this
+    /// library knows. May be any text if the list offers just one; empty means 0.1.0.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether CHECK is to succeed without asking anybody.
+    pub fn disable_check(&self) -> bool {
+        self.disable_check
+    }
+
+    /// Whether GC is to do nothing.
+    pub fn disable_gc(&self) -> bool {
+        self.disable_gc
+    }
+
+    /// The plugins, those of files beside the list last.
+    pub fn plugins(&self) -> &[PluginConfig] {
+        &self.plugins
+    }
+
+    /// The list as it was read.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The object of a list, whose keys count only as they are written in the specification.
+struct Keys(Map<String, Value>);
+
+impl Keys {
+    fn text(&self, key: &'static str) -> Result<Option<&str>, ConfigError> {
+        match self.0.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ConfigError::ListKey {
+                key,
+                expected: "a string",
+            }),
+        }
+    }
+
+    /// A boolean, or the word for one in any case.
+    fn switch(&self, key: &'static str) -> Result<bool, ConfigError> {
+        let expected = "true or false";
+        match self.0.get(key) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(Value::String(word)) if word.eq_ignore_ascii_case("true") => Ok(true),
+            Some(Value::String(word)) if word.eq_ignore_ascii_case("false") => Ok(false),
+            Some(_) => Err(ConfigError::ListKey { key, expected }),
+        }
+    }
+
+    /// The highest version of `cniVersions` and `cniVersion` that this library knows.
+    fn version(&self) -> Result<String, ConfigError> {
+        let single = self.text("cniVersion")?.unwrap_or_default();
+        let key = "cniVersions";
+        let wrong = || ConfigError::ListKey {
+            key,
+            expected: "a list of strings",
+        };
+        let Some(offered) = self.0.get(key) else {
+            return Ok(single.to_owned());
+        };
+        let offered = offered.as_array().ok_or_else(wrong)?;
+        let mut best: Option<(ReleaseNumber, &str)> = None;
+        let texts = offered.iter().map(|v| v.as_str().ok_or_else(wrong));
+        for text in texts.chain([Ok(single)]) {
+            let text = text?;
+            let number: ReleaseNumber = text.parse()?;
+            let known = number <= SpecVersion::LATEST.into();
+            if known && best.is_none_or(|(highest, _)| number > highest) {
+                best = Some((number, text));
+            }
+        }
+        Ok(best.map_or(single, |(_, text)| text).to_owned())
+    }
+
+    fn plugins(&self, inlined_only: bool) -> Result<Vec<PluginConfig>, ConfigError> {
+        let key = "plugins";
+        let members = match self.0.get(key) {
+            None if inlined_only => return Err(ConfigError::NoInlinedPlugins),
+            None => return Ok(Vec::new()),
+            Some(Value::Array(members)) if members.is_empty() => {
+                return Err(ConfigError::EmptyList);
+            }
+            Some(Value::Array(members)) => members,
+            Some(_) => {
+                return Err(ConfigError::ListKey {
+                    key,
+                    expected: "a list of objects",
+                });
+            }
+        };
+        let member = |(index, value): (usize, &Value)| {
+            PluginConfig::from_value(value.clone()).map_err(|error| ConfigError::Member {
+                index,
+                error: Box::new(error),
+            })
+        };
+        members.iter().enumerate().map(member).collect()
+    }
+}

@@ -1,0 +1,46 @@
+//! A network or a single plugin: what a verb is run on.
+
+use cni_types::{ReleaseNumber, SpecVersion};
+
+use crate::config::{NetworkList, PluginConfig};
+
+use super::RuntimeError;
+
+/// The common view of a list and of a plugin configured on its own.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'c> {
+    pub(super) name: &'c str,
+    pub(super) version: &'c str,
+    pub(super) plugins: &'c [PluginConfig],
+    pub(super) bytes: &'c [u8],
+}
+
+impl Subject<'_> {
+    /// Whether the configuration is of `version` or newer.
+    pub(super) fn is_since(&self, version: SpecVersion) -> Result<bool, RuntimeError> {
+        let own: ReleaseNumber = self.version.parse()?;
+        Ok(own >= version.into())
+    }
+}
+
+impl<'c> From<&'c NetworkList> for Subject<'c> {
+    fn from(list: &'c NetworkList) -> Self {
+        Self {
+            name: list.name(),
+            version: list.version(),
+            plugins: list.plugins(),
+            bytes: list.bytes(),
+        }
+    }
+}
+
+impl<'c> From<&'c PluginConfig> for Subject<'c> {
+    fn from(plugin: &'c PluginConfig) -> Self {
+        Self {
+            name: plugin.name(),
+            version: plugin.version(),
+            plugins: std::slice::from_ref(plugin),
+            bytes: plugin.bytes(),
+        }
+    }
+}

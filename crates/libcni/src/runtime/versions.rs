@@ -1,0 +1,102 @@
+//! Which versions plugins speak, and whether a network's plugins are fit for it.
+
+use std::collections::BTreeSet;
+
+use cni_types::json::Node;
+use cni_types::{Code, Command, Error, SpecVersion, env};
+use serde::Deserialize;
+
+use super::{Runtime, RuntimeError};
+use crate::config::{NetworkList, PluginConfig};
+use crate::exec::{ExecError, Invocation, Output, find_plugin};
+
+/// A plugin's reply to VERSION.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Reply {
+    #[serde(rename = "cniVersion")]
+    cni_version: String,
+    #[serde(rename = "supportedVersions")]
+    supported: Vec<String>,
+}
+
+impl Runtime {
+    /// The versions that the plugin `kind` says it supports, as it lists them.
+    pub fn versions(&self, kind: &str) -> Result<Vec<String>, RuntimeError> {
+        let failed = |error: Error| RuntimeError::Plugin {
+            verb: Command::Version,
+            kind: kind.to_owned(),
+            name: String::new(),
+            error,
+        };
+        let executable = find_plugin(kind, &self.path).map_err(|error| failed(error.into()))?;
+        let stdin = format!("{{\"cniVersion\":\"{}\"}}", SpecVersion::LATEST);
+        // Plugins of the first version demand values for variables that mean nothing here.
+        let answer = Invocation::new(executable)
+            .env(env::COMMAND, Command::Version.as_str())
+            .env(env::CONTAINER_ID, "")
+            .env(env::NETNS, "dummy")
+            .env(env::ARGS, "")
+            .env(env::IFNAME, "dummy")
+            .env(env::PATH, "dummy")
+            .stdin(stdin.into_bytes())
+            .time_limit(self.limit)
+            .run();
+        match answer {
+            Ok(output) => read_reply(&output).map_err(failed),
+            Err(ExecError::Plugin(error)) if error.msg == "unknown CNI_COMMAND: VERSION" => {
+                Ok(vec![SpecVersion::V0_1_0.to_string()])
+            }
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+
+    /// Whether every plugin of the network is there and speaks its version; all complaints are
+    /// reported. Success tells which capabilities the plugins have switched on.
+    pub fn validate(&self, network: &NetworkList) -> Result<BTreeSet<String>, RuntimeError> {
+        self.validate_all(network.plugins(), network.version())
+    }
+
+    /// As [`Self::validate`], for a plugin configured on its own.
+    pub fn validate_plugin(&self, plugin: &PluginConfig) -> Result<BTreeSet<String>, RuntimeError> {
+        self.validate_all(std::slice::from_ref(plugin), plugin.version())
+    }
+
+    fn validate_all(
+        &self,
+        plugins: &[PluginConfig],
+        version: &str,
+    ) -> Result<BTreeSet<String>, RuntimeError> {
+        let version = match version {
+            "" => SpecVersion::V0_1_0.as_str(),
+            version => version,
+        };
+        let complaint = |plugin: &PluginConfig| match self.versions(plugin.kind()) {
+            Ok(supported) if supported.iter().any(|own| own == version) => None,
+            Ok(_) => Some(RuntimeError::Unsupported {
+                kind: plugin.kind().to_owned(),
+                version: version.to_owned(),
+            }),
+            Err(error) => Some(error),
+        };
+        RuntimeError::join(plugins.iter().filter_map(complaint).collect())?;
+        let enabled = plugins.iter().flat_map(PluginConfig::capabilities);
+        Ok(enabled.map(ToOwned::to_owned).collect())
+    }
+}
+
+fn read_reply(output: &Output) -> Result<Vec<String>, Error> {
+    let wrong = |what: &dyn std::fmt::Display| {
+        Error::new(Code::Decode, format!("decoding version info: {what}"))
+    };
+    let node = Node::read(&output.stdout).map_err(|error| wrong(&error))?;
+    let reply: Reply = node.decode().map_err(|error| wrong(&error))?;
+    match (reply.cni_version.as_str(), reply.supported.is_empty()) {
+        ("", _) => Err(wrong(&"missing field cniVersion")),
+        (_, false) => Ok(reply.supported),
+        // Plugins of that version did not yet list any.
+        ("0.2.0", true) => Ok(vec!["0.1.0".to_owned(), "0.2.0".to_owned()]),
+        (_, true) => Err(wrong(&"missing field supportedVersions")),
+    }
+}

@@ -3,10 +3,10 @@
 use netlink_packet_core::Emitable;
 use nix::libc::{NLM_F_DUMP, NLM_F_REQUEST};
 
-use super::Route;
 use super::error::NetlinkError;
 use super::frame::{Frames, Refusal, Reply};
 use super::message::{append_request, flag, number_requests};
+use super::socket::Socket;
 
 /// How often a listing is tried that changes keep interrupting.
 const MOST_ATTEMPTS: u32 = 5;
@@ -26,7 +26,7 @@ enum Progress<T> {
     Malformed,
 }
 
-impl Route {
+impl Socket {
     /// Asks for one object. `step` is made only for an error.
     pub(crate) fn query<T>(
         &self,
@@ -129,10 +129,9 @@ impl Route {
     ) -> Result<u32, NetlinkError> {
         let mut request = Vec::with_capacity(64);
         append_request(&mut request, kind, flags, body);
-        let sequence = self.socket.next_sequence();
+        let sequence = self.next_sequence();
         number_requests(&mut request, || sequence);
-        self.socket
-            .send(&request)
+        self.send(&request)
             .map_err(|failure| failure.during(step()))?;
         Ok(sequence)
     }
@@ -142,8 +141,7 @@ impl Route {
         step: &dyn Fn() -> String,
         inspect: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, NetlinkError> {
-        self.socket
-            .receive(inspect)
+        self.receive(inspect)
             .map_err(|failure| failure.during(step()))
     }
 }

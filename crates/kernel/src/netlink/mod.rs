@@ -13,6 +13,7 @@ mod listing;
 mod message;
 mod socket;
 
+use netlink_packet_core::Emitable;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use thiserror::Error;
 
@@ -22,9 +23,9 @@ pub use error::{InvalidRequest, NetlinkError};
 pub(crate) use listing::{Malformed, Parsed};
 pub use message::Message;
 pub(crate) use message::flag;
+pub(crate) use socket::Socket;
 
 use crate::netns::{Netns, NetnsError};
-use socket::Socket;
 
 /// A conversation about the links, addresses and routes of one network namespace: the one the
 /// thread was in when it was opened, wherever the thread goes afterwards.
@@ -78,5 +79,27 @@ impl Route {
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks for one object; see [`Socket::query`].
+    pub(crate) fn query<T>(
+        &self,
+        step: &dyn Fn() -> String,
+        kind: u16,
+        body: &impl Emitable,
+        parse: impl Fn(&[u8]) -> Parsed<T>,
+    ) -> Result<T, NetlinkError> {
+        self.socket.query(step, kind, body, parse)
+    }
+
+    /// Asks for all objects `parse` keeps; see [`Socket::list`].
+    pub(crate) fn list<T>(
+        &self,
+        step: &dyn Fn() -> String,
+        kind: u16,
+        body: &impl Emitable,
+        parse: impl Fn(&[u8]) -> Parsed<T>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        self.socket.list(step, kind, body, parse)
     }
 }

@@ -26,7 +26,7 @@ pub struct CniResult {
     /// Name resolution.
     pub dns: Dns,
     /// Read from 0.1.0 or 0.2.0 and unchanged since: rewriting it in that form loses nothing.
-    legacy: bool,
+    pub legacy: bool,
 }
 
 /// An interface of a result.

@@ -1,1 +1,19 @@
-//! Placeholder while the workspace is laid out.
+//! Behaviour that several plugins share: where a container's network is wired.
+//!
+//! [`Host`] and [`Sandbox`] are the two sides. [`veth`] makes and removes the pair between them,
+//! [`addressing`] puts an address plugin's answer into effect, [`check`] compares what is there with
+//! what ADD answered. Nothing here knows any plugin.
+
+pub mod addressing;
+mod attachment;
+pub mod check;
+mod entry;
+mod error;
+pub mod forwarding;
+mod place;
+pub mod veth;
+
+pub use attachment::AttachmentId;
+pub use entry::{host_entry, mac_text, sandbox_entry};
+pub use error::NetError;
+pub use place::{Host, Sandbox};

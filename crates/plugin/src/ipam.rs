@@ -129,11 +129,15 @@ impl Ipam {
             .die_with_parent())
     }
 
+    fn described(&self) -> String {
+        format!("address plugin {:?}", self.name)
+    }
+
     /// The delegate's own error object passes unchanged, as the protocol has it.
     fn failed(&self, error: ExecError) -> Error {
         match error {
             ExecError::Plugin(error) => error,
-            other => Error::from(other).context(format_args!("address plugin {:?}", self.name)),
+            other => Error::from(other).context(self.described()),
         }
     }
 }
@@ -162,7 +166,9 @@ impl PendingAdd {
             *self.state.borrow_mut() = State::Held;
         }
         let output = outcome.map_err(|error| self.ipam.failed(error))?;
-        let (_, result) = CniResult::read(&output.stdout, self.ipam.version)?;
+        let (_, result) = output
+            .result(self.ipam.version)
+            .map_err(|error| Error::from(error).context(self.ipam.described()))?;
         if result.ips.is_empty() {
             return Err(Error::internal(format_args!(
                 "IPAM plugin {} returned missing IP config",

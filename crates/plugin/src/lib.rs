@@ -10,6 +10,7 @@ mod ipam;
 mod lineage;
 mod note;
 mod run;
+mod together;
 mod undo;
 
 use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 pub use ipam::{Ipam, PendingAdd, PendingDel};
 pub use note::note;
 pub use run::main;
+pub use together::{collect, detach};
 pub use undo::Undo;
 
 /// A request with the plugin's own configuration.

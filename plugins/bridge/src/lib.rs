@@ -1,1 +1,159 @@
-//! The plugin.
+//! `bridge` connects containers to a bridge device on the host, by one veth pair each.
+//!
+//! ADD makes the bridge if need be, makes the pair with the host's end as a port, asks the address
+//! plugin meanwhile, puts addresses and routes on the container's end and, with `isGateway`, the
+//! gateway's address on the bridge. DEL removes pair and addresses; the bridge stays. The keys are
+//! those of [`config::Config`]; the page `docs/bridge.md` explains them.
+
+mod check;
+mod config;
+mod device;
+mod gateway;
+mod port;
+mod vlan;
+
+use cni_types::{Attachments, CniResult, Error};
+use ferrule_kernel::{Link, LinkChange};
+use ferrule_net::addressing::{self, Options};
+use ferrule_net::veth::{self, Pair, PairSettings};
+use ferrule_net::{AttachmentId, Host, NetError, Sandbox, host_entry, mac_text, sandbox_entry};
+use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach};
+
+pub use config::Config;
+use config::Plan;
+
+/// Where the container's end stands in the result, after the bridge and the host's end.
+const CONTAINER: i64 = 2;
+
+/// The plugin.
+pub struct BridgePlugin;
+
+impl Plugin for BridgePlugin {
+    type Config = Config;
+
+    const NAME: &'static str = "bridge";
+
+    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
+        let request = &call.request;
+        let plan = Plan::new(&call.config, request)?;
+        let host = Host::open()?;
+        let sandbox = Sandbox::open(&request.netns)?;
+        veth::ensure_name_is_free(&sandbox, &request.ifname)?;
+
+        let ipam = Ipam::of(request);
+        let early = ipam.as_ref().filter(|ipam| ipam.is_bookkeeper());
+        let early = early.map(|ipam| ipam.start_add(undo)).transpose()?;
+
+        let bridge = device::ensure(&host, &plan)?;
+        let pair = make_pair(
+            &host,
+            &sandbox,
+            &bridge,
+            &plan,
+            &AttachmentId::from(request),
+            undo,
+        )?;
+        port::configure(&host, pair.host.index, &plan)?;
+
+        let mut result = CniResult {
+            interfaces: vec![
+                host_entry(&bridge),
+                host_entry(&pair.host),
+                sandbox_entry(&pair.container, request.sandbox()),
+            ],
+            ..CniResult::default()
+        };
+        let addresses = match (early, &ipam) {
+            (Some(pending), _) => Some(pending.finish()?),
+            (None, Some(ipam)) => Some(ipam.start_add(undo)?.finish()?),
+            (None, None) => None,
+        };
+        if let Some(addresses) = addresses {
+            take_addresses(&mut result, addresses, &plan);
+            gateway::ensure(&host, &bridge, &plan, &mut result)?;
+            let options = Options {
+                detect_duplicates: plan.detect_duplicates,
+                ..Options::default()
+            };
+            addressing::configure(&sandbox, &pair.container, &result, &options)?;
+        } else if plan.container_up {
+            switch_on(&sandbox, &pair.container)?;
+        }
+        if plan.container_up {
+            veth::wait_until_up(&host, &pair.host.name)?;
+            addressing::announce_addresses(&sandbox, &pair.container, &result);
+        }
+        // The first port gives a new bridge its hardware address.
+        if let Some(entry) = result.interfaces.first_mut() {
+            entry.mac = mac_text(&host.link(&plan.bridge)?);
+        }
+        if call.config.dns.is_set() {
+            result.dns = call.config.dns.clone();
+        }
+        Ok(result)
+    }
+
+    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
+        detach(Ipam::of(&call.request), || veth::remove_for(&call.request))
+    }
+
+    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
+        let plan = Plan::new(&call.config, &call.request)?;
+        if let Some(ipam) = Ipam::of(&call.request) {
+            ipam.check()?;
+        }
+        Ok(check::attachment(
+            &call.request,
+            &plan,
+            &call.required_prev_result()?,
+        )?)
+    }
+
+    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
+        let plan = Plan::new(&call.config, &call.request)?;
+        device::find(&Host::open()?, &plan.bridge)?;
+        Ipam::of(&call.request).map_or(Ok(()), |ipam| ipam.status())
+    }
+
+    fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
+        collect(Ipam::of(&call.request), || {
+            veth::collect_garbage(&Host::open()?, &call.request.network, keep)
+        })
+    }
+}
+
+fn make_pair(
+    host: &Host,
+    sandbox: &Sandbox,
+    bridge: &Link,
+    plan: &Plan,
+    id: &AttachmentId,
+    undo: &mut Undo,
+) -> Result<Pair, NetError> {
+    let settings = PairSettings {
+        mtu: plan.mtu,
+        mac: plan.mac,
+        master: Some(bridge.index),
+    };
+    let pair = veth::create(host, sandbox, id, settings)?;
+    undo.push(
+        format!("remove host interface {:?}", pair.host.name),
+        pair.remover(host),
+    );
+    Ok(pair)
+}
+
+/// Takes over what the address plugin answered, all of it for the container's end.
+fn take_addresses(result: &mut CniResult, addresses: CniResult, plan: &Plan) {
+    result.ips = addresses.ips;
+    result.routes = addresses.routes;
+    result.dns = addresses.dns;
+    for ip in &mut result.ips {
+        ip.interface = Some(CONTAINER);
+    }
+    gateway::plan_routes(result, plan);
+}
+
+fn switch_on(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
+    Ok(sandbox.execute(LinkChange::new(link.index).up().message())?)
+}

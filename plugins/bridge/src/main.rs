@@ -1,2 +1,5 @@
-//! Entry.
-fn main() {}
+//! The executable `bridge`.
+
+fn main() -> std::process::ExitCode {
+    ferrule_plugin::main(&cni_bridge::BridgePlugin)
+}

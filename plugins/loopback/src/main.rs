@@ -1,2 +1,5 @@
-//! Entry.
-fn main() {}
+//! The executable `loopback`.
+
+fn main() -> std::process::ExitCode {
+    ferrule_plugin::main(&cni_loopback::Loopback)
+}

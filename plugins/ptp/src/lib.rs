@@ -1,1 +1,109 @@
-//! The plugin.
+//! `ptp` connects a container to the host alone, by a veth pair of its own.
+//!
+//! ADD makes the pair, asks the address plugin meanwhile, and makes each end the other's only
+//! neighbour: no bridge, no broadcast domain. DEL removes pair and addresses. The keys are those of
+//! [`Config`]; the page `docs/ptp.md` explains them.
+
+mod config;
+mod setup;
+
+use cni_types::{Attachments, CniResult, Error};
+use ferrule_net::veth::{self, PairSettings};
+use ferrule_net::{
+    AttachmentId, Host, NetError, Sandbox, check, forwarding, host_entry, sandbox_entry,
+};
+use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach};
+
+pub use config::Config;
+
+/// Where the container's end stands in the result, after the host's end.
+const CONTAINER: i64 = 1;
+
+/// The plugin.
+pub struct Ptp;
+
+impl Plugin for Ptp {
+    type Config = Config;
+
+    const NAME: &'static str = "ptp";
+
+    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
+        let request = &call.request;
+        call.config.validate()?;
+        let ipam = Ipam::required(request)?;
+        let host = Host::open()?;
+        let sandbox = Sandbox::open(&request.netns)?;
+        veth::ensure_name_is_free(&sandbox, &request.ifname)?;
+
+        let early = ipam
+            .is_bookkeeper()
+            .then(|| ipam.start_add(undo))
+            .transpose()?;
+        let settings = PairSettings {
+            mtu: call.config.mtu(),
+            ..PairSettings::default()
+        };
+        let pair = veth::create(&host, &sandbox, &AttachmentId::from(request), settings)?;
+        undo.push(
+            format!("remove host interface {:?}", pair.host.name),
+            pair.remover(&host),
+        );
+        let mut result = match early {
+            Some(pending) => pending.finish()?,
+            None => ipam.start_add(undo)?.finish()?,
+        };
+
+        result.legacy = false;
+        result.interfaces = vec![
+            host_entry(&pair.host),
+            sandbox_entry(&pair.container, request.sandbox()),
+        ];
+        for ip in &mut result.ips {
+            ip.interface = Some(CONTAINER);
+        }
+        let hops = setup::hops(&result)?;
+        forwarding::enable(hops.iter().map(|hop| hop.address.address()))?;
+        setup::host_end(&host, &pair.host, &hops)?;
+        setup::container_end(&sandbox, &pair.container, &result, &hops)?;
+        veth::wait_until_up(&host, &pair.host.name)?;
+        if call.config.dns.is_set() {
+            result.dns = call.config.dns.clone();
+        }
+        Ok(result)
+    }
+
+    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
+        detach(Ipam::of(&call.request), || veth::remove_for(&call.request))
+    }
+
+    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
+        call.config.validate()?;
+        Ipam::required(&call.request)?.check()?;
+        let recorded = call.required_prev_result()?;
+        Ok(check_attachment(call, &recorded)?)
+    }
+
+    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
+        call.config.validate()?;
+        Ipam::required(&call.request)?.status()
+    }
+
+    fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
+        collect(Ipam::of(&call.request), || {
+            veth::collect_garbage(&Host::open()?, &call.request.network, keep)
+        })
+    }
+}
+
+/// Compares the pair, addresses and routes with the previous result.
+fn check_attachment(call: &Call<Config>, recorded: &CniResult) -> Result<(), NetError> {
+    let request = &call.request;
+    let (host, sandbox) = (Host::open()?, Sandbox::open(&request.netns)?);
+    let path = request.sandbox();
+    let entry = check::recorded_interface(recorded, &request.ifname, &path)?;
+    let inside = check::link(sandbox.link_by_name(&request.ifname)?, entry, &path, "veth")?;
+    check::addresses(&sandbox, &inside, recorded)?;
+    check::routes(&sandbox, recorded)?;
+    let outside = check::recorded_peer(&host, &inside, recorded)?;
+    setup::check_host_end(&host, &outside, &setup::hops(recorded)?)
+}

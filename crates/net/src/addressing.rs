@@ -1,0 +1,251 @@
+//! Putting addresses and routes of a result on the container's interface.
+
+use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cni_types::{Cidr, CniResult, IpConfig, Route};
+use ferrule_kernel::{
+    Family, Link, LinkChange, NetlinkError, NewAddress, NewRoute, RouteMode, announce, sysctl,
+};
+
+use crate::{NetError, Sandbox};
+
+/// How long duplicate address detection may take when the user asks for it.
+const DETECTION_LIMIT: Duration = Duration::from_secs(5);
+
+/// What the user asks for beyond addresses and routes.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Detect duplicate IPv6 addresses and wait for the outcome. Otherwise addresses are usable at
+    /// once: IPAM owns them.
+    pub detect_duplicates: bool,
+    /// Which routes lead to the networks of the addresses.
+    pub prefix_routes: PrefixRoutes,
+}
+
+/// The routes that come with addresses.
+#[derive(Clone, Debug, Default)]
+pub enum PrefixRoutes {
+    /// Those the kernel adds: each address's network is on the link.
+    #[default]
+    Kernel,
+    /// These ones only, added before the routes of the result.
+    Instead(Vec<NewRoute>),
+}
+
+/// Puts the addresses of `result` that are on `link` and all its routes into effect, and brings the
+/// link up.
+///
+/// Everything goes to the kernel in one batch: addresses first, so that the kernel announces them
+/// when the link comes up, then the link, then the routes.
+pub fn configure(
+    sandbox: &Sandbox,
+    link: &Link,
+    result: &CniResult,
+    options: &Options,
+) -> Result<(), NetError> {
+    let ips = addresses_of(result, &link.name)?;
+    prepare(sandbox, link, &ips, options)?;
+    let mut batch = sandbox.batch();
+    for ip in &ips {
+        let address = NewAddress {
+            index: link.index,
+            address: ip.address.network(),
+            nodad: !options.detect_duplicates,
+        };
+        batch.add(match options.prefix_routes {
+            PrefixRoutes::Kernel => address.message(),
+            PrefixRoutes::Instead(_) => address.message_without_route(),
+        });
+    }
+    batch.add(LinkChange::new(link.index).up().message());
+    batch.run()?;
+    if options.detect_duplicates {
+        wait_for_detection(sandbox, link)?;
+    }
+    let mut routes = match &options.prefix_routes {
+        PrefixRoutes::Kernel => vec![],
+        PrefixRoutes::Instead(routes) => routes.clone(),
+    };
+    routes.extend(
+        result
+            .routes
+            .iter()
+            .map(|route| plan_route(link, route, &ips)),
+    );
+    add_routes(sandbox, &routes)
+}
+
+/// The addresses that the result puts on the interface `name`. Those without an index are nobody's.
+fn addresses_of<'r>(result: &'r CniResult, name: &str) -> Result<Vec<&'r IpConfig>, NetError> {
+    let mut ips = Vec::with_capacity(result.ips.len());
+    for ip in result.ips.iter().filter(|ip| ip.interface.is_some()) {
+        match result.interface_of(ip) {
+            Some(interface) if interface.name == name => ips.push(ip),
+            Some(interface) => {
+                return Err(NetError::Unusable(format!(
+                    "address {} is for interface {:?}, not for {name:?}",
+                    ip.address, interface.name
+                )));
+            }
+            None => {
+                return Err(NetError::Unusable(format!(
+                    "address {} has the interface index {}, but there are {} interfaces",
+                    ip.address,
+                    ip.interface.unwrap_or_default(),
+                    result.interfaces.len()
+                )));
+            }
+        }
+    }
+    Ok(ips)
+}
+
+/// Sets what the kernel must know before the link comes up.
+fn prepare(
+    sandbox: &Sandbox,
+    link: &Link,
+    ips: &[&IpConfig],
+    options: &Options,
+) -> Result<(), NetError> {
+    let ipv6 = ips.iter().any(|ip| !ip.address.is_ipv4());
+    sandbox.run(|| {
+        let name = &link.name;
+        let detect = if options.detect_duplicates { "1" } else { "0" };
+        // Without IPv6 in the kernel there is nothing to detect; arp_notify is a courtesy.
+        if options.detect_duplicates {
+            let _ = sysctl::write(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1");
+        }
+        let _ = sysctl::write(&format!("net/ipv6/conf/{name}/accept_dad"), detect);
+        let _ = sysctl::write(&format!("net/ipv4/conf/{name}/arp_notify"), "1");
+        if ipv6 {
+            enable_ipv6("lo")?;
+            enable_ipv6(name)?;
+            sysctl::write(&format!("net/ipv6/conf/{name}/keep_addr_on_down"), "1")?;
+        }
+        Ok(())
+    })?
+}
+
+/// Switches IPv6 on where the runtime's default has it off.
+fn enable_ipv6(name: &str) -> Result<(), NetError> {
+    let setting = format!("net/ipv6/conf/{name}/disable_ipv6");
+    match sysctl::read(&setting) {
+        Ok(value) if value.trim() != "0" => Ok(sysctl::write(&setting, "0")?),
+        // Absent in a kernel without IPv6, where the next step says so.
+        _ => Ok(()),
+    }
+}
+
+/// Adds the routes, all at once. One that is there already, the kernel's own or the same twice in
+/// the result, is as good as added.
+fn add_routes(sandbox: &Sandbox, routes: &[NewRoute]) -> Result<(), NetError> {
+    let mut batch = sandbox.batch();
+    for route in routes {
+        batch.add(route.add());
+    }
+    match batch.run() {
+        Err(error) if error.is_exists() => add_one_by_one(sandbox, routes),
+        outcome => Ok(outcome?),
+    }
+}
+
+fn add_one_by_one(sandbox: &Sandbox, routes: &[NewRoute]) -> Result<(), NetError> {
+    for route in routes {
+        match sandbox.execute(route.add()) {
+            Err(error) if error.is_exists() => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+/// A route of the result as the kernel takes it: without a gateway of its own it goes through the
+/// first address's gateway of its family.
+fn plan_route(link: &Link, route: &Route, ips: &[&IpConfig]) -> NewRoute {
+    let inherited = || {
+        ips.iter()
+            .filter_map(|ip| ip.gateway)
+            .find(|gateway| gateway.is_ipv4() == route.dst.is_ipv4())
+    };
+    NewRoute {
+        gateway: route
+            .gw
+            .filter(|gateway| !gateway.is_unspecified())
+            .or_else(inherited),
+        oif: Some(link.index),
+        table: route.table.filter(|table| *table > 0),
+        scope: route.scope,
+        priority: set(route.priority),
+        mtu: set(route.mtu),
+        advmss: set(route.advmss),
+        mode: RouteMode::Add,
+        ..NewRoute::to(route.dst.masked().network())
+    }
+}
+
+fn set(number: u32) -> Option<u32> {
+    (number > 0).then_some(number)
+}
+
+/// Waits until no IPv6 address of the link is under test any more.
+fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
+    let start = Instant::now();
+    loop {
+        let addresses = sandbox.addresses(link.index, Some(Family::V6))?;
+        let duplicate = |address: String, problem| NetError::DuplicateAddress {
+            address,
+            name: link.name.clone(),
+            problem,
+        };
+        if let Some(failed) = addresses.iter().find(|address| address.flags.dad_failed) {
+            let problem = "duplicate address detection failed: another host has it";
+            return Err(duplicate(failed.address.to_string(), problem));
+        }
+        let Some(tentative) = addresses.iter().find(|address| address.flags.tentative) else {
+            return Ok(());
+        };
+        if start.elapsed() > DETECTION_LIMIT {
+            let problem = "duplicate address detection did not end within 5 seconds";
+            return Err(duplicate(tentative.address.to_string(), problem));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Tells the neighbours where the container's addresses are now, since they may remember another
+/// container that had them before.
+///
+/// A packet that cannot be sent is no reason to fail: the neighbours find out by asking.
+pub fn announce_addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) {
+    let addresses: Vec<IpAddr> = result.ips.iter().map(|ip| ip.address.address()).collect();
+    let _ = sandbox.run(|| announce(link, &addresses));
+}
+
+/// The first address of a network, which bridges take for themselves: network number plus one.
+pub fn first_address(network: Cidr) -> Option<IpAddr> {
+    let first = match network.masked().address() {
+        IpAddr::V4(base) => IpAddr::from(u32::from(base).checked_add(1)?.to_be_bytes()),
+        IpAddr::V6(base) => IpAddr::from(u128::from(base).checked_add(1)?.to_be_bytes()),
+    };
+    network.contains(first).then_some(first)
+}
+
+/// Adds an address; whether it was there already is the answer.
+pub fn ensure_address(
+    route: &ferrule_kernel::Route,
+    index: u32,
+    address: Cidr,
+) -> Result<bool, NetlinkError> {
+    let message = NewAddress {
+        index,
+        address: address.network(),
+        nodad: true,
+    };
+    match route.execute(message.message()) {
+        Ok(()) => Ok(false),
+        Err(error) if error.is_exists() => Ok(true),
+        Err(error) => Err(error),
+    }
+}

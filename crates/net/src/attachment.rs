@@ -1,0 +1,168 @@
+//! Names by which the host side of an attachment is found again.
+//!
+//! A host link is named after a hash of (network, container, interface) and carries the three in its
+//! alias. So DEL finds it when the container's namespace is gone, leaves alone what belongs to
+//! another container that got a recycled namespace, and GC can tell whose a leaked link is. Links
+//! made by the Go plugins have a random name and no alias.
+
+use std::collections::HashSet;
+
+use cni_types::{Attachments, Request};
+use sha2::{Digest, Sha512};
+
+/// What every alias of ours begins with.
+const ALIAS_MARK: &str = "cni:";
+/// The kernel's limit for an alias, in bytes (`IFALIASZ` less the final zero).
+const MAX_ALIAS: usize = 255;
+/// Two attachments share a 32-bit hash now and then, hence more than one name.
+pub(crate) const NAMES: u32 = 4;
+
+/// One interface of one container in one network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentId {
+    /// The network's name.
+    pub network: String,
+    /// The container's id.
+    pub container_id: String,
+    /// The interface's name inside the container.
+    pub ifname: String,
+}
+
+impl From<&Request> for AttachmentId {
+    fn from(request: &Request) -> Self {
+        Self {
+            network: request.network.clone(),
+            container_id: request.container_id.clone(),
+            ifname: request.ifname.clone(),
+        }
+    }
+}
+
+impl AttachmentId {
+    /// The alias of host links of this attachment.
+    pub fn alias(&self) -> String {
+        let Self {
+            network,
+            container_id,
+            ifname,
+        } = self;
+        let plain = format!("{ALIAS_MARK}{network}/{container_id}/{ifname}");
+        if plain.len() <= MAX_ALIAS {
+            return plain;
+        }
+        format!(
+            "{ALIAS_MARK}{network}/#{}/{ifname}",
+            hex(&Sha512::digest(container_id), 16)
+        )
+    }
+
+    /// The names a host link of this attachment may have: `prefix` and eight hexadecimal digits.
+    pub(crate) fn host_names(&self, prefix: &str) -> impl Iterator<Item = String> {
+        let Self {
+            network,
+            container_id,
+            ifname,
+        } = self;
+        (0..NAMES).map(move |attempt| {
+            let identity = format!("{network}/{container_id}/{ifname}/{attempt}");
+            format!("{prefix}{}", hex(&Sha512::digest(identity), 4))
+        })
+    }
+
+    /// Whether a link with this alias belongs to another attachment of ours.
+    pub(crate) fn is_foreign(&self, alias: Option<&str>) -> bool {
+        alias.is_some_and(|alias| alias.starts_with(ALIAS_MARK) && alias != self.alias())
+    }
+}
+
+/// The aliases of a network's links, and which of them are alive.
+pub(crate) struct LiveAliases {
+    network: String,
+    live: HashSet<String>,
+}
+
+impl LiveAliases {
+    pub(crate) fn new(network: &str, keep: &Attachments) -> Self {
+        let alias = |a: &cni_types::Attachment| {
+            let id = AttachmentId {
+                network: network.to_owned(),
+                container_id: a.container_id.clone(),
+                ifname: a.ifname.clone(),
+            };
+            id.alias()
+        };
+        Self {
+            network: format!("{ALIAS_MARK}{network}/"),
+            live: keep.iter().map(alias).collect(),
+        }
+    }
+
+    /// Whether a link with this alias was left behind in the network.
+    pub(crate) fn is_dead(&self, alias: Option<&str>) -> bool {
+        alias.is_some_and(|alias| alias.starts_with(&self.network) && !self.live.contains(alias))
+    }
+}
+
+/// The first `bytes` bytes in lower-case hexadecimal digits.
+fn hex(digest: &[u8], bytes: usize) -> String {
+    use std::fmt::Write;
+    digest
+        .iter()
+        .take(bytes)
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(network: &str, container_id: &str) -> AttachmentId {
+        AttachmentId {
+            network: network.into(),
+            container_id: container_id.into(),
+            ifname: "eth0".into(),
+        }
+    }
+
+    #[test]
+    fn names_fit_and_differ() {
+        let names: HashSet<String> = id("n", "a")
+            .host_names("veth")
+            .chain(id("n", "b").host_names("veth"))
+            .chain(id("m", "a").host_names("veth"))
+            .collect();
+        assert_eq!(names.len(), 12);
+        assert!(
+            names
+                .iter()
+                .all(|name| name.len() == 12 && name.starts_with("veth"))
+        );
+    }
+
+    #[test]
+    fn an_alias_tells_ours_from_foreign_ones_and_from_those_of_others() {
+        let ours = id("net", "c1");
+        assert_eq!(ours.alias(), "cni:net/c1/eth0");
+        assert!(!ours.is_foreign(Some("cni:net/c1/eth0")));
+        assert!(ours.is_foreign(Some("cni:net/c2/eth0")));
+        assert!(!ours.is_foreign(None) && !ours.is_foreign(Some("uplink to rack 7")));
+        let long = id("net", &"x".repeat(300));
+        assert!(long.alias().len() <= MAX_ALIAS);
+        assert!(ours.is_foreign(Some(&long.alias())));
+    }
+
+    #[test]
+    fn gc_counts_only_links_of_the_network() {
+        let keep = [cni_types::Attachment {
+            container_id: "c1".into(),
+            ifname: "eth0".into(),
+        }];
+        let live = LiveAliases::new("net", &keep.into_iter().collect());
+        assert!(live.is_dead(Some("cni:net/c2/eth0")));
+        assert!(!live.is_dead(Some("cni:net/c1/eth0")));
+        assert!(!live.is_dead(Some("cni:net2/c2/eth0")) && !live.is_dead(None));
+    }
+}

@@ -1,0 +1,154 @@
+//! Comparing a container's interface with the result of its ADD.
+
+use std::net::IpAddr;
+
+use cni_types::{CniResult, Interface, IpConfig, Route};
+use ferrule_kernel::{Family, Link, RouteEntry, RouteFilter};
+
+use crate::{Host, NetError, Sandbox, veth};
+
+/// The routing table used when a route names none (`RT_TABLE_MAIN`).
+const MAIN_TABLE: u32 = 254;
+
+/// The interface of the previous result that stands for the container's end.
+pub fn recorded_interface<'r>(
+    result: &'r CniResult,
+    name: &str,
+    sandbox: &str,
+) -> Result<&'r Interface, NetError> {
+    result.container_interface(name, sandbox).ok_or_else(|| {
+        NetError::Differs(format!(
+            "prevResult has no interface {name:?} in the sandbox {sandbox:?}"
+        ))
+    })
+}
+
+/// The link that `recorded` describes: there, of this kind, and with the recorded hardware address.
+pub fn link(
+    found: Option<Link>,
+    recorded: &Interface,
+    place: &str,
+    kind: &str,
+) -> Result<Link, NetError> {
+    let name = &recorded.name;
+    let link = found.ok_or_else(|| NetError::LinkNotFound {
+        name: name.clone(),
+        place: place.to_owned(),
+    })?;
+    if !link.is_kind(kind) {
+        return Err(NetError::Differs(format!(
+            "interface {name:?} in {place} is of kind {}, expected {kind}",
+            link.kind.as_deref().unwrap_or("none")
+        )));
+    }
+    hardware_address(&link, recorded, place)?;
+    Ok(link)
+}
+
+/// Whether the link has the recorded hardware address, letter case aside.
+pub fn hardware_address(link: &Link, recorded: &Interface, place: &str) -> Result<(), NetError> {
+    let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
+    if recorded.mac.is_empty() || mac.eq_ignore_ascii_case(&recorded.mac) {
+        return Ok(());
+    }
+    Err(NetError::Differs(format!(
+        "interface {:?} in {place} has the MAC address {mac}, expected {}",
+        recorded.name, recorded.mac
+    )))
+}
+
+/// The host's end of the pair whose container end is `inside`: there, and as recorded.
+pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<Link, NetError> {
+    let peer = veth::peer_on_host(host, inside)?.ok_or_else(|| {
+        NetError::Differs(format!(
+            "interface {:?} has no peer on the host",
+            inside.name
+        ))
+    })?;
+    let recorded = |i: &&Interface| i.name == peer.name && i.sandbox.is_empty();
+    let entry = result.interfaces.iter().find(recorded).ok_or_else(|| {
+        NetError::Differs(format!("prevResult has no host interface {:?}", peer.name))
+    })?;
+    hardware_address(&peer, entry, "the host")?;
+    Ok(peer)
+}
+
+/// Whether the link has the addresses of the result, with the routes to their networks.
+///
+/// Addresses that the result puts on other interfaces are not looked for.
+pub fn addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) -> Result<(), NetError> {
+    let ours = |ip: &&IpConfig| result.interface_of(ip).is_none_or(|i| i.name == link.name);
+    let expected: Vec<&IpConfig> = result.ips.iter().filter(ours).collect();
+    if expected.is_empty() {
+        return Ok(());
+    }
+    let present = sandbox.addresses(link.index, None)?;
+    for ip in expected {
+        let address = ip.address;
+        if !present
+            .iter()
+            .any(|found| found.address == address.network())
+        {
+            return Err(NetError::Differs(format!(
+                "interface {:?} lacks the address {address}",
+                link.name
+            )));
+        }
+        // A host address comes without a route to its network.
+        let is_host = address.network().network() == address.network().broadcast();
+        if !is_host && !has_route(sandbox, &Route::new(address.masked(), None))? {
+            return Err(NetError::Differs(format!(
+                "no route to {}, the network of address {address}",
+                address.masked()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the routes of the result are there, each in its own table.
+pub fn routes(sandbox: &Sandbox, result: &CniResult) -> Result<(), NetError> {
+    for route in &result.routes {
+        if !has_route(sandbox, route)? {
+            let via = route
+                .gw
+                .map(|gateway| format!(" via {gateway}"))
+                .unwrap_or_default();
+            let table = route.table.filter(|table| *table > 0);
+            let table = table
+                .map(|table| format!(" in table {table}"))
+                .unwrap_or_default();
+            return Err(NetError::Differs(format!(
+                "route to {}{via}{table} is missing",
+                route.dst
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a route to the destination is there, through the gateway if one is named. Of the default
+/// route only the presence counts, as for the Go plugins: sidecars redirect it.
+fn has_route(sandbox: &Sandbox, route: &Route) -> Result<bool, NetError> {
+    let filter = RouteFilter {
+        family: Family::of(route.dst.address()),
+        table: Some(route.table.filter(|table| *table > 0).unwrap_or(MAIN_TABLE)),
+        oif: None,
+    };
+    let gateway = route
+        .gw
+        .filter(|gateway| !route.is_default() && !gateway.is_unspecified());
+    let dst = route.dst.masked().network();
+    let entries = sandbox.routes(&filter)?;
+    Ok(entries.iter().any(|entry| {
+        entry.dst == dst && gateway.is_none_or(|gateway| goes_through(entry, gateway))
+    }))
+}
+
+fn goes_through(entry: &RouteEntry, gateway: IpAddr) -> bool {
+    entry.gateway == Some(gateway)
+        || entry
+            .nexthops
+            .iter()
+            .any(|hop| hop.gateway == Some(gateway))
+}

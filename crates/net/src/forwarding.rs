@@ -1,0 +1,27 @@
+//! Forwarding between interfaces of the host.
+
+use std::net::IpAddr;
+
+use ferrule_kernel::sysctl;
+
+use crate::NetError;
+
+/// Turns forwarding on for every family among `addresses`. It is never turned off again, since
+/// other networks of the node rely on it.
+pub fn enable(addresses: impl IntoIterator<Item = IpAddr>) -> Result<(), NetError> {
+    let (mut ipv4, mut ipv6) = (false, false);
+    for address in addresses {
+        if address.is_ipv4() {
+            ipv4 = true;
+        } else {
+            ipv6 = true;
+        }
+    }
+    if ipv4 {
+        sysctl::enable("net/ipv4/ip_forward")?;
+    }
+    if ipv6 {
+        sysctl::enable("net/ipv6/conf/all/forwarding")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The two sides of an attachment, as two types so that neither is taken for the other.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::rc::Rc;
+
+use ferrule_kernel::{Link, Netns, Route};
+
+use crate::NetError;
+
+/// The namespace the plugin runs in.
+#[derive(Clone)]
+pub struct Host(Rc<Route>);
+
+impl Host {
+    /// Opens a conversation about the calling thread's namespace.
+    pub fn open() -> Result<Self, NetError> {
+        Ok(Self(Rc::new(Route::open()?)))
+    }
+
+    /// The link of that name, which must be there.
+    pub fn link(&self, name: &str) -> Result<Link, NetError> {
+        self.link_by_name(name)?
+            .ok_or_else(|| NetError::LinkNotFound {
+                name: name.to_owned(),
+                place: "the host".to_owned(),
+            })
+    }
+}
+
+impl Deref for Host {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.0
+    }
+}
+
+/// The container's namespace.
+#[derive(Clone)]
+pub struct Sandbox(Rc<Inside>);
+
+struct Inside {
+    netns: Netns,
+    route: Route,
+}
+
+impl Sandbox {
+    /// Opens the namespace at `path`.
+    pub fn open(path: &Path) -> Result<Self, NetError> {
+        let netns = Netns::open(path)?;
+        let route = Route::open_in(&netns)?;
+        Ok(Self(Rc::new(Inside { netns, route })))
+    }
+
+    /// Opens the namespace at `path` if there is one: for DEL, an empty path, a missing one and one
+    /// that is no namespace all mean that the container is gone.
+    pub fn open_if_there(path: &Path) -> Result<Option<Self>, NetError> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        match Self::open(path) {
+            Ok(sandbox) => Ok(Some(sandbox)),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The namespace itself.
+    pub fn netns(&self) -> &Netns {
+        &self.0.netns
+    }
+
+    /// Runs `work` with the calling thread inside, so that `/proc/sys/net` is the container's.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetError> {
+        Ok(self.0.netns.run(work)?)
+    }
+
+    /// The link of that name, which must be there.
+    pub fn link(&self, name: &str) -> Result<Link, NetError> {
+        self.link_by_name(name)?
+            .ok_or_else(|| NetError::LinkNotFound {
+                name: name.to_owned(),
+                place: self.0.netns.path().display().to_string(),
+            })
+    }
+}
+
+impl Deref for Sandbox {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.0.route
+    }
+}

@@ -1,0 +1,260 @@
+//! The pair of links between host and container.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cni_types::{Attachments, CniResult, Error, Request};
+use ferrule_kernel::{Link, LinkChange, Mac, OperState, VethPair, sysctl};
+
+use crate::attachment::LiveAliases;
+use crate::{AttachmentId, Host, NetError, Sandbox};
+
+/// What host ends are called; NetworkManager and others ignore links with this prefix.
+const PREFIX: &str = "veth";
+/// How long a host end may take to come up once its peer is up; the kernel needs well under 1 ms.
+const UP_LIMIT: Duration = Duration::from_millis(2550);
+
+/// What the pair is to be like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PairSettings {
+    /// MTU of both ends in bytes; the kernel's default if none.
+    pub mtu: Option<u32>,
+    /// Hardware address of the container's end; random if none.
+    pub mac: Option<Mac>,
+    /// Index of the link the host end becomes a port of.
+    pub master: Option<u32>,
+}
+
+/// Both ends.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The host's end, up.
+    pub host: Link,
+    /// The container's end, down.
+    pub container: Link,
+}
+
+impl Pair {
+    /// What takes the pair away again, for a list of things to undo.
+    pub fn remover(&self, host: &Host) -> impl FnOnce() -> Result<(), Error> + use<> {
+        let (host, index) = (host.clone(), self.host.index);
+        move || {
+            host.delete_link(index)
+                .map(drop)
+                .map_err(|error| NetError::from(error).into())
+        }
+    }
+}
+
+/// Makes the pair: the container's end is born in its namespace under its name.
+///
+/// The host end refuses router advertisements before it comes up, is a port of its master from
+/// birth and bears the attachment's alias. Whatever fails, nothing is left.
+pub fn create(
+    host: &Host,
+    sandbox: &Sandbox,
+    id: &AttachmentId,
+    settings: PairSettings,
+) -> Result<Pair, NetError> {
+    ensure_name_is_free(sandbox, &id.ifname)?;
+    let name = create_under_free_name(host, sandbox, id, settings)?;
+    let pair = finish(host, sandbox, id, &name);
+    if pair.is_err() {
+        // The error at hand is the one to report; DEL removes what resists here.
+        let _ = host.delete_link_by_name(&name);
+    }
+    pair
+}
+
+/// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
+pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), NetError> {
+    match sandbox.link_by_name(ifname)? {
+        None => Ok(()),
+        Some(_) => Err(NetError::NameTaken {
+            name: ifname.to_owned(),
+            place: sandbox.netns().path().display().to_string(),
+        }),
+    }
+}
+
+fn create_under_free_name(
+    host: &Host,
+    sandbox: &Sandbox,
+    id: &AttachmentId,
+    settings: PairSettings,
+) -> Result<String, NetError> {
+    for name in id.host_names(PREFIX) {
+        let pair = VethPair {
+            name: &name,
+            peer: &id.ifname,
+            peer_netns: sandbox.netns().fd(),
+            mtu: settings.mtu,
+            peer_mac: settings.mac,
+            master: settings.master,
+            up: false,
+        };
+        match host.execute(pair.create()) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.is_exists() => ensure_name_is_free(sandbox, &id.ifname)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(NetError::HostNamesTaken {
+        name: id.ifname.clone(),
+        tried: id.host_names(PREFIX).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn finish(host: &Host, sandbox: &Sandbox, id: &AttachmentId, name: &str) -> Result<Pair, NetError> {
+    let link = host.link(name)?;
+    refuse_router_advertisements(name)?;
+    skip_duplicate_detection(name)?;
+    host.execute(
+        LinkChange::new(link.index)
+            .alias(&id.alias())
+            .up()
+            .message(),
+    )?;
+    Ok(Pair {
+        host: link,
+        container: sandbox.link(&id.ifname)?,
+    })
+}
+
+/// Keeps a host link from taking addresses and routes that a container advertises.
+pub fn refuse_router_advertisements(name: &str) -> Result<(), NetError> {
+    set_ipv6(name, "accept_ra")
+}
+
+/// Makes the link-local address of a new host link usable at once. The host asks for its IPv6
+/// neighbours from that address, so that nothing would reach a container while it is being tested.
+pub fn skip_duplicate_detection(name: &str) -> Result<(), NetError> {
+    set_ipv6(name, "accept_dad")
+}
+
+/// Turns an IPv6 setting of a link off, where the kernel has IPv6.
+fn set_ipv6(name: &str, setting: &str) -> Result<(), NetError> {
+    match sysctl::write(&format!("net/ipv6/conf/{name}/{setting}"), "0") {
+        Err(error) if error.is_not_found() => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Waits until the host end can carry packets, and returns it as it is then.
+pub fn wait_until_up(host: &Host, name: &str) -> Result<Link, NetError> {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(50);
+    loop {
+        let link = host.link(name)?;
+        if link.operstate == OperState::Up {
+            return Ok(link);
+        }
+        if start.elapsed() > UP_LIMIT {
+            return Err(NetError::NotUp {
+                name: name.to_owned(),
+                state: link.operstate.to_string(),
+                milliseconds: start.elapsed().as_millis(),
+            });
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Removes the pair of the attachment that a DEL is about; succeeds if there is none.
+///
+/// The namespace may be gone and the previous result missing or unreadable.
+pub fn remove_for(request: &Request) -> Result<(), NetError> {
+    let host = Host::open()?;
+    let sandbox = Sandbox::open_if_there(&request.netns)?;
+    let prev_result = request.prev_result().unwrap_or_default();
+    remove(
+        &host,
+        sandbox.as_ref(),
+        &request.into(),
+        prev_result.as_ref(),
+    )
+}
+
+/// Removes the attachment's pair wherever it is found; succeeds if there is none.
+///
+/// The host end is found by its name and alias, whatever became of the container. A pair made by a
+/// Go plugin is found by the interface's name inside the container, or with the namespace gone by
+/// the previous result. A namespace that was recycled for another container is left alone.
+fn remove(
+    host: &Host,
+    sandbox: Option<&Sandbox>,
+    id: &AttachmentId,
+    prev_result: Option<&CniResult>,
+) -> Result<(), NetError> {
+    for name in id.host_names(PREFIX) {
+        if let Some(link) = host.link_by_name(&name)?
+            && link.is_kind("veth")
+            && !id.is_foreign(link.alias.as_deref())
+            && host.delete_link(link.index)?
+        {
+            return Ok(());
+        }
+    }
+    match sandbox {
+        Some(sandbox) => remove_inside(host, sandbox, id),
+        None => remove_recorded(host, prev_result),
+    }
+}
+
+/// Removes the pair by its container end, unless that is another attachment's.
+fn remove_inside(host: &Host, sandbox: &Sandbox, id: &AttachmentId) -> Result<(), NetError> {
+    let Some(link) = sandbox.link_by_name(&id.ifname)? else {
+        return Ok(());
+    };
+    let alias = match peer_on_host(host, &link)? {
+        Some(peer) => peer.alias,
+        None => None,
+    };
+    if !id.is_foreign(alias.as_deref()) {
+        sandbox.delete_link(link.index)?;
+    }
+    Ok(())
+}
+
+/// The host end of the veth whose container end is `link`.
+pub fn peer_on_host(host: &Host, link: &Link) -> Result<Option<Link>, NetError> {
+    let Some(index) = link.peer_index.filter(|_| link.is_kind("veth")) else {
+        return Ok(None);
+    };
+    let peer = host.link_by_index(index)?;
+    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer_index == Some(link.index)))
+}
+
+/// Removes a host end that only the previous result names, if it is still that link.
+fn remove_recorded(host: &Host, prev_result: Option<&CniResult>) -> Result<(), NetError> {
+    let recorded = prev_result
+        .into_iter()
+        .flat_map(|result| &result.interfaces);
+    for interface in recorded.filter(|i| i.sandbox.is_empty() && i.name.starts_with(PREFIX)) {
+        if let Some(link) = host.link_by_name(&interface.name)?
+            && link.is_kind("veth")
+            && link.alias.is_none()
+            && link
+                .mac
+                .is_some_and(|mac| mac.to_string().eq_ignore_ascii_case(&interface.mac))
+        {
+            host.delete_link(link.index)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the pairs of this network that belong to none of the attachments in `keep`.
+///
+/// One failure does not keep the others from being removed; the first is reported.
+pub fn collect_garbage(host: &Host, network: &str, keep: &Attachments) -> Result<(), NetError> {
+    let live = LiveAliases::new(network, keep);
+    let mut outcome = Ok(());
+    for link in host.links()? {
+        if link.is_kind("veth") && live.is_dead(link.alias.as_deref()) {
+            outcome = outcome.and(host.delete_link(link.index).map(drop));
+        }
+    }
+    Ok(outcome?)
+}

@@ -1,0 +1,160 @@
+//! The keys of `bridge`, and what they mean together.
+
+use cni_types::{Args, Code, Dns, Error, Request};
+use ferrule_kernel::Mac;
+use serde::Deserialize;
+
+use crate::vlan::{TrunkEntry, VlanPlan};
+
+/// The configuration as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+#[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
+pub struct Config {
+    /// Name of the bridge device; `cni0` if absent.
+    bridge: Option<String>,
+    /// Put the gateway's address on the bridge and forward packets.
+    is_gateway: bool,
+    /// As `isGateway`, and route everything through it.
+    is_default_gateway: bool,
+    /// Replace addresses of the bridge that conflict with the gateway's.
+    force_address: bool,
+    /// Masquerade what leaves the network.
+    ip_masq: bool,
+    /// MTU of a new bridge and of both ends of the pair, in bytes; 0 is the kernel's default.
+    mtu: u32,
+    /// Let the container reach itself through the bridge.
+    hairpin_mode: bool,
+    /// Have the bridge receive every frame.
+    promisc_mode: bool,
+    /// VLAN of the port; 0 is none.
+    vlan: i64,
+    /// Further, tagged VLANs of the port.
+    vlan_trunk: Option<Vec<TrunkEntry>>,
+    /// Keep the VLANs a new port has by default.
+    preserve_default_vlan: bool,
+    /// Drop frames with another source address than the container's.
+    macspoofchk: bool,
+    /// Detect duplicate IPv6 addresses, and wait for it.
+    enabledad: bool,
+    /// Leave the container's end down.
+    disable_container_interface: bool,
+    /// Keep the port from talking to other isolated ports.
+    port_isolation: bool,
+    /// Name resolution; replaces what the address plugin answers.
+    pub(crate) dns: Dns,
+    args: MetadataArgs,
+    runtime_config: RuntimeConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct MetadataArgs {
+    cni: RuntimeConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RuntimeConfig {
+    mac: String,
+}
+
+/// The configuration, checked: nothing in it can be refused any more but by the kernel.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent choices of the user"
+)]
+pub(crate) struct Plan {
+    pub(crate) bridge: String,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) is_gateway: bool,
+    pub(crate) is_default_gateway: bool,
+    pub(crate) force_address: bool,
+    pub(crate) hairpin: bool,
+    pub(crate) promiscuous: bool,
+    pub(crate) isolated: bool,
+    pub(crate) vlan: VlanPlan,
+    pub(crate) detect_duplicates: bool,
+    pub(crate) container_up: bool,
+    pub(crate) mac: Option<Mac>,
+}
+
+fn invalid(msg: impl Into<String>) -> Error {
+    Error::new(Code::InvalidConfig, msg)
+}
+
+fn unsupported(key: &str) -> Error {
+    Error::new(
+        Code::UnsupportedField,
+        format!("key {key:?}: true is not supported yet"),
+    )
+    .details("set it to false, or use the Go bridge plugin for this network")
+}
+
+impl Plan {
+    pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, Error> {
+        let has_ipam = ferrule_plugin::Ipam::of(request).is_some();
+        if config.ip_masq && has_ipam {
+            return Err(unsupported("ipMasq"));
+        }
+        if config.macspoofchk {
+            return Err(unsupported("macspoofchk"));
+        }
+        if config.hairpin_mode && config.promisc_mode {
+            return Err(
+                invalid("cannot set hairpin mode and promiscuous mode at the same time")
+                    .details("drop one of the keys hairpinMode and promiscMode"),
+            );
+        }
+        if config.disable_container_interface && has_ipam {
+            return Err(
+                invalid("cannot use IPAM when disableContainerInterface flag is set")
+                    .details("drop the key ipam or disableContainerInterface"),
+            );
+        }
+        Ok(Self {
+            bridge: config.bridge_name().to_owned(),
+            mtu: (config.mtu > 0).then_some(config.mtu),
+            is_gateway: config.is_gateway || config.is_default_gateway,
+            is_default_gateway: config.is_default_gateway,
+            force_address: config.force_address,
+            hairpin: config.hairpin_mode,
+            promiscuous: config.promisc_mode,
+            isolated: config.port_isolation,
+            vlan: VlanPlan::new(
+                config.vlan,
+                config.vlan_trunk.as_deref(),
+                config.preserve_default_vlan,
+            )?,
+            detect_duplicates: config.enabledad,
+            container_up: !config.disable_container_interface,
+            mac: config.mac(request)?,
+        })
+    }
+}
+
+impl Config {
+    fn bridge_name(&self) -> &str {
+        self.bridge.as_deref().unwrap_or("cni0")
+    }
+
+    /// The container's hardware address: from `runtimeConfig`, else `args.cni`, else `CNI_ARGS`.
+    fn mac(&self, request: &Request) -> Result<Option<Mac>, Error> {
+        let args = Args::parse(&request.args, &["MAC"])
+            .map_err(|error| Error::new(Code::InvalidEnvironment, error.to_string()))?;
+        let candidates = [
+            ("runtimeConfig.mac", self.runtime_config.mac.as_str()),
+            ("args.cni.mac", self.args.cni.mac.as_str()),
+            ("CNI_ARGS MAC", args.value("MAC").unwrap_or_default()),
+        ];
+        let chosen = candidates.into_iter().find(|(_, text)| !text.is_empty());
+        chosen
+            .map(|(source, text)| {
+                text.parse()
+                    .map_err(|error| invalid(format!("{source} {text:?}: {error}")))
+            })
+            .transpose()
+    }
+}

@@ -1,0 +1,123 @@
+//! Both ends of the pair, each with the other as its only neighbour.
+//!
+//! The host's end has each gateway's address alone, and a route to each address of the container.
+//! The container reaches even its own network through the gateway, because the other containers of
+//! the network are behind pairs of their own.
+
+use std::net::IpAddr;
+
+use cni_types::{Cidr, CniResult, IpConfig};
+use ferrule_kernel::{Family, IpNetwork, Link, NewRoute, RouteFilter, RouteMode};
+use ferrule_net::addressing::{self, Options, PrefixRoutes};
+use ferrule_net::{Host, NetError, Sandbox};
+
+/// Routes that end at the link (`RT_SCOPE_LINK` of `linux/rtnetlink.h`).
+const SCOPE_LINK: u8 = 253;
+/// Routes that end at this host (`RT_SCOPE_HOST`), as the Go plugin marks those to containers.
+const SCOPE_HOST: u8 = 254;
+
+/// An address of the container and the gateway it cannot do without.
+#[derive(Clone, Copy)]
+pub(crate) struct Hop {
+    pub(crate) address: Cidr,
+    pub(crate) gateway: IpAddr,
+}
+
+/// The hops of a result; an address without a gateway is an error.
+pub(crate) fn hops(result: &CniResult) -> Result<Vec<Hop>, NetError> {
+    let hop = |ip: &IpConfig| match ip.gateway {
+        Some(gateway) => Ok(Hop {
+            address: ip.address,
+            gateway,
+        }),
+        None => Err(NetError::Unusable(format!(
+            "address {} has no gateway, which ptp puts on the host's end: configure one in ipam",
+            ip.address
+        ))),
+    };
+    result.ips.iter().map(hop).collect()
+}
+
+/// Puts the gateways on the host's end, and the routes to the container behind it.
+pub(crate) fn host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(), NetError> {
+    for hop in hops {
+        addressing::ensure_address(host, link.index, Cidr::host(hop.gateway))?;
+    }
+    let mut batch = host.batch();
+    for hop in hops {
+        // An earlier container's route, still there while its link is being removed, gives way.
+        let route = NewRoute {
+            oif: Some(link.index),
+            scope: Some(SCOPE_HOST),
+            mode: RouteMode::Replace,
+            ..NewRoute::to(host_route(hop))
+        };
+        batch.add(route.add());
+    }
+    Ok(batch.run()?)
+}
+
+/// Puts the addresses on the container's end and leads everything through the gateways.
+pub(crate) fn container_end(
+    sandbox: &Sandbox,
+    link: &Link,
+    result: &CniResult,
+    hops: &[Hop],
+) -> Result<(), NetError> {
+    let first = hops
+        .iter()
+        .flat_map(|hop| through_gateway(link, hop))
+        .collect();
+    let options = Options {
+        prefix_routes: PrefixRoutes::Instead(first),
+        ..Options::default()
+    };
+    addressing::configure(sandbox, link, result, &options)
+}
+
+/// The gateway is on the link, the rest of the network behind the gateway.
+fn through_gateway(link: &Link, hop: &Hop) -> [NewRoute; 2] {
+    let source = Some(hop.address.address());
+    let route = |dst: Cidr| NewRoute {
+        oif: Some(link.index),
+        source,
+        mode: RouteMode::Replace,
+        ..NewRoute::to(dst.network())
+    };
+    let gateway = NewRoute {
+        scope: Some(SCOPE_LINK),
+        ..route(Cidr::host(hop.gateway))
+    };
+    let network = NewRoute {
+        gateway: Some(hop.gateway),
+        ..route(hop.address.masked())
+    };
+    [gateway, network]
+}
+
+/// Whether the host still leads to every address of the container through `link`.
+pub(crate) fn check_host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(), NetError> {
+    for hop in hops {
+        let filter = RouteFilter {
+            family: Family::of(hop.gateway),
+            table: None,
+            oif: Some(link.index),
+        };
+        let wanted = host_route(hop);
+        if !host
+            .routes(&filter)?
+            .iter()
+            .any(|entry| entry.dst == wanted)
+        {
+            return Err(NetError::Differs(format!(
+                "route to {wanted} through host interface {:?} is missing",
+                link.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn host_route(hop: &Hop) -> IpNetwork {
+    Cidr::host(hop.address.address()).network()
+}

@@ -87,6 +87,25 @@ fn batches_larger_than_one_send_arrive_whole() {
 }
 
 #[test]
+fn listings_longer_than_one_datagram_arrive_whole() {
+    let route = private();
+    let names: Vec<_> = (0..120).map(|number| format!("br{number}")).collect();
+    let mut batch = route.batch();
+    for name in &names {
+        batch.add(new(name).create());
+    }
+    batch.run().unwrap();
+    let found: Vec<_> = route
+        .links()
+        .unwrap()
+        .into_iter()
+        .map(|link| link.name)
+        .collect();
+    assert_eq!(found[0], "lo");
+    assert_eq!(found[1..], names);
+}
+
+#[test]
 fn an_empty_batch_is_carried_out() {
     private().batch().run().unwrap();
 }

@@ -142,14 +142,17 @@ fn everything_about_a_link_can_change_at_once() {
     let netns = another();
     let end = pair(&route, &netns, "veth0", "eth0").here;
     let change = LinkChange::new(end.index)
-        .down()
         .name("port.100")
         .mac(mac("02:00:00:00:00:09"))
         .mtu(1280)
         .master(master)
         .alias("some text")
         .promisc(true);
-    route.execute(change.message()).unwrap();
+    let mut batch = route.batch();
+    batch
+        .add(LinkChange::new(end.index).down().message())
+        .add(change.message());
+    batch.run().unwrap();
     let changed = link(&route, "port.100");
     assert_eq!(changed.index, end.index);
     assert_eq!(changed.mac, Some(mac("02:00:00:00:00:09")));

@@ -68,7 +68,8 @@ pub fn delete_vlans(index: u32, vids: &[u16]) -> Message {
 }
 
 impl Route {
-    /// The VLANs a port carries, ascending; none when its bridge does not filter.
+    /// The VLANs a port of a bridge carries, ascending; none where the kernel knows no filtering by
+    /// VLAN. An absent link is an error ([`NetlinkError::is_not_found`]), one that is no port too.
     pub fn port_vlans(&self, index: u32) -> Result<Vec<PortVlan>, NetlinkError> {
         let step = || format!("list VLANs of port {index}");
         let parse = |payload: &[u8]| vlans_of_entry(payload, index);
@@ -188,5 +189,77 @@ impl VlanInfo {
             untagged: self.flags.contains(BridgeVlanInfoFlags::Untagged),
         };
         PortVlan { vid, flags }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNTAGGED: VlanFlags = VlanFlags {
+        pvid: true,
+        untagged: true,
+    };
+    const TAGGED: VlanFlags = VlanFlags {
+        pvid: false,
+        untagged: false,
+    };
+
+    fn bytes(message: &impl Emitable) -> Vec<u8> {
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_change_is_laid_out_as_the_kernel_reads_it() {
+        assert_eq!(
+            bytes(&change(3, &[100, 0x0abc], UNTAGGED)),
+            [
+                [7, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0].as_slice(), // AF_BRIDGE, link 3
+                &[28, 0, 26, 0],                                             // IFLA_AF_SPEC
+                &[6, 0, 0, 0, 1, 0, 0, 0], // IFLA_BRIDGE_FLAGS: the master's
+                &[8, 0, 2, 0, 6, 0, 100, 0], // IFLA_BRIDGE_VLAN_INFO: PVID, untagged
+                &[8, 0, 2, 0, 6, 0, 0xbc, 0x0a], // the same of the other VLAN
+            ]
+            .concat()
+        );
+        assert_eq!(bytes(&VlanQuestion(3)), [7, 0, 0, 0, 3, 0, 0, 0]);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn entries_may_stand_for_ranges() {
+        let reply = [
+            [7, 0, 0, 0, 3, 0, 0, 0].as_slice(),
+            &[12, 0, 1, 0x80, 8, 0, 1, 0, 6, 0, 1, 0], // VLAN 1, PVID, untagged
+            &[
+                20, 0, 1, 0x80, 8, 0, 1, 0, 0, 0, 10, 0, 6, 0, 2, 0, 12, 0, 0, 0,
+            ], // 10 to 12
+        ]
+        .concat();
+        let vlan = |vid, flags| PortVlan { vid, flags };
+        let expected = [
+            vlan(1, UNTAGGED),
+            vlan(10, TAGGED),
+            vlan(11, TAGGED),
+            vlan(12, TAGGED),
+        ]
+        .to_vec();
+        assert_eq!(vlans_of_entry(&reply, 3), Ok(Some(expected)));
+        assert_eq!(vlans_of_entry(&reply, 4), Ok(None), "another port's");
+        assert_eq!(vlans_of_entry(&reply[..6], 3), Err(Malformed));
+    }
+
+    #[test]
+    fn the_listing_of_old_kernels_reads_like_a_change() {
+        let reply = bytes(&change(3, &[5, 6], UNTAGGED));
+        let vlan = |vid| PortVlan {
+            vid,
+            flags: UNTAGGED,
+        };
+        assert_eq!(vlans_of_link(&reply, 3), Ok(Some(vec![vlan(5), vlan(6)])));
+        assert_eq!(vlans_of_link(&reply, 4), Ok(None));
     }
 }

@@ -57,7 +57,8 @@ impl LinkChange {
     }
 
     /// Gives it another name, 1 to 15 bytes. Not for changes begun by [`LinkChange::of_name`],
-    /// because the kernel would take the new name for the one to look up.
+    /// because the kernel would take the new name for the one to look up. Kernel 6.1 refuses to
+    /// rename a link that is up (6.18 does not), and a `down` in the same request comes too late.
     pub fn name(mut self, name: &str) -> Self {
         let fault = match check(name) {
             Err(reason) => Some(reason.into()),

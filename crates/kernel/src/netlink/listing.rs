@@ -81,16 +81,7 @@ impl Socket {
         body: &impl Emitable,
         parse: impl Fn(&[u8]) -> Parsed<T>,
     ) -> Result<Vec<T>, NetlinkError> {
-        for _ in 0..MOST_ATTEMPTS {
-            let (objects, torn) = self.list_once(step, kind, body, &parse)?;
-            if !torn {
-                return Ok(objects);
-            }
-        }
-        Err(NetlinkError::Torn {
-            step: step(),
-            attempts: MOST_ATTEMPTS,
-        })
+        until_whole(step, || self.list_once(step, kind, body, &parse))
     }
 
     fn list_once<T>(
@@ -146,6 +137,23 @@ impl Socket {
     }
 }
 
+/// Repeats `attempt` until its listing is not torn.
+fn until_whole<T>(
+    step: &dyn Fn() -> String,
+    mut attempt: impl FnMut() -> Result<(Vec<T>, bool), NetlinkError>,
+) -> Result<Vec<T>, NetlinkError> {
+    for _ in 0..MOST_ATTEMPTS {
+        let (objects, torn) = attempt()?;
+        if !torn {
+            return Ok(objects);
+        }
+    }
+    Err(NetlinkError::Torn {
+        step: step(),
+        attempts: MOST_ATTEMPTS,
+    })
+}
+
 /// Reads one datagram of a listing.
 fn read_listing<T>(
     datagram: &[u8],
@@ -174,4 +182,101 @@ fn read_listing<T>(
         }
     }
     Progress::More
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DONE: u16 = 3;
+    const INTERRUPTED: u16 = 0x10;
+    const OURS: u32 = 9;
+
+    fn message(kind: u16, flags: u16, sequence: u32, payload: [u8; 4]) -> Vec<u8> {
+        let mut bytes = 20u32.to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// Reads a datagram of objects that are one byte, of which zero is not asked for and 255 is
+    /// malformed.
+    fn read(datagram: &[u8]) -> (Progress<()>, Vec<u8>, bool) {
+        let (mut objects, mut torn) = (Vec::new(), false);
+        let parse = |payload: &[u8]| match payload[0] {
+            0 => Ok(None),
+            255 => Err(Malformed),
+            object => Ok(Some(object)),
+        };
+        let progress = read_listing(datagram, OURS, &mut objects, &mut torn, parse);
+        (progress, objects, torn)
+    }
+
+    #[test]
+    fn objects_are_gathered_until_the_end() {
+        let part = [message(20, 0, OURS, [1; 4]), message(20, 0, OURS, [0; 4])].concat();
+        let (progress, objects, torn) = read(&part);
+        assert!(matches!(progress, Progress::More));
+        assert_eq!((objects, torn), (vec![1], false));
+        let end = [message(20, 0, OURS, [2; 4]), message(DONE, 0, OURS, [0; 4])].concat();
+        let (progress, objects, _) = read(&end);
+        assert!(matches!(progress, Progress::Finished(())));
+        assert_eq!(objects, [2]);
+    }
+
+    #[test]
+    fn replies_to_something_older_are_passed_over() {
+        let stale = [
+            message(20, 0, OURS - 1, [1; 4]),
+            message(DONE, 0, OURS - 1, [0; 4]),
+        ]
+        .concat();
+        let (progress, objects, _) = read(&stale);
+        assert!(matches!(progress, Progress::More));
+        assert_eq!(objects, []);
+    }
+
+    #[test]
+    fn an_interruption_is_noticed_also_at_the_end() {
+        let object = [
+            message(20, INTERRUPTED, OURS, [1; 4]),
+            message(20, 0, OURS, [2; 4]),
+        ];
+        assert!(read(&object.concat()).2);
+        assert!(read(&message(DONE, INTERRUPTED, OURS, [0; 4])).2);
+    }
+
+    #[test]
+    fn errors_and_nonsense_end_the_listing() {
+        let refused = message(DONE, 0, OURS, (-19i32).to_ne_bytes());
+        assert!(matches!(read(&refused).0, Progress::Refused(_)));
+        assert!(matches!(
+            read(&message(20, 0, OURS, [255; 4])).0,
+            Progress::Malformed
+        ));
+        assert!(matches!(read(&[1, 2, 3]).0, Progress::Malformed));
+    }
+
+    #[test]
+    fn torn_listings_are_taken_again_but_not_for_ever() {
+        let step = || "list links".to_owned();
+        let mut attempts = 0;
+        let mut torn_until = |whole: u32| {
+            attempts = 0;
+            until_whole(&step, || {
+                attempts += 1;
+                Ok((vec![attempts], attempts < whole))
+            })
+        };
+        assert_eq!(torn_until(5).unwrap(), [5]);
+        let error = torn_until(6).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "list links: the listing was interrupted by changes 5 times"
+        );
+        assert_eq!(attempts, 5);
+    }
 }

@@ -25,7 +25,7 @@ pub mod sysctl;
 pub use addr::{Address, Family, NewAddress};
 pub use ipnetwork::IpNetwork;
 pub use link::bridge::Bridge;
-pub use link::bridge_vlan::{PortVlan, VlanFlags};
+pub use link::bridge_vlan::{PortVlan, VlanFlags, add_vlan, add_vlans, delete_vlan, delete_vlans};
 pub use link::change::LinkChange;
 pub use link::port::{PortSettings, PortState, set_port};
 pub use link::veth::VethPair;

@@ -252,11 +252,4 @@ ferrule_testkit::test! {
     }
 }
 
-ferrule_testkit::test! {
-    /// Listed as ignored wherever it is: no machine has this command.
-    fn what_nothing_has_is_skipped(_host) needs [Tool("ferrule-no-such-command")] {
-        panic!("a test whose needs are not met must not run");
-    }
-}
-
 ferrule_testkit::main!();

@@ -12,7 +12,7 @@ use libtest_mimic::Failed;
 use crate::binaries;
 use crate::needs::Need;
 
-/// Set for processes on the lab kernel.
+/// Set by the script for processes on the lab kernel.
 const HERE_VARIABLE: &str = "FERRULE_ON_LAB";
 /// Makes a test executable print the needs that are met, one per line, in place of testing.
 const PROBE_VARIABLE: &str = "FERRULE_PROBE";

@@ -239,3 +239,61 @@ fn executable_name() -> String {
     stem.rsplit_once('-')
         .map_or_else(|| stem.to_string(), |(name, _)| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(needs: &'static [Need], cases: &'static [&'static str]) -> &'static Test {
+        Box::leak(Box::new(Test {
+            name: "it",
+            needs,
+            cases,
+            body: |_, _| unreachable!(),
+        }))
+    }
+
+    fn as_trial(needs: &'static [Need]) -> Trial {
+        let listing = Arguments {
+            list: true,
+            ..Arguments::default()
+        };
+        trial("it".to_owned(), "", declared(needs, &[]), &listing)
+    }
+
+    #[test]
+    fn a_test_that_no_machine_can_run_is_ignored() {
+        assert!(as_trial(&[Need::Tool("ferrule-no-such-command")]).has_ignored_flag());
+        assert!(!as_trial(&[Need::Tool("sh")]).has_ignored_flag());
+        assert!(!as_trial(&[]).has_ignored_flag());
+    }
+
+    #[test]
+    fn the_reason_names_what_is_missing() {
+        let needs = [Need::Tool("sh"), Need::Tool("ferrule-no-such-command")];
+        let Plan::Skip(reason) = plan(&needs) else {
+            panic!("no machine has that command")
+        };
+        assert_eq!(reason, "needs the command ferrule-no-such-command");
+    }
+
+    #[test]
+    fn a_test_that_is_made_to_run_without_its_needs_fails() {
+        let trial = as_trial(&[Need::Tool("ferrule-no-such-command")]);
+        let all = Arguments {
+            include_ignored: true,
+            ..Arguments::default()
+        };
+        assert!(libtest_mimic::run(&all, vec![trial]).has_failed());
+    }
+
+    #[test]
+    fn cases_have_names_of_their_own() {
+        let names = |cases| {
+            let all = super::cases(declared(&[], cases)).into_iter();
+            all.map(|(name, case, _)| (name, case)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), [("it".to_owned(), "")]);
+        assert_eq!(names(&["1.0.0"]), [("it::1.0.0".to_owned(), "1.0.0")]);
+    }
+}

@@ -1,0 +1,76 @@
+# Thin verbs over cargo and the scripts in tests/. `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# One folder per plugin, named as its executable; its package is cni-<name>.
+plugins := $(sort $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml)) \
+                  $(patsubst ipam/%/Cargo.toml,%,$(wildcard ipam/*/Cargo.toml)))
+executables := $(plugins) cnitool
+packages := $(plugins:%=-p cni-%) -p cnitool
+
+version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+machine := $(shell uname -m)
+target := $(or $(CARGO_TARGET_DIR),target)
+archive := ferrule-$(version)-linux-$(machine)
+
+DESTDIR ?=
+plugin_folder := $(DESTDIR)/opt/cni/bin
+
+.PHONY: help build test lint install dist clean
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+build: ## static release executables, one per plugin and cnitool, into ./bin
+	@rustup target add $(machine)-unknown-linux-musl >/dev/null 2>&1 || true
+	@set -e; \
+	has() { ls "$$(rustc --print target-libdir --target $$1)"/libstd-*.rlib >/dev/null 2>&1; }; \
+	compile() { cargo build --release --bins $(packages) "$$@"; }; \
+	musl=$(machine)-unknown-linux-musl; gnu=$(machine)-unknown-linux-gnu; \
+	if has $$musl; then \
+		compile --target $$musl; from=$(target)/$$musl/release; kind="static (musl)"; \
+	elif has $$gnu && RUSTFLAGS="$$RUSTFLAGS -C target-feature=+crt-static" \
+			compile --target $$gnu; then \
+		from=$(target)/$$gnu/release; kind="static (glibc, as rustup has no $$musl)"; \
+	else \
+		compile; from=$(target)/release; kind="NOT STATIC: no target here builds static ones"; \
+	fi; \
+	mkdir -p bin; \
+	for name in $(executables); do install -m 755 $$from/$$name bin/$$name; done; \
+	echo "bin/: $(words $(executables)) executables, $$kind"
+
+test: ## install what the tests need, build, run every test, list what was skipped
+	@tests/prepare
+	cargo build --workspace --bins
+	@tests/all
+
+lint: ## formatting, clippy, documentation, a docs page per plugin
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	@for name in $(plugins); do \
+		[ -f docs/$$name.md ] || { echo "docs/$$name.md is missing" >&2; missing=1; }; \
+	done; [ -z "$$missing" ]
+
+# A live node starts these at any moment: each is replaced in one step, by a rename.
+install: ## copy ./bin to $(DESTDIR)/opt/cni/bin
+	@for name in $(executables); do \
+		[ -x bin/$$name ] || { echo "bin/$$name is missing: run make build" >&2; exit 1; }; \
+	done
+	@mkdir -p $(plugin_folder)
+	@set -e; for name in $(executables); do \
+		install -m 755 bin/$$name $(plugin_folder)/.$$name.new; \
+		mv -f $(plugin_folder)/.$$name.new $(plugin_folder)/$$name; \
+	done
+	@echo "$(plugin_folder): $(words $(executables)) executables"
+
+dist: build ## the executables as dist/*.tar.gz, with a checksum
+	@mkdir -p dist
+	@tar --create --gzip --file dist/$(archive).tar.gz --sort=name --owner=0 --group=0 \
+		--numeric-owner --transform 's,^,$(archive)/,' --directory bin $(sort $(executables))
+	@cd dist && sha256sum $(archive).tar.gz | tee $(archive).tar.gz.sha256
+
+clean: ## remove everything that was built
+	cargo clean
+	rm -rf bin dist

@@ -1,2 +1,64 @@
-//! Entry.
-fn main() {}
+//! `cnitool`: run the plugins of a network by hand.
+//!
+//! The command line over [`libcni`]: it takes a network from the configuration folder and a network
+//! namespace, and does what a container runtime would do with them.
+
+mod arguments;
+mod command;
+mod container;
+mod environment;
+mod failure;
+mod help;
+mod keep;
+mod summary;
+mod table;
+mod versions;
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use arguments::{Arguments, Request, Usage};
+use environment::Environment;
+
+fn main() -> ExitCode {
+    match arguments::parse(env::args_os().skip(1)) {
+        Ok(Request::Help(topic)) => print(&help::text(topic)),
+        Ok(Request::About) => print(&help::about()),
+        Ok(Request::Run(arguments)) => run(&arguments),
+        Err(usage) => misused(&usage),
+    }
+}
+
+fn run(arguments: &Arguments) -> ExitCode {
+    let done = Environment::read(|name| env::var_os(name))
+        .and_then(|environment| command::run(arguments, &environment));
+    match done {
+        Ok(text) => print(&text),
+        Err(failure) => {
+            print(&failure.output);
+            tell(&failure.text(arguments.verb));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("cnitool: writing the output: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn misused(usage: &Usage) -> ExitCode {
+    tell(&format!("cnitool: {usage}\n{}", help::hint(usage.verb())));
+    ExitCode::from(2)
+}
+
+/// Writes to standard error; there is nowhere to report that this failed.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

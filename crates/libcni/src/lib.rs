@@ -41,4 +41,5 @@ mod os_text;
 mod runtime;
 
 pub use cni_types::Attachment;
+pub use os_text::os_text;
 pub use runtime::{Answer, FailedAdd, Parameters, Runtime, RuntimeError};

@@ -5,7 +5,7 @@ use std::io;
 use nix::errno::Errno;
 
 /// `no such file or directory`; errors that are not the kernel's keep their words.
-pub(crate) fn os_text(error: &io::Error) -> String {
+pub fn os_text(error: &io::Error) -> String {
     let text = match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),

@@ -1,5 +1,6 @@
 //! Finding the configuration of a network by its name.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,21 @@ impl ConfigFolder {
     /// The files with one of the extensions, sorted; none if there is no folder.
     pub fn files(&self, extensions: &[&str]) -> Result<Vec<PathBuf>, ConfigError> {
         files(&self.0, extensions)
+    }
+
+    /// The names of the networks that can be loaded from here, each once.
+    pub fn names(&self) -> Result<BTreeSet<String>, ConfigError> {
+        let lists = self.files(&["conflist"])?;
+        let lists = lists
+            .iter()
+            .filter_map(|path| NetworkList::from_file(path).ok());
+        let singles = self.files(&["conf", "json"])?;
+        let singles = singles
+            .iter()
+            .filter_map(|path| PluginConfig::from_file(path).ok());
+        let names = lists.map(|list| list.name);
+        let names = names.chain(singles.map(|plugin| plugin.name().to_owned()));
+        Ok(names.filter(|name| !name.is_empty()).collect())
     }
 
     /// The network called `name`: the first `*.conflist` of that name, or else the first `*.conf` or

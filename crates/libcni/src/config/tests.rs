@@ -75,6 +75,8 @@ fn lists_come_before_single_plugins() {
             format!("no net configuration with name \"{missing}\" in {path}")
         );
     }
+    let names = ConfigFolder::new(folder.path()).names().unwrap();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
     fs::remove_file(folder.path().join("30-a.conflist")).unwrap();
     let single = find(folder.path(), "a").unwrap().network;
     assert_eq!(

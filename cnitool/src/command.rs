@@ -1,0 +1,201 @@
+//! The commands, as a runtime would carry them out.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use libcni::config::{ConfigError, ConfigFolder, NetworkList};
+use libcni::{Answer, FailedAdd, Parameters, Runtime};
+
+use crate::arguments::{Arguments, Verb};
+use crate::container;
+use crate::environment::{Environment, PLUGIN_FOLDER};
+use crate::failure::Failure;
+use crate::{keep, summary, tell, versions};
+
+/// Does what `arguments` say and returns what belongs on standard output.
+pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<String, Failure> {
+    let network = load(arguments, environment)?;
+    let parameters = parameters(arguments, environment)?;
+    if environment.plugin_path.is_empty() {
+        return Err(Failure::new(format!(
+            "no paths provided: CNI_PATH is not set and there is no {PLUGIN_FOLDER}; set it to the folders of the plugins"
+        )));
+    }
+    let task = Task {
+        arguments,
+        runtime: Runtime::new(&environment.plugin_path),
+        network,
+        parameters,
+    };
+    let done = |result: Result<(), libcni::RuntimeError>| {
+        result.map(|()| String::new()).map_err(Failure::from)
+    };
+    match arguments.verb {
+        Verb::Add => task.add(),
+        Verb::Check => task.check(),
+        Verb::Del => done(task.runtime.del(&task.network, &task.parameters)),
+        Verb::Gc => {
+            let valid = keep::attachments(arguments, &task.runtime, &task.parameters.ifname)?;
+            done(task.runtime.gc(&task.network, &valid))
+        }
+        Verb::Status => done(task.runtime.status(&task.network)),
+        Verb::Version => versions::text(&task.runtime, &task.network, arguments.json),
+    }
+}
+
+/// Finds the network; files that had to be passed over are mentioned.
+fn load(arguments: &Arguments, environment: &Environment) -> Result<NetworkList, Failure> {
+    let folder = ConfigFolder::new(&environment.config_folder);
+    let found = folder.network(&arguments.network).map_err(|error| {
+        let failure = Failure::new(error.to_string());
+        match (error, folder.names()) {
+            (ConfigError::NotFound { .. }, Ok(names)) if !names.is_empty() => {
+                let names: Vec<String> = names.into_iter().collect();
+                failure.note(format!("the networks there are: {}", names.join(", ")))
+            }
+            (ConfigError::NotFound { .. } | ConfigError::NoneFound(_), _) => {
+                failure.note("the variable NETCONFPATH names the folder of configurations")
+            }
+            _ => failure,
+        }
+    })?;
+    for error in found.skipped {
+        tell(&format!(
+            "cnitool {}: skipped {error}\n",
+            arguments.verb.word()
+        ));
+    }
+    Ok(found.network)
+}
+
+fn parameters(arguments: &Arguments, environment: &Environment) -> Result<Parameters, Failure> {
+    let capability_args = environment.capability_args()?;
+    let args = environment.args()?;
+    let ifname = arguments
+        .ifname
+        .as_ref()
+        .unwrap_or(&environment.ifname)
+        .clone();
+    let netns = match &arguments.netns {
+        Some(path) => container::absolute(path)
+            .map_err(|error| Failure::new(format!("no working folder to start from: {error}")))?,
+        None => String::new(),
+    };
+    Ok(Parameters {
+        container_id: container::id(&netns),
+        netns,
+        ifname,
+        args,
+        capability_args,
+    })
+}
+
+/// A command with everything it needs.
+struct Task<'a> {
+    arguments: &'a Arguments,
+    runtime: Runtime,
+    network: NetworkList,
+    parameters: Parameters,
+}
+
+impl Task<'_> {
+    fn add(&self) -> Result<String, Failure> {
+        let attached_before = self.is_remembered();
+        match self.runtime.add(&self.network, &self.parameters) {
+            Ok(answer) => self.show(&answer),
+            Err(failed) => {
+                let failure = Failure::from(&*failed.error);
+                let failure = match self.undo(&failed, attached_before) {
+                    Some(note) => failure.note(note),
+                    None => failure,
+                };
+                Err(self.mention_missing_namespace(failure))
+            }
+        }
+    }
+
+    fn check(&self) -> Result<String, Failure> {
+        let checked = self.runtime.check(&self.network, &self.parameters);
+        checked.map(|()| String::new()).map_err(|error| {
+            let mut failure = Failure::from(error);
+            if !self.is_remembered() {
+                failure = failure.note(format!(
+                    "nothing is remembered of {}: was it made by cnitool add?",
+                    self.attachment()
+                ));
+            }
+            self.mention_missing_namespace(failure)
+        })
+    }
+
+    /// On a terminal for eyes, otherwise as plugins print it.
+    fn show(&self, answer: &Answer) -> Result<String, Failure> {
+        let terminal = io::stdout().is_terminal();
+        if terminal && !self.arguments.json {
+            return Ok(summary::text(&answer.result));
+        }
+        let json = answer.to_json();
+        let json = json.map_err(|error| Failure::new(error.to_string()))?;
+        Ok(if terminal { json + "\n" } else { json })
+    }
+
+    /// Takes back what a failed ADD has begun; the sentence tells how that went.
+    fn undo(&self, failed: &FailedAdd, attached_before: bool) -> Option<String> {
+        if failed.started == 0 {
+            return None;
+        }
+        let way_out = format!(
+            "cnitool del {} {} takes it away",
+            self.network.name(),
+            self.parameters.netns
+        );
+        Some(if attached_before {
+            format!(
+                "{} had been attached before and was left alone; {way_out}",
+                self.attachment()
+            )
+        } else if !self.arguments.undo {
+            format!("what the plugins have done is left as it is; {way_out}")
+        } else {
+            match self
+                .runtime
+                .undo_add(&self.network, &self.parameters, failed)
+            {
+                Ok(()) => "what the plugins had done was taken back".to_owned(),
+                Err(error) => {
+                    let why = Failure::from(error).sentence.replace('\n', "; ");
+                    format!("what the plugins had done could not be taken back: {why}")
+                }
+            }
+        })
+    }
+
+    fn attachment(&self) -> String {
+        format!(
+            "interface {} of {}",
+            self.parameters.ifname, self.parameters.netns
+        )
+    }
+
+    fn is_remembered(&self) -> bool {
+        let cache = self.runtime.cache();
+        let known = cache.load(self.network.name(), &self.parameters.attachment());
+        matches!(known, Ok(Some(_)))
+    }
+
+    /// A wrong path is the most frequent mistake, and plugins word it in many ways.
+    fn mention_missing_namespace(&self, failure: Failure) -> Failure {
+        let netns = Path::new(&self.parameters.netns);
+        if netns.exists() {
+            return failure;
+        }
+        let written = self.arguments.netns.as_deref().unwrap_or_default();
+        let named = Path::new("/run/netns").join(written);
+        let hint = if !written.contains('/') && named.exists() {
+            format!("; did you mean {}?", named.display())
+        } else {
+            String::new()
+        };
+        failure.note(format!("there is no {}{hint}", netns.display()))
+    }
+}

@@ -1,0 +1,69 @@
+//! The container that a network namespace stands for.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha512};
+
+/// How much of the hash names the container, in bytes.
+const ID_BYTES: usize = 10;
+
+/// The path from the root, with `.` and `..` worked out by their letters alone, so that a namespace
+/// that is gone keeps its name.
+pub(crate) fn absolute(path: &str) -> io::Result<String> {
+    let mut clean = PathBuf::new();
+    for component in std::env::current_dir()?.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    Ok(Path::new("/").join(clean).to_string_lossy().into_owned())
+}
+
+/// The id that upstream's `cnitool` gives to the namespace too: `cnitool-` and the beginning of the
+/// SHA-512 of its absolute path.
+pub(crate) fn id(netns: &str) -> String {
+    let hash = Sha512::digest(netns.as_bytes());
+    let hex: Vec<String> = hash
+        .iter()
+        .take(ID_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("cnitool-{}", hex.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_upstream() {
+        for (netns, expected) in [
+            ("/var/run/netns/cnitest", "cnitool-20c433bb2b1d6ede56d6"),
+            ("/var/run/netns/testing", "cnitool-77383ca0a0715733ca6f"),
+        ] {
+            assert_eq!(id(netns), expected);
+        }
+    }
+
+    #[test]
+    fn paths_are_worked_out_by_their_letters() {
+        for path in ["/a/b", "/a//b/", "/a/./b", "/a/c/../b", "/../a/b", "/a/b/."] {
+            assert_eq!(absolute(path).unwrap(), "/a/b", "{path}");
+        }
+        assert_eq!(absolute("/").unwrap(), "/");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            absolute("x/../y").unwrap(),
+            here.join("y").to_str().unwrap()
+        );
+        assert_eq!(
+            absolute("..").unwrap(),
+            here.parent().unwrap().to_str().unwrap()
+        );
+    }
+}

@@ -144,10 +144,10 @@ impl Task<'_> {
         if failed.started == 0 {
             return None;
         }
+        let Parameters { netns, ifname, .. } = &self.parameters;
         let way_out = format!(
-            "cnitool del {} {} takes it away",
-            self.network.name(),
-            self.parameters.netns
+            "cnitool del {} {netns} -i {ifname} takes it away",
+            self.network.name()
         );
         Some(if attached_before {
             format!(

@@ -1,0 +1,318 @@
+//! `cnitool` seen from outside, with scripts and with the Go plugins in the role of plugins.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use ferrule_testkit::{Call, Host, assert_same, binaries_folder};
+use serde_json::{Value, json};
+
+/// What the script `good` answers to ADD, as plugins print it.
+const ANSWER: &str = r#"{
+    "cniVersion": "1.1.0",
+    "ips": [
+        {
+            "address": "10.7.0.2/24"
+        }
+    ]
+}"#;
+
+/// Writes scripts that record what they are asked and then do what their body says.
+fn script(host: &Host, name: &str, body: &str) {
+    let folder = host.work_folder().join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    let record = r#"printf '%s %s %s %s\n' "$CNI_COMMAND" "${0##*/}" "$CNI_IFNAME" "$(cat)" >> /run/ferrule/log"#;
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{record}\n{body}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A network `lab` of scripts; `good` succeeds, `bad` fails ADD, `sick` fails STATUS.
+fn lab(host: &Host, plugins: &[&str]) {
+    let answer = ANSWER.replace('\n', " ");
+    let versions = r#"{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}"#;
+    let good =
+        format!("case $CNI_COMMAND in ADD) echo '{answer}';; VERSION) echo '{versions}';; esac");
+    script(host, "good", &good);
+    let error = r#"echo '{"code": 11, "msg": "no room", "details": "make some"}'; exit 1"#;
+    script(
+        host,
+        "bad",
+        &format!("[ $CNI_COMMAND != ADD ] || {{ {error}; }}"),
+    );
+    script(
+        host,
+        "sick",
+        "[ $CNI_COMMAND != STATUS ] || { echo 'broken' >&2; exit 1; }",
+    );
+    let plugins: Vec<Value> = plugins.iter().map(|kind| json!({ "type": kind })).collect();
+    let list = json!({ "cniVersion": "1.1.0", "name": "lab", "plugins": plugins });
+    host.write_network("10-lab.conflist", &list);
+}
+
+fn cnitool(host: &Host, line: &str) -> Call {
+    host.cnitool(line).cni_path(host.work_folder().join("bin"))
+}
+
+/// Verb, plugin and interface of every call since the last look.
+fn calls(host: &Host) -> Vec<String> {
+    let shown = |line: &str| {
+        line.splitn(4, ' ')
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" ")
+            .trim_end()
+            .to_owned()
+    };
+    let log = requests(host);
+    log.iter().map(|line| shown(line)).collect()
+}
+
+/// Every call since the last look, with its configuration.
+fn requests(host: &Host) -> Vec<String> {
+    let log = host.work_folder().join("log");
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    let _ = fs::remove_file(log);
+    text.lines().map(str::to_owned).collect()
+}
+
+fn remembered() -> Vec<String> {
+    let Ok(files) = fs::read_dir("/var/lib/cni/results") else {
+        return Vec::new();
+    };
+    let name =
+        |file: std::io::Result<fs::DirEntry>| file.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = files.map(name).collect();
+    names.sort();
+    names
+}
+
+ferrule_testkit::test! {
+    /// With real plugins: what add makes, check finds and del takes away.
+    fn an_attachment_comes_and_goes(host) needs [PeerPlugins] {
+        let list = json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [{
+            "type": "bridge", "bridge": "cni0", "isGateway": true,
+            "ipam": { "type": "host-local", "subnet": "10.7.0.0/24" },
+        }]});
+        host.write_network("10-net.conflist", &list);
+        let container = host.netns("c1");
+        let tool = |line: &str| host.cnitool(line).cni_path("/usr/lib/cni");
+        let before = host.snapshot().ignoring(&["cni0", "/var/lib/cni"]);
+        let result = tool("add net /run/netns/c1").run().succeeds().json();
+        assert_eq!(result["ips"][0]["address"], "10.7.0.2/24");
+        assert!(container.has_link("eth0") && host.ping("10.7.0.2"));
+        tool("check net /run/netns/c1").run().succeeds().stdout_is("");
+        tool("add net /run/netns/c1 -i net1").run().succeeds();
+        assert_eq!(remembered().len(), 2);
+        container.ip("link del eth0");
+        let gone = tool("check net /run/netns/c1").run().fails();
+        assert!(gone.stderr.starts_with("cnitool check: plugin bridge failed: "), "{gone}");
+        for _ in 0..2 {
+            tool("del net /run/netns/c1").run().succeeds().stdout_is("");
+        }
+        tool("gc net").run().succeeds().stdout_is("");
+        assert!(!container.has_link("net1"));
+        assert_eq!(remembered(), Vec::<String>::new());
+        assert_same(&before, &host.snapshot().ignoring(&["cni0", "/var/lib/cni"]));
+    }
+}
+
+ferrule_testkit::test! {
+    /// Off a terminal the result is printed byte for byte as plugins print it.
+    fn output_in_a_pipe_is_the_plain_result(host) {
+        lab(host, &["good"]);
+        let outcome = cnitool(host, "add lab /var/run/netns/testing").run();
+        outcome.succeeds().stdout_is(ANSWER);
+        // The id that upstream's tool derives from this path.
+        assert_eq!(remembered(), ["lab-cnitool-77383ca0a0715733ca6f-eth0"]);
+        let text = fs::read_to_string("/var/lib/cni/results/lab-cnitool-77383ca0a0715733ca6f-eth0").unwrap();
+        let entry: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(entry["netns"], "/var/run/netns/testing");
+    }
+}
+
+ferrule_testkit::test! {
+    /// On a terminal it is tables, unless JSON is asked for.
+    fn output_on_a_terminal_is_for_eyes(host) needs [Tool("script")] {
+        lab(host, &["good"]);
+        let on_terminal = |options: &str| {
+            let tool = binaries_folder().join("cnitool");
+            let line = format!("{} add lab /run/netns/c1{options}", tool.display());
+            let call = host.executable("/usr/bin/script", ["-qec", &line, "/dev/null"]);
+            let call = call.cni_path(host.work_folder().join("bin"));
+            call.env("NETCONFPATH", host.network_folder()).run().succeeds().stdout.replace('\r', "")
+        };
+        assert_eq!(on_terminal(""), "ADDRESS\n10.7.0.2/24\n");
+        assert_eq!(on_terminal(" --json"), format!("{ANSWER}\n"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// The interface is named by the option, else by the environment, else eth0.
+    fn the_interface_is_named_in_three_ways(host) {
+        lab(host, &["good"]);
+        cnitool(host, "add lab c1").run().succeeds();
+        cnitool(host, "add lab c1").env("CNI_IFNAME", "").run().succeeds();
+        cnitool(host, "add lab c1").env("CNI_IFNAME", "net1").run().succeeds();
+        cnitool(host, "--ifname=net2 del lab c1").env("CNI_IFNAME", "net1").run().succeeds();
+        assert_eq!(calls(host), ["ADD good eth0", "ADD good eth0", "ADD good net1", "DEL good net2"]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// CNI_ARGS and CAP_ARGS reach the plugins that want them.
+    fn arguments_reach_the_plugins(host) {
+        lab(host, &[]);
+        let plugin = json!({ "type": "good", "capabilities": { "mac": true } });
+        let list = json!({ "cniVersion": "1.1.0", "name": "lab", "plugins": [plugin, { "type": "args" }] });
+        host.write_network("10-lab.conflist", &list);
+        script(host, "args", r#"echo "{\"dns\": {\"domain\": \"$CNI_ARGS\"}}""#);
+        let call = cnitool(host, "add lab c1").args("A=1;B=2").env("CAP_ARGS", r#"{"mac": "x", "ips": []}"#);
+        assert_eq!(call.run().succeeds().json()["dns"]["domain"], "A=1;B=2");
+        let requests = requests(host);
+        assert!(requests[0].contains(r#""runtimeConfig":{"mac":"x"}"#), "{requests:?}");
+        assert!(!requests[1].contains("runtimeConfig"));
+        for (name, value) in [("CNI_ARGS", "A"), ("CAP_ARGS", "[]")] {
+            let failed = cnitool(host, "add lab c1").env(name, value).run().fails();
+            assert!(failed.stderr.contains(name), "{failed}");
+        }
+        assert_eq!(calls(host), Vec::<String>::new());
+    }
+}
+
+ferrule_testkit::test! {
+    /// An add that fails takes back what it did, and says so.
+    fn a_failed_add_is_taken_back(host) {
+        lab(host, &["good", "bad", "good"]);
+        let failed = cnitool(host, "add lab /run/netns/c1").run().fails().stdout_is("");
+        assert_eq!(failed.status.code(), Some(1));
+        assert_eq!(
+            failed.stderr,
+            "cnitool add: plugin bad failed: no room; make some (code 11: try again later)\n\
+             cnitool add: what the plugins had done was taken back\n\
+             cnitool add: there is no /run/netns/c1\n"
+        );
+        assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0", "DEL bad eth0", "DEL good eth0"]);
+        assert_eq!(remembered(), Vec::<String>::new());
+
+        let left = cnitool(host, "add lab /run/netns/c1 --no-undo").run().fails();
+        assert!(left.stderr.contains("cnitool del lab /run/netns/c1 -i eth0 takes it away"), "{left}");
+        assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0"]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A second add does not tear down what the first one made.
+    fn an_attachment_that_exists_is_left_alone(host) {
+        lab(host, &["good"]);
+        cnitool(host, "add lab c1").run().succeeds();
+        lab(host, &["good", "bad"]);
+        calls(host);
+        let failed = cnitool(host, "add lab c1").run().fails();
+        assert!(failed.stderr.contains("had been attached before and was left alone"), "{failed}");
+        assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0"]);
+        assert_eq!(remembered().len(), 1);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A plain gc takes everything away and tells plugins that nothing is valid.
+    fn gc_without_exceptions_takes_everything(host) {
+        lab(host, &["good"]);
+        cnitool(host, "add lab /run/netns/c1").run().succeeds();
+        requests(host);
+        cnitool(host, "gc lab ignored").run().succeeds().stdout_is("");
+        let requests = requests(host);
+        assert!(requests[0].starts_with("DEL good eth0 "), "{requests:?}");
+        assert!(requests[1].starts_with("GC good  "), "{requests:?}");
+        assert!(requests[1].contains(r#""cni.dev/valid-attachments":[]"#), "{requests:?}");
+        assert_eq!(remembered(), Vec::<String>::new());
+    }
+}
+
+ferrule_testkit::test! {
+    /// What gc is told to keep stays, in each way of naming it.
+    fn gc_keeps_what_it_is_told_to(host) {
+        lab(host, &["good"]);
+        for line in ["add lab /run/netns/c1", "add lab /run/netns/c1 -i net1", "add lab /run/netns/c2",
+                     "add lab /run/netns/c2 -i net1", "add lab /run/netns/c3"] {
+            cnitool(host, line).run().succeeds();
+        }
+        let id_of = |netns: &str| {
+            let files = remembered().into_iter().filter(|name| {
+                fs::read_to_string(format!("/var/lib/cni/results/{name}")).unwrap().contains(netns)
+            });
+            files.collect::<Vec<_>>()[0].split('-').skip(1).take(2).collect::<Vec<_>>().join("-")
+        };
+        let (c2, c3) = (id_of("/run/netns/c2"), id_of("/run/netns/c3"));
+        requests(host);
+        let line = format!("gc lab --keep /run/netns/c1 --keep {c2}/net1 --keep {c3}");
+        cnitool(host, &line).run().succeeds();
+        let requests = requests(host);
+        assert_eq!(requests.len(), 2, "{requests:?}");
+        assert!(requests[0].starts_with("DEL good eth0 "), "{requests:?}");
+        assert!(requests[1].contains(&format!(r#"{{"containerID":"{c2}","ifname":"net1"}}"#)));
+        assert_eq!(remembered().len(), 4);
+        assert!(!remembered().contains(&format!("lab-{c2}-eth0")));
+        cnitool(host, "gc lab --keep c%1").run().fails();
+        assert_eq!(remembered().len(), 4);
+    }
+}
+
+ferrule_testkit::test! {
+    /// STATUS names the plugin that is not ready.
+    fn status_names_who_is_not_ready(host) {
+        lab(host, &["good"]);
+        cnitool(host, "status lab").run().succeeds().stdout_is("");
+        lab(host, &["good", "sick"]);
+        let failed = cnitool(host, "status lab /run/netns/c1").run().fails();
+        assert!(failed.stderr.starts_with("cnitool status: plugin sick failed: "), "{failed}");
+        assert!(failed.stderr.contains("broken"), "{failed}");
+    }
+}
+
+ferrule_testkit::test! {
+    /// The versions of every plugin are listed, and a misfit is an error.
+    fn versions_are_listed(host) {
+        lab(host, &["good"]);
+        let text = "network lab, version 1.1.0\n\nPLUGIN  VERSIONS\ngood    1.0.0 1.1.0\n";
+        cnitool(host, "version lab").run().succeeds().stdout_is(text);
+        let json = cnitool(host, "version lab --json").run().succeeds().json();
+        assert_eq!(json["plugins"][0]["supportedVersions"], json!(["1.0.0", "1.1.0"]));
+        let plugins = json!([{ "type": "good", "ipam": { "type": "absent" } }]);
+        let old = json!({ "cniVersion": "0.4.0", "name": "old", "plugins": plugins });
+        host.write_network("20-old.conflist", &old);
+        let failed = cnitool(host, "version old").run().fails();
+        assert!(failed.stdout.contains("good    1.0.0 1.1.0"), "{failed}");
+        assert!(failed.stderr.contains("plugin good does not speak version 0.4.0"), "{failed}");
+        assert!(failed.stderr.contains("failed to find plugin \"absent\" in path"), "{failed}");
+    }
+}
+
+ferrule_testkit::test! {
+    /// A wrong name or command line is told apart from a failure, and says what would be right.
+    fn mistakes_are_explained(host) {
+        lab(host, &["good"]);
+        fs::write(host.network_folder().join("05-broken.conflist"), "{").unwrap();
+        let failed = cnitool(host, "status nope").run().fails();
+        assert_eq!(failed.status.code(), Some(1));
+        assert!(failed.stderr.contains("no net configuration with name \"nope\""), "{failed}");
+        assert!(failed.stderr.contains("the networks there are: lab"), "{failed}");
+        let passed = cnitool(host, "status lab").run().succeeds();
+        assert!(passed.stderr.contains("skipped /run/ferrule/net.d/05-broken.conflist"), "{passed}");
+        for line in ["bogus", "add lab", "add", "add lab c1 eth1", "add lab c1 --bogus", "del lab c1 --keep x"] {
+            let refused = cnitool(host, line).run().fails().stdout_is("");
+            assert_eq!(refused.status.code(), Some(2), "{refused}");
+            assert!(refused.stderr.contains("cnitool") && refused.stderr.contains("More: "), "{refused}");
+        }
+        for line in ["", "help", "--help", "help gc", "add -h", "--version"] {
+            let helped = cnitool(host, line).run().succeeds();
+            assert!(helped.stdout.contains("cnitool") && helped.stderr.is_empty(), "{helped}");
+        }
+        host.netns("demo");
+        script(host, "good", "echo '{\"code\": 100, \"msg\": \"no namespace\"}'; exit 1");
+        let hinted = cnitool(host, "add lab demo").run().fails();
+        assert!(hinted.stderr.contains("did you mean /run/netns/demo?"), "{hinted}");
+    }
+}
+
+ferrule_testkit::main!();

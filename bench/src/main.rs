@@ -1,2 +1,60 @@
-//! Entry.
-fn main() {}
+//! Ferrule's plugins and Debian's Go plugins, side by side.
+//!
+//! Each scenario is measured in one run on one private host, alternating between the two, so that
+//! whatever else the machine does hits both. Times are medians of the wall-clock time from starting
+//! the executable to its end; what counts is the ratio. `make bench` builds what is measured.
+
+mod measure;
+mod plot;
+mod report;
+mod scenario;
+mod side;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ferrule_testkit::Host;
+
+use crate::report::Report;
+use crate::scenario::SCENARIOS;
+use crate::side::Side;
+
+/// Rounds of each scenario, of which the median is taken.
+const DEFAULT_ROUNDS: usize = 60;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let results = PathBuf::from(words.next().unwrap_or_else(|| "bench/results".to_owned()));
+    let rounds = words
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(DEFAULT_ROUNDS);
+    let only = words.next().unwrap_or_default();
+    let host = Host::new();
+    let sides = [Side::ours(), Side::peer()];
+    let mut report = Report::new(rounds, &sides);
+    for scenario in SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(&only))
+    {
+        eprintln!("measuring {} …", scenario.name);
+        match scenario.measure(&host, &sides, rounds) {
+            Ok(measured) => report.rows.push(measured),
+            Err(reason) => report.skipped.push((scenario.name, reason)),
+        }
+    }
+    report.memory = measure::peak_memory(&host, &sides);
+    println!("{}", report.table());
+    match report.write(&results) {
+        Ok(path) => println!("written to {}", path.display()),
+        Err(error) => {
+            eprintln!("cannot write to {}: {error}", results.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    if report.within_budgets() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -19,7 +19,6 @@ pub mod netlink;
 pub mod netns;
 mod os_error;
 pub mod route;
-mod syscall;
 pub mod sysctl;
 
 pub use addr::{Address, Family, NewAddress};
@@ -33,7 +32,7 @@ pub use link::{Link, OperState};
 pub use lock::{FileLock, LockError};
 pub use mac::{Mac, MacError};
 pub use name::NameError;
-pub use neigh::{AnnounceError, announce};
+pub use neigh::{announce, enable_announcements};
 pub use netlink::{Batch, InvalidRequest, Message, NetlinkError, Route, RouteOpenError};
 pub use netns::{Netns, NetnsError};
 pub use nix::errno::Errno;

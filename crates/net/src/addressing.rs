@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use cni_types::{Cidr, CniResult, IpConfig, Route};
 use ferrule_kernel::{
-    Family, Link, LinkChange, NetlinkError, NewAddress, NewRoute, RouteMode, announce, sysctl,
+    Family, Link, LinkChange, NetlinkError, NewAddress, NewRoute, RouteMode, announce,
+    enable_announcements, sysctl,
 };
 
 use crate::{NetError, Sandbox};
@@ -113,12 +114,12 @@ fn prepare(
     sandbox.run(|| {
         let name = &link.name;
         let detect = if options.detect_duplicates { "1" } else { "0" };
-        // Without IPv6 in the kernel there is nothing to detect; arp_notify is a courtesy.
+        // Without IPv6 in the kernel there is nothing to detect.
         if options.detect_duplicates {
             let _ = sysctl::write(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1");
         }
         let _ = sysctl::write(&format!("net/ipv6/conf/{name}/accept_dad"), detect);
-        let _ = sysctl::write(&format!("net/ipv4/conf/{name}/arp_notify"), "1");
+        enable_announcements(name)?;
         if ipv6 {
             enable_ipv6("lo")?;
             enable_ipv6(name)?;
@@ -217,10 +218,11 @@ fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
 /// Tells the neighbours where the container's addresses are now, since they may remember another
 /// container that had them before.
 ///
-/// A packet that cannot be sent is no reason to fail: the neighbours find out by asking.
-pub fn announce_addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) {
-    let addresses: Vec<IpAddr> = result.ips.iter().map(|ip| ip.address.address()).collect();
-    let _ = sandbox.run(|| announce(link, &addresses));
+/// What cannot be announced is no reason to fail: the neighbours find out by asking.
+pub fn announce_addresses(sandbox: &Sandbox, link: &Link) {
+    if let Some(message) = announce(link) {
+        let _ = sandbox.execute(message);
+    }
 }
 
 /// The first address of a network, which bridges take for themselves: network number plus one.

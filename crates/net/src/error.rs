@@ -1,7 +1,7 @@
 //! What can go wrong while a container's network is wired.
 
 use cni_types::{Code, Error};
-use ferrule_kernel::{AnnounceError, Errno, NetlinkError, NetnsError, RouteOpenError, SysctlError};
+use ferrule_kernel::{Errno, NetlinkError, NetnsError, RouteOpenError, SysctlError};
 
 /// A failed step, with the object it was about.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +18,6 @@ pub enum NetError {
     /// A kernel setting could not be read or written.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
-    /// The new addresses could not be made known.
-    #[error(transparent)]
-    Announce(#[from] AnnounceError),
     /// The interface is not where it has to be.
     #[error("interface {name:?} not found in {place}")]
     LinkNotFound {

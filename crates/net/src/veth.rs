@@ -49,14 +49,14 @@ impl Pair {
 /// Makes the pair: the container's end is born in its namespace under its name.
 ///
 /// The host end refuses router advertisements before it comes up, is a port of its master from
-/// birth and bears the attachment's alias. Whatever fails, nothing is left.
+/// birth and bears the attachment's alias. Whatever fails, nothing is left. That the interface's
+/// name is free is for the caller to [see](ensure_name_is_free) before it does anything at all.
 pub fn create(
     host: &Host,
     sandbox: &Sandbox,
     id: &AttachmentId,
     settings: PairSettings,
 ) -> Result<Pair, NetError> {
-    ensure_name_is_free(sandbox, &id.ifname)?;
     let name = create_under_free_name(host, sandbox, id, settings)?;
     let pair = finish(host, sandbox, id, &name);
     if pair.is_err() {

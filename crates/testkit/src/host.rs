@@ -42,7 +42,8 @@ impl Host {
     ///
     /// # Panics
     /// Without root, or when the kernel refuses a namespace or a mount.
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "it changes the calling thread")]
+    pub fn new() -> Self {
         assert!(
             geteuid().is_root(),
             "these tests need root (they make network and mount namespaces): run them as root"

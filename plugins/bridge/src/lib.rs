@@ -81,7 +81,7 @@ impl Plugin for BridgePlugin {
         }
         if plan.container_up {
             veth::wait_until_up(&host, &pair.host.name)?;
-            addressing::announce_addresses(&sandbox, &pair.container, &result);
+            addressing::announce_addresses(&sandbox, &pair.container);
         }
         // The first port gives a new bridge its hardware address.
         if let Some(entry) = result.interfaces.first_mut() {

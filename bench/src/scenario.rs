@@ -1,0 +1,188 @@
+//! What is measured.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use ferrule_testkit::{Container, Host};
+use serde_json::{Value, json};
+
+use crate::measure::{Run, median};
+use crate::side::Side;
+
+/// One kind of work, done by both sides.
+pub(crate) struct Scenario {
+    /// How the report calls it.
+    pub(crate) name: &'static str,
+    /// The plugins it needs; a side without them cannot take part.
+    plugins: &'static [&'static str],
+    /// The configuration for a side.
+    config: fn(&Side, &str) -> Value,
+    /// Reservations the address store holds beforehand.
+    leases: u32,
+    /// The highest ratio to the other side for ADD and for DEL, where there is a budget.
+    budget: [Option<f64>; 2],
+}
+
+/// The medians of one scenario: for ADD and DEL, of both sides.
+pub(crate) struct Measured {
+    pub(crate) name: &'static str,
+    pub(crate) medians: [[Duration; 2]; 2],
+    pub(crate) budget: [Option<f64>; 2],
+}
+
+/// Everything that is measured, in the order of the report.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "loopback",
+        plugins: &["loopback"],
+        config: loopback,
+        leases: 0,
+        budget: [Some(0.35), None],
+    },
+    Scenario {
+        name: "bridge",
+        plugins: &["bridge", "host-local"],
+        config: bridge,
+        leases: 0,
+        budget: [Some(0.25), None],
+    },
+    Scenario {
+        name: "ptp",
+        plugins: &["ptp", "host-local"],
+        config: ptp,
+        leases: 0,
+        budget: [Some(0.25), None],
+    },
+    Scenario {
+        name: "host-local",
+        plugins: &["host-local"],
+        config: host_local,
+        leases: 0,
+        budget: [None, None],
+    },
+    Scenario {
+        name: "host-local, 10 000 leases held",
+        plugins: &["host-local"],
+        config: host_local,
+        leases: 10_000,
+        budget: [Some(0.05), Some(0.05)],
+    },
+];
+
+fn network(side: &Side, plugin: &str, what: &str) -> Value {
+    json!({ "cniVersion": "1.0.0", "name": format!("{what}-{}", side.name), "type": plugin })
+}
+
+fn with(mut network: Value, more: Value) -> Value {
+    if let (Value::Object(network), Value::Object(more)) = (&mut network, more) {
+        network.extend(more);
+    }
+    network
+}
+
+fn ipam() -> Value {
+    json!({
+        "type": "host-local",
+        "ranges": [[{ "subnet": "10.96.0.0/16" }]],
+        "routes": [{ "dst": "0.0.0.0/0" }],
+    })
+}
+
+fn loopback(side: &Side, what: &str) -> Value {
+    network(side, "loopback", what)
+}
+
+/// A bridge network of its own for each side.
+pub(crate) fn bridge(side: &Side, what: &str) -> Value {
+    let bridge = format!("br-{}", side.name);
+    with(
+        network(side, "bridge", what),
+        json!({ "bridge": bridge, "isGateway": true, "ipam": ipam() }),
+    )
+}
+
+fn ptp(side: &Side, what: &str) -> Value {
+    with(network(side, "ptp", what), json!({ "ipam": ipam() }))
+}
+
+fn host_local(side: &Side, what: &str) -> Value {
+    with(network(side, "host-local", what), json!({ "ipam": ipam() }))
+}
+
+impl Scenario {
+    /// Alternates between the sides, each time with a fresh container.
+    pub(crate) fn measure(
+        &self,
+        host: &Host,
+        sides: &[Side; 2],
+        rounds: usize,
+    ) -> Result<Measured, String> {
+        for side in sides {
+            if let Some(missing) = self.plugins.iter().find(|plugin| !side.has(plugin)) {
+                return Err(format!("{} has no {missing}", side.name));
+            }
+        }
+        let what = format!("bench{}", self.leases);
+        let configs = sides.each_ref().map(|side| (self.config)(side, &what));
+        for config in &configs {
+            hold_leases(config, self.leases)?;
+        }
+        let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
+        // The first round fills caches and makes what is shared, and does not count.
+        for round in 0..=rounds {
+            for turn in 0..2 {
+                let which = (round + turn) % 2;
+                let container = format!("c{}-{round}", sides[which].name);
+                let netns = host.netns(&container);
+                let [add, del] = self.once(&sides[which], &configs[which], &container, &netns)?;
+                netns.remove();
+                if round > 0 {
+                    times[0][which].push(add);
+                    times[1][which].push(del);
+                }
+            }
+        }
+        let medians = times.map(|verb| verb.map(|mut t| median(&mut t).unwrap_or_default()));
+        Ok(Measured {
+            name: self.name,
+            medians,
+            budget: self.budget,
+        })
+    }
+
+    fn once(
+        &self,
+        side: &Side,
+        config: &Value,
+        container: &str,
+        netns: &Container,
+    ) -> Result<[Duration; 2], String> {
+        let run = |verb| Run {
+            plugin: self.plugins[0],
+            verb,
+            container,
+            netns: netns.path(),
+            config,
+        };
+        Ok([run("ADD").time(side)?, run("DEL").time(side)?])
+    }
+}
+
+/// Fills the address store of a network as its plugins would have, from the upper end of the range
+/// downwards, so that new reservations do not meet the old ones.
+fn hold_leases(config: &Value, count: u32) -> Result<(), String> {
+    if count == 0 {
+        return Ok(());
+    }
+    let network = config["name"].as_str().unwrap_or_default();
+    let folder = std::path::Path::new("/var/lib/cni/networks").join(network);
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    for number in 0..count {
+        let [high, low] = [number / 250, number % 250];
+        let mut address = String::new();
+        let _ = write!(address, "10.96.{}.{}", 255 - high, low + 1);
+        let content = format!("held-{number}\r\neth0");
+        std::fs::write(folder.join(address), content).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Telling the neighbours about addresses.
+//!
+//! Who reuses an address within the lifetime of other hosts' caches is unreachable until these
+//! learn the new link-layer address. The kernel announces a link's addresses itself, by a
+//! gratuitous ARP request (RFC 5227 §3) and an unsolicited neighbour advertisement (RFC 4861
+//! §7.2.6), when the link comes up or is given a link-layer address. Sending these packets from
+//! here would cost more than all the rest of an attachment: closing a packet socket waits for a
+//! grace period, 5 ms and more.
+
+use crate::link::Link;
+use crate::link::change::LinkChange;
+use crate::netlink::Message;
+use crate::sysctl::{self, SysctlError};
+
+/// Has the kernel announce the addresses of the link of this name, in the namespace the calling
+/// thread is in, whenever it comes up and whenever it is told to ([`announce`]). A family that the
+/// kernel lacks has nothing to announce.
+pub fn enable_announcements(link: &str) -> Result<(), SysctlError> {
+    let settings = [
+        format!("net/ipv4/conf/{link}/arp_notify"),
+        format!("net/ipv6/conf/{link}/ndisc_notify"),
+    ];
+    for setting in settings {
+        match sysctl::write(&setting, "1") {
+            Err(error) if error.is_not_found() => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+/// The message that has the kernel announce a link's addresses now, if announcements are
+/// [enabled](enable_announcements): the link is given the link-layer address it has. `None` for a
+/// link without one. Links that cannot be given one (ipvlan) refuse with `EOPNOTSUPP`.
+pub fn announce(link: &Link) -> Option<Message> {
+    Some(LinkChange::new(link.index).mac(link.mac?).message())
+}

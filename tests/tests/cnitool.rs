@@ -20,7 +20,8 @@ const ANSWER: &str = r#"{
 fn script(host: &Host, name: &str, body: &str) {
     let folder = host.work_folder().join("bin");
     fs::create_dir_all(&folder).unwrap();
-    let record = r#"printf '%s %s %s %s\n' "$CNI_COMMAND" "${0##*/}" "$CNI_IFNAME" "$(cat)" >> /run/ferrule/log"#;
+    let record = r#"printf '%s %s %s %s\n' "$CNI_COMMAND" "${0##*/}" "$CNI_IFNAME" "$(cat)""#;
+    let record = format!("{record} >> {}", host.work_folder().join("log").display());
     let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{record}\n{body}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -124,7 +125,8 @@ ferrule_testkit::test! {
         outcome.succeeds().stdout_is(ANSWER);
         // The id that upstream's tool derives from this path.
         assert_eq!(remembered(), ["lab-cnitool-77383ca0a0715733ca6f-eth0"]);
-        let text = fs::read_to_string("/var/lib/cni/results/lab-cnitool-77383ca0a0715733ca6f-eth0").unwrap();
+        let path = "/var/lib/cni/results/lab-cnitool-77383ca0a0715733ca6f-eth0";
+        let text = fs::read_to_string(path).unwrap();
         let entry: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(entry["netns"], "/var/run/netns/testing");
     }
@@ -154,7 +156,8 @@ ferrule_testkit::test! {
         cnitool(host, "add lab c1").env("CNI_IFNAME", "").run().succeeds();
         cnitool(host, "add lab c1").env("CNI_IFNAME", "net1").run().succeeds();
         cnitool(host, "--ifname=net2 del lab c1").env("CNI_IFNAME", "net1").run().succeeds();
-        assert_eq!(calls(host), ["ADD good eth0", "ADD good eth0", "ADD good net1", "DEL good net2"]);
+        let expected = ["ADD good eth0", "ADD good eth0", "ADD good net1", "DEL good net2"];
+        assert_eq!(calls(host), expected);
     }
 }
 
@@ -163,10 +166,12 @@ ferrule_testkit::test! {
     fn arguments_reach_the_plugins(host) {
         lab(host, &[]);
         let plugin = json!({ "type": "good", "capabilities": { "mac": true } });
-        let list = json!({ "cniVersion": "1.1.0", "name": "lab", "plugins": [plugin, { "type": "args" }] });
+        let plugins = json!([plugin, { "type": "args" }]);
+        let list = json!({ "cniVersion": "1.1.0", "name": "lab", "plugins": plugins });
         host.write_network("10-lab.conflist", &list);
         script(host, "args", r#"echo "{\"dns\": {\"domain\": \"$CNI_ARGS\"}}""#);
-        let call = cnitool(host, "add lab c1").args("A=1;B=2").env("CAP_ARGS", r#"{"mac": "x", "ips": []}"#);
+        let call = cnitool(host, "add lab c1").args("A=1;B=2");
+        let call = call.env("CAP_ARGS", r#"{"mac": "x", "ips": []}"#);
         assert_eq!(call.run().succeeds().json()["dns"]["domain"], "A=1;B=2");
         let requests = requests(host);
         assert!(requests[0].contains(r#""runtimeConfig":{"mac":"x"}"#), "{requests:?}");
@@ -195,7 +200,8 @@ ferrule_testkit::test! {
         assert_eq!(remembered(), Vec::<String>::new());
 
         let left = cnitool(host, "add lab /run/netns/c1 --no-undo").run().fails();
-        assert!(left.stderr.contains("cnitool del lab /run/netns/c1 -i eth0 takes it away"), "{left}");
+        let way_out = "cnitool del lab /run/netns/c1 -i eth0 takes it away";
+        assert!(left.stderr.contains(way_out), "{left}");
         assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0"]);
     }
 }
@@ -233,9 +239,8 @@ ferrule_testkit::test! {
     /// What gc is told to keep stays, in each way of naming it.
     fn gc_keeps_what_it_is_told_to(host) {
         lab(host, &["good"]);
-        for line in ["add lab /run/netns/c1", "add lab /run/netns/c1 -i net1", "add lab /run/netns/c2",
-                     "add lab /run/netns/c2 -i net1", "add lab /run/netns/c3"] {
-            cnitool(host, line).run().succeeds();
+        for words in ["c1", "c1 -i net1", "c2", "c2 -i net1", "c3"] {
+            cnitool(host, &format!("add lab /run/netns/{words}")).run().succeeds();
         }
         let id_of = |netns: &str| {
             let files = remembered().into_iter().filter(|name| {
@@ -298,11 +303,12 @@ ferrule_testkit::test! {
         assert!(failed.stderr.contains("no net configuration with name \"nope\""), "{failed}");
         assert!(failed.stderr.contains("the networks there are: lab"), "{failed}");
         let passed = cnitool(host, "status lab").run().succeeds();
-        assert!(passed.stderr.contains("skipped /run/ferrule/net.d/05-broken.conflist"), "{passed}");
-        for line in ["bogus", "add lab", "add", "add lab c1 eth1", "add lab c1 --bogus", "del lab c1 --keep x"] {
+        assert!(passed.stderr.contains("skipped /run/ferrule/net.d/05-broken"), "{passed}");
+        let wrong = ["bogus", "add lab", "add", "add lab c1 eth1", "add lab c1 --bogus"];
+        for line in wrong.into_iter().chain(["del lab c1 --keep x"]) {
             let refused = cnitool(host, line).run().fails().stdout_is("");
             assert_eq!(refused.status.code(), Some(2), "{refused}");
-            assert!(refused.stderr.contains("cnitool") && refused.stderr.contains("More: "), "{refused}");
+            assert!(refused.stderr.contains("\nMore: cnitool "), "{refused}");
         }
         for line in ["", "help", "--help", "help gc", "add -h", "--version"] {
             let helped = cnitool(host, line).run().succeeds();

@@ -49,8 +49,8 @@ impl ConfigFolder {
         Ok(names.filter(|name| !name.is_empty()).collect())
     }
 
-    /// The network called `name`: the first `*.conflist` of that name, or else the first `*.conf` or
-    /// `*.json`.
+    /// The network called `name`: the first `*.conflist` of that name, or else the first `*.conf`
+    /// or `*.json`.
     ///
     /// A broken file is passed over unless it belongs to this very network.
     pub fn network(&self, name: &str) -> Result<Found, ConfigError> {
@@ -89,8 +89,8 @@ impl ConfigFolder {
 }
 
 impl NetworkList {
-    /// Reads a configuration list and, unless it says otherwise, the plugins of the folder beside it
-    /// that is named after the network.
+    /// Reads a configuration list and, unless it says otherwise, the plugins of the folder beside
+    /// it that is named after the network.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let in_file = |error: ConfigError| error.in_file(path.to_owned());
         let bytes = fs::read(path).map_err(|source| ConfigError::Read {

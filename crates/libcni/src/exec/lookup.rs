@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::ExecError;
 
-/// Finds the plugin `name` in the folders of `path`, which are separated by colons as in `CNI_PATH`.
+/// Finds the plugin `name` in the folders of `path`, which are separated by colons as in
+/// `CNI_PATH`.
 ///
 /// The first regular file that somebody may execute wins. A file that nobody may execute is chosen
 /// only where no folder has a better one, and then tells at its start what is wrong with it. Empty

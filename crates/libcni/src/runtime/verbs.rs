@@ -28,11 +28,11 @@ impl Runtime {
         self.check_on(plugin.into(), parameters, false)
     }
 
-    /// Takes an attachment away: every plugin, the last first, each given the final result of ADD if
-    /// that is remembered and the configuration is of 0.4.0 or newer.
+    /// Takes an attachment away: every plugin, the last first, each given the final result of ADD
+    /// if that is remembered and the configuration is of 0.4.0 or newer.
     ///
-    /// Stops at the first error, as the specification wants it. The remembered result stays then, and
-    /// so a second DEL has it too.
+    /// Stops at the first error, as the specification wants it. The remembered result stays then,
+    /// and so a second DEL has it too.
     pub fn del(&self, network: &NetworkList, parameters: &Parameters) -> Result<(), RuntimeError> {
         self.del_from(network.into(), parameters)
     }
@@ -64,8 +64,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// The final result of the ADD that made an attachment, in the version of the network; nothing if
-    /// none is remembered.
+    /// The final result of the ADD that made an attachment, in the version of the network; nothing
+    /// if none is remembered.
     pub fn cached_result(
         &self,
         network: &NetworkList,

@@ -1,9 +1,10 @@
 //! `kill -9` at a chosen system call.
 
 use std::collections::HashSet;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::call::Call;
 use crate::outcome::Outcome;
-use crate::process::describe;
+use crate::process::{describe, feed};
 
 /// How long the children of a killed plugin may go on.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,15 +90,7 @@ fn trace(call: &Call, count: usize) -> Option<Outcome> {
     killed_in.map(|_| outcome)
 }
 
-type Thread<T> = std::thread::JoinHandle<T>;
-
-fn feed(child: &mut Child, input: &[u8]) -> Thread<()> {
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let input = input.to_vec();
-    std::thread::spawn(move || drop(stdin.write_all(&input)))
-}
-
-fn collect(mut pipe: impl Read + Send + 'static) -> Thread<String> {
+fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes).expect("read a pipe");

@@ -45,7 +45,10 @@
 //! A test whose needs the running kernel does not meet runs itself once more on the lab kernel
 //! (Debian's `user-mode-linux`, over this machine's files) when that one meets them all; that
 //! costs under a second. Otherwise it is listed as ignored, with the reason. `tests/lab/run CMD…`
-//! runs any command there.
+//! runs any command there. So a test that uses the packet filter, IPv6 or a link other than veth
+//! and bridge says so: `needs [Iptables]`, `needs [Nftables]`, `needs [Ipv6]`. On the lab kernel a
+//! process takes a tenth of a second to start and a whole snapshot half a second: a sweep of kills
+//! over every system call looks there with [`Namespace::has_link`] rather than with snapshots.
 //!
 //! Executables are taken from the cargo folder the test is in, or from `FERRULE_BIN_DIR`.
 //! Everything needs root.

@@ -34,10 +34,7 @@ impl Running {
             Ok(child) => child,
             Err(error) => panic!("start `{description}`: {error}"),
         };
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        let input = input.to_vec();
-        // A process may end without reading its input: a broken pipe is its business.
-        let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let feeder = feed(&mut child, input);
         Self {
             child,
             feeder,
@@ -79,6 +76,14 @@ impl Running {
             elapsed,
         }
     }
+}
+
+/// Write `input` to a child's standard input, beside whatever else goes on. A process may end
+/// without reading it: a broken pipe is its business.
+pub(crate) fn feed(child: &mut Child, input: &[u8]) -> JoinHandle<()> {
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let input = input.to_vec();
+    std::thread::spawn(move || drop(stdin.write_all(&input)))
 }
 
 /// A command made of separate words, the first being the executable.

@@ -17,22 +17,20 @@ impl Namespace {
     /// Whether an address (IPv4 or IPv6, `%link` allowed) answers a ping from here within two
     /// seconds.
     pub fn ping(&self, address: impl Display) -> bool {
-        let address = address.to_string();
-        self.exec([
-            "ping", "-n", "-q", "-c", "1", "-i", "0.2", "-w", "2", &address,
-        ])
-        .status
-        .success()
+        self.answers(&format!("ping {address}"))
     }
 
     /// As [`Namespace::ping`], over IPv6 alone.
     pub fn ping6(&self, address: impl Display) -> bool {
-        let address = address.to_string();
-        self.exec([
-            "ping", "-6", "-n", "-q", "-c", "1", "-i", "0.2", "-w", "2", &address,
-        ])
-        .status
-        .success()
+        self.answers(&format!("ping -6 {address}"))
+    }
+
+    /// One answer is enough; it is asked for every 0.2 seconds, as a first packet may get lost
+    /// while neighbours are being resolved.
+    fn answers(&self, command: &str) -> bool {
+        self.exec(format!("{command} -n -q -c 1 -i 0.2 -w 2"))
+            .status
+            .success()
     }
 
     /// Listen for TCP on `address:port` (`[address]:port`) here. Port 0 takes a free one.
@@ -56,6 +54,25 @@ impl Namespace {
     }
 }
 
+/// Ask from `client` while answering here. Returns what the answering side saw, or the failure of
+/// the asking side, which is told so that nobody waits for what will not come.
+fn exchange(
+    client: &Namespace,
+    destination: impl Display,
+    ask: impl FnOnce(&str) -> io::Result<()> + Send,
+    answer: impl FnOnce(&AtomicBool) -> io::Result<SocketAddr> + Send,
+) -> io::Result<SocketAddr> {
+    let destination = destination.to_string();
+    let given_up = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| answer(&given_up));
+        let asked = client.inside(|| ask(&destination));
+        given_up.store(asked.is_err(), Ordering::Relaxed);
+        let answered = server.join().expect("the answering thread does not panic");
+        asked.and(answered)
+    })
+}
+
 /// A listening TCP socket in some namespace.
 #[derive(Debug)]
 pub struct TcpServer(TcpListener);
@@ -76,14 +93,8 @@ impl TcpServer {
         client: &Namespace,
         destination: impl Display,
     ) -> io::Result<SocketAddr> {
-        let destination = destination.to_string();
-        let given_up = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let server = scope.spawn(|| self.answer_one(&given_up));
-            let dialled = client.inside(|| dial(&destination));
-            given_up.store(dialled.is_err(), Ordering::Relaxed);
-            let answered = server.join().expect("the server thread does not panic");
-            dialled.and(answered)
+        exchange(client, destination, dial, |given_up| {
+            self.answer_one(given_up)
         })
     }
 
@@ -147,13 +158,7 @@ impl UdpServer {
         client: &Namespace,
         destination: impl Display,
     ) -> io::Result<SocketAddr> {
-        let destination = destination.to_string();
-        std::thread::scope(|scope| {
-            let server = scope.spawn(|| self.answer_one());
-            let asked = client.inside(|| ask(&destination));
-            let answered = server.join().expect("the server thread does not panic");
-            asked.and(answered)
-        })
+        exchange(client, destination, ask, |_| self.answer_one())
     }
 
     fn answer_one(&self) -> io::Result<SocketAddr> {

@@ -91,8 +91,6 @@ fn capabilities_reach_those_who_switched_them_on() {
         calls[2].2["runtimeConfig"],
         json!({"mac": "00:11:22:33:44:55"})
     );
-    let enabled = lab.runtime.validate(&network).unwrap_err();
-    assert!(enabled.to_string().contains("failed (version)"));
 }
 
 #[test]

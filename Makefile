@@ -17,7 +17,7 @@ archive := ferrule-$(version)-linux-$(machine)
 DESTDIR ?=
 plugin_folder := $(DESTDIR)/opt/cni/bin
 
-.PHONY: help build test lint install dist clean
+.PHONY: help build demo test bench lint install dist clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -40,10 +40,19 @@ build: ## static release executables, one per plugin and cnitool, into ./bin
 	for name in $(executables); do install -m 755 $$from/$$name bin/$$name; done; \
 	echo "bin/: $(words $(executables)) executables, $$kind"
 
+demo: build ## two containers on a bridge, told step by step
+	@tests/prepare demo
+	@tests/demo
+
 test: ## install what the tests need, build, run every test, list what was skipped
 	@tests/prepare
 	cargo build --workspace --bins
 	@tests/all
+
+bench: build ## side by side with Debian's Go plugins, into bench/results
+	@tests/prepare
+	cargo build --release -p ferrule-bench
+	FERRULE_BIN_DIR=$(CURDIR)/bin $(target)/release/ferrule-bench bench/results
 
 lint: ## formatting, clippy, documentation, a docs page per plugin
 	cargo fmt --all --check

@@ -303,4 +303,10 @@ fn the_route_to_an_address_is_looked_up() {
         (Some(index), Some(address("10.0.0.1")))
     );
     assert_eq!(entry.source, Some(address("10.0.0.2")));
+    let entry = route.entry_for(address("192.0.2.1")).unwrap().unwrap();
+    assert!(entry.is_default(), "the entry itself: {entry:?}");
+    assert_eq!((entry.oif, entry.table), (Some(index), 254));
+    let entry = route.entry_for(address("10.0.0.9")).unwrap().unwrap();
+    assert_eq!(entry.dst, "10.0.0.0/24".parse().unwrap());
+    assert_eq!(route.entry_for(address("2001:db8::1")).unwrap(), None);
 }

@@ -1,16 +1,23 @@
 //! Links: network interfaces of every kind.
 //!
-//! One file per kind makes the messages that create it ([`veth`], [`bridge`]); [`change`] alters
-//! and removes links of any kind, [`port`] and [`bridge_vlan`] what a bridge keeps per port.
+//! One file per kind makes the messages that create it ([`veth`], [`bridge`], [`macvlan`], …), for
+//! single links from a [`NewLink`]; [`change`] alters and removes links of any kind, [`port`] and
+//! [`bridge_vlan`] what a bridge keeps per port. [`DriverSettings`] are what is read back.
 
 pub mod bridge;
 pub mod bridge_vlan;
 pub mod change;
+mod driver;
+pub mod dummy;
+pub mod ipvlan;
+pub mod macvlan;
+mod new;
 mod parse;
 pub mod port;
 mod query;
 mod state;
 pub mod veth;
+pub mod vlan;
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
@@ -19,9 +26,14 @@ use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_DELLINK, RTM_NEWLINK};
 use crate::mac::Mac;
 use crate::name::{LONGEST_NAME, NameError, check, check_sought};
 use crate::netlink::{Message, flag};
+pub use driver::DriverSettings;
+use ipvlan::Ipvlan;
+use macvlan::Macvlan;
+pub use new::NewLink;
 use parse::IFLA_ALT_IFNAME;
 use port::PortState;
 pub use state::OperState;
+use vlan::Vlan;
 
 /// A link as the kernel described it at some moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +70,8 @@ pub struct Link {
     pub port: Option<PortState>,
     /// Whether VLAN filtering is on; only for bridges.
     pub vlan_filtering: Option<bool>,
+    /// What its driver adds, for the kinds that are read.
+    pub settings: Option<DriverSettings>,
 }
 
 impl Link {

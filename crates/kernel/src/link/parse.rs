@@ -3,7 +3,7 @@
 use nix::libc::IFF_UP;
 
 use super::port::PortState;
-use super::{Link, OperState};
+use super::{DriverSettings, Link, OperState};
 use crate::mac::Mac;
 use crate::netlink::{Attribute, Attributes, Malformed, Parsed};
 
@@ -65,6 +65,7 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
         altnames: Vec::new(),
         port: None,
         vlan_filtering: None,
+        settings: None,
     };
     for attribute in attributes {
         match attribute.kind {
@@ -99,6 +100,11 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
 fn link_info(link: &mut Link, info: Attribute<'_>) {
     let find = |kind| info.nested().find(|found| found.kind == kind);
     link.kind = find(IFLA_INFO_KIND).map(|found| found.text());
+    link.settings = link
+        .kind
+        .as_deref()
+        .zip(find(IFLA_INFO_DATA))
+        .and_then(|(kind, data)| DriverSettings::read(kind, data));
     if link.is_kind("bridge") {
         link.vlan_filtering = find(IFLA_INFO_DATA)
             .and_then(|data| {
@@ -131,11 +137,15 @@ fn port(data: Attribute<'_>) -> PortState {
 mod tests {
     use netlink_packet_core::Emitable as _;
     use netlink_packet_route::link::{
-        InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, LinkAttribute,
-        LinkFlags, LinkInfo, LinkMessage, Prop, State,
+        InfoBridge, InfoBridgePort, InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoPortData,
+        InfoPortKind, InfoVlan, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+        MacVlanMode, Prop, State,
     };
 
     use super::*;
+    use crate::link::ipvlan::{Ipvlan, IpvlanMode};
+    use crate::link::macvlan::{Macvlan, MacvlanMode};
+    use crate::link::vlan::Vlan;
 
     fn parsed(attributes: Vec<LinkAttribute>) -> Parsed<Link> {
         let mut message = LinkMessage::default();
@@ -191,6 +201,7 @@ mod tests {
                 isolated: false,
             }),
             vlan_filtering: None,
+            settings: None,
         };
         assert_eq!(link, Ok(Some(expected)));
     }
@@ -206,6 +217,45 @@ mod tests {
         ]);
         let link = link.unwrap().unwrap();
         assert_eq!((link.vlan_filtering, link.port), (Some(true), None));
+    }
+
+    #[test]
+    fn what_drivers_add_is_read_by_kind() {
+        let settings = |kind: InfoKind, data: InfoData| {
+            let link = parsed(vec![
+                LinkAttribute::IfName("eth0".into()),
+                LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]),
+            ]);
+            link.unwrap().unwrap().settings
+        };
+        let macvlan = vec![
+            InfoMacVlan::Mode(MacVlanMode::Passthrough),
+            InfoMacVlan::BcQueueLen(77),
+        ];
+        assert_eq!(
+            settings(InfoKind::MacVlan, InfoData::MacVlan(macvlan)),
+            Some(DriverSettings::Macvlan(Macvlan {
+                mode: MacvlanMode::Passthru,
+                broadcast_queue: Some(77),
+            }))
+        );
+        let ipvlan = vec![InfoIpVlan::Mode(IpVlanMode::L3S)];
+        assert_eq!(
+            settings(InfoKind::IpVlan, InfoData::IpVlan(ipvlan)),
+            Some(DriverSettings::Ipvlan(Ipvlan {
+                mode: IpvlanMode::L3s
+            }))
+        );
+        let vlan = vec![InfoVlan::Id(4094)];
+        assert_eq!(
+            settings(InfoKind::Vlan, InfoData::Vlan(vlan)),
+            Some(DriverSettings::Vlan(Vlan { id: 4094 }))
+        );
+        assert_eq!(
+            settings(InfoKind::MacVlan, InfoData::MacVlan(vec![])),
+            None,
+            "a macvlan without a mode"
+        );
     }
 
     #[test]

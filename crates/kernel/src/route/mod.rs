@@ -58,6 +58,21 @@ impl Route {
 
     /// The route packets to `destination` would take now; `None` when there is none.
     pub fn route_to(&self, destination: IpAddr) -> Result<Option<RouteEntry>, NetlinkError> {
+        self.look_up(destination, RouteFlags::empty())
+    }
+
+    /// The entry of a table by which packets to `destination` would be routed now, with all its
+    /// hops; `None` when there is none. Before kernel 4.13 the answer is that of
+    /// [`Route::route_to`].
+    pub fn entry_for(&self, destination: IpAddr) -> Result<Option<RouteEntry>, NetlinkError> {
+        self.look_up(destination, RouteFlags::FibMatch)
+    }
+
+    fn look_up(
+        &self,
+        destination: IpAddr,
+        mut flags: RouteFlags,
+    ) -> Result<Option<RouteEntry>, NetlinkError> {
         let target = IpNetwork::from(destination);
         let mut body = RouteMessage::default();
         body.header.address_family = Family::of(destination).number();
@@ -65,8 +80,9 @@ impl Route {
         // IPv4 names the main table, whatever table the route is in, unless asked not to; IPv6
         // tells the truth and refuses the flag.
         if destination.is_ipv4() {
-            body.header.flags = RouteFlags::LookupTable;
+            flags |= RouteFlags::LookupTable;
         }
+        body.header.flags = flags;
         body.attributes
             .push(RouteAttribute::Destination(raw_address(destination)));
         let step = || format!("look up route to {destination}");

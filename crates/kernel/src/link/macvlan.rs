@@ -1,0 +1,90 @@
+//! Links with a link-layer address of their own on a shared parent.
+
+use netlink_packet_route::link::{InfoKind, InfoMacVlan, MacVlanMode};
+use rtnetlink::{LinkMacVlan, LinkMessageBuilder};
+
+use super::NewLink;
+use crate::netlink::{Attribute, Message};
+
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_MACVLAN_BC_QUEUE_LEN: u16 = 7;
+
+/// Whom a macvlan may talk to besides the wire (`enum macvlan_mode` of `linux/if_link.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MacvlanMode {
+    /// No other link of the parent, not even by way of a switch that sends frames back.
+    Private,
+    /// The parent's other links, by way of a switch that sends frames back (802.1Qbg).
+    Vepa,
+    /// The parent's other links of this mode, directly.
+    Bridge,
+    /// It is the parent's only link and has the parent's link-layer address.
+    Passthru,
+    /// A mode that is not made here, by the kernel's number.
+    Other(u32),
+}
+
+impl MacvlanMode {
+    fn wire(self) -> MacVlanMode {
+        match self {
+            Self::Private => MacVlanMode::Private,
+            Self::Vepa => MacVlanMode::Vepa,
+            Self::Bridge => MacVlanMode::Bridge,
+            Self::Passthru => MacVlanMode::Passthrough,
+            Self::Other(number) => MacVlanMode::from(number),
+        }
+    }
+}
+
+impl From<u32> for MacvlanMode {
+    fn from(number: u32) -> Self {
+        match number {
+            1 => Self::Private,
+            2 => Self::Vepa,
+            4 => Self::Bridge,
+            8 => Self::Passthru,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// What a macvlan has of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Macvlan {
+    /// Whom it may talk to.
+    pub mode: MacvlanMode,
+    /// How many broadcast and multicast frames it asks the parent to hold for processing; the
+    /// parent holds as many as its most demanding link asks for. When creating, `None` leaves the
+    /// kernel's default (1000); when read, `None` comes from kernels before 5.11.
+    pub broadcast_queue: Option<u32>,
+}
+
+impl Macvlan {
+    /// The kernel's name of the kind.
+    pub const KIND: &'static str = "macvlan";
+
+    /// The message that creates a macvlan. Refusals: `EBUSY` when the parent is a port of a bridge
+    /// or bond or has ipvlan links, `EINVAL` for a second link beside one of mode
+    /// [`Passthru`](MacvlanMode::Passthru).
+    pub fn create(&self, link: &NewLink<'_>) -> Message {
+        let mut builder = LinkMessageBuilder::<LinkMacVlan>::new_with_info_kind(InfoKind::MacVlan)
+            .mode(self.mode.wire());
+        if let Some(length) = self.broadcast_queue {
+            builder = builder.append_info_data(InfoMacVlan::BcQueueLen(length));
+        }
+        link.create(Self::KIND, builder)
+    }
+
+    /// Reads what the kernel tells of one.
+    pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
+        let find = |kind| {
+            let mut all = data.nested();
+            all.find(|found| found.kind == kind)
+                .and_then(|found| found.u32())
+        };
+        Some(Self {
+            mode: find(IFLA_MACVLAN_MODE)?.into(),
+            broadcast_queue: find(IFLA_MACVLAN_BC_QUEUE_LEN),
+        })
+    }
+}

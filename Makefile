@@ -17,7 +17,7 @@ archive := ferrule-$(version)-linux-$(machine)
 DESTDIR ?=
 plugin_folder := $(DESTDIR)/opt/cni/bin
 
-.PHONY: help build demo test bench lint install dist clean
+.PHONY: help build demo test bench fuzz lint install dist clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -53,6 +53,14 @@ bench: build ## side by side with Debian's Go plugins, into bench/results
 	@tests/prepare
 	cargo build --release -p ferrule-bench
 	FERRULE_BIN_DIR=$(CURDIR)/bin $(target)/release/ferrule-bench bench/results
+
+# libFuzzer needs a compiler switch that only nightly toolchains take without this variable.
+fuzz: ## each fuzz target for FUZZ_SECONDS (60)
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@set -e; cd fuzz; for target in $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- \
+			-max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096; \
+	done
 
 lint: ## formatting, clippy, documentation, a docs page per plugin
 	cargo fmt --all --check

@@ -1,7 +1,11 @@
-//! VLANs of bridge ports. Few kernels of test machines filter by VLAN, so these tests are ignored
-//! unless asked for: `tests/lab/run cargo test -p ferrule-kernel --test bridge_vlans -- --ignored`.
+//! VLANs of bridge ports. Few kernels of test machines filter by VLAN; elsewhere these tests run on
+//! the lab kernel.
 
-#![cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
 
 mod lab;
 
@@ -28,6 +32,7 @@ fn port(route: &Route, netns: &Netns) -> u32 {
             Bridge {
                 name: "br0",
                 mtu: None,
+                mac: None,
                 vlan_filtering: true,
             }
             .create(),
@@ -50,93 +55,95 @@ fn numbers(vlans: &[PortVlan]) -> Vec<u16> {
     vlans.iter().map(|vlan| vlan.vid).collect()
 }
 
-#[test]
-#[ignore = "needs a kernel with bridge VLAN filtering"]
-fn an_access_port_carries_one_vlan_untagged() {
-    let (route, netns) = (private(), another());
-    let index = port(&route, &netns);
-    assert_eq!(
-        route.port_vlans(index).unwrap(),
-        [PortVlan {
-            vid: 1,
-            flags: ACCESS
-        }]
-    );
-    let mut batch = route.batch();
-    batch
-        .add(delete_vlan(index, 1))
-        .add(add_vlan(index, 100, ACCESS));
-    batch.run().unwrap();
-    assert_eq!(
-        route.port_vlans(index).unwrap(),
-        [PortVlan {
-            vid: 100,
-            flags: ACCESS
-        }]
-    );
+ferrule_testkit::test! {
+    fn an_access_port_carries_one_vlan_untagged(_host) needs [BridgeVlanFiltering] {
+        let (route, netns) = (private(), another());
+        let index = port(&route, &netns);
+        assert_eq!(
+            route.port_vlans(index).unwrap(),
+            [PortVlan {
+                vid: 1,
+                flags: ACCESS
+            }]
+        );
+        let mut batch = route.batch();
+        batch
+            .add(delete_vlan(index, 1))
+            .add(add_vlan(index, 100, ACCESS));
+        batch.run().unwrap();
+        assert_eq!(
+            route.port_vlans(index).unwrap(),
+            [PortVlan {
+                vid: 100,
+                flags: ACCESS
+            }]
+        );
+    }
 }
 
-#[test]
-#[ignore = "needs a kernel with bridge VLAN filtering"]
-fn a_trunk_carries_many_vlans_tagged() {
-    let (route, netns) = (private(), another());
-    let index = port(&route, &netns);
-    let trunk: Vec<u16> = (10..=20).chain([4094]).collect();
-    route.execute(add_vlans(index, &trunk, TAGGED)).unwrap();
-    let vlans = route.port_vlans(index).unwrap();
-    assert_eq!(numbers(&vlans), [&[1], trunk.as_slice()].concat());
-    assert!(vlans[1..].iter().all(|vlan| vlan.flags == TAGGED));
-    route.execute(delete_vlans(index, &trunk[1..])).unwrap();
-    assert_eq!(numbers(&route.port_vlans(index).unwrap()), [1, 10]);
+ferrule_testkit::test! {
+    fn a_trunk_carries_many_vlans_tagged(_host) needs [BridgeVlanFiltering] {
+        let (route, netns) = (private(), another());
+        let index = port(&route, &netns);
+        let trunk: Vec<u16> = (10..=20).chain([4094]).collect();
+        route.execute(add_vlans(index, &trunk, TAGGED)).unwrap();
+        let vlans = route.port_vlans(index).unwrap();
+        assert_eq!(numbers(&vlans), [&[1], trunk.as_slice()].concat());
+        assert!(vlans[1..].iter().all(|vlan| vlan.flags == TAGGED));
+        route.execute(delete_vlans(index, &trunk[1..])).unwrap();
+        assert_eq!(numbers(&route.port_vlans(index).unwrap()), [1, 10]);
+    }
 }
 
-#[test]
-#[ignore = "needs a kernel with bridge VLAN filtering"]
-fn all_vlans_at_once_are_one_message() {
-    let (route, netns) = (private(), another());
-    let index = port(&route, &netns);
-    let every: Vec<u16> = (1..=4094).collect();
-    route.execute(add_vlans(index, &every, TAGGED)).unwrap();
-    assert_eq!(numbers(&route.port_vlans(index).unwrap()), every);
-    route.execute(delete_vlans(index, &every)).unwrap();
-    assert_eq!(route.port_vlans(index).unwrap(), []);
+ferrule_testkit::test! {
+    fn all_vlans_at_once_are_one_message(_host) needs [BridgeVlanFiltering] {
+        let (route, netns) = (private(), another());
+        let index = port(&route, &netns);
+        let every: Vec<u16> = (1..=4094).collect();
+        route.execute(add_vlans(index, &every, TAGGED)).unwrap();
+        assert_eq!(numbers(&route.port_vlans(index).unwrap()), every);
+        route.execute(delete_vlans(index, &every)).unwrap();
+        assert_eq!(route.port_vlans(index).unwrap(), []);
+    }
 }
 
-#[test]
-#[ignore = "needs a kernel with bridge VLAN filtering"]
-fn vlans_of_other_ports_are_left_out() {
-    let (route, netns) = (private(), another());
-    let index = port(&route, &netns);
-    let other = pair(&route, &netns, "veth1", "eth1").here.index;
-    let master = Some(link(&route, "br0").index);
-    let settings = PortSettings {
-        master,
-        ..PortSettings::default()
-    };
-    route.execute(set_port(other, settings)).unwrap();
-    route.execute(add_vlan(other, 200, TAGGED)).unwrap();
-    assert_eq!(numbers(&route.port_vlans(index).unwrap()), [1]);
-    assert_eq!(numbers(&route.port_vlans(other).unwrap()), [1, 200]);
+ferrule_testkit::test! {
+    fn vlans_of_other_ports_are_left_out(_host) needs [BridgeVlanFiltering] {
+        let (route, netns) = (private(), another());
+        let index = port(&route, &netns);
+        let other = pair(&route, &netns, "veth1", "eth1").here.index;
+        let master = Some(link(&route, "br0").index);
+        let settings = PortSettings {
+            master,
+            ..PortSettings::default()
+        };
+        route.execute(set_port(other, settings)).unwrap();
+        route.execute(add_vlan(other, 200, TAGGED)).unwrap();
+        assert_eq!(numbers(&route.port_vlans(index).unwrap()), [1]);
+        assert_eq!(numbers(&route.port_vlans(other).unwrap()), [1, 200]);
+    }
 }
 
-#[test]
-#[ignore = "needs a kernel with bridge VLAN filtering"]
-fn what_is_not_there_is_told() {
-    let (route, netns) = (private(), another());
-    let index = port(&route, &netns);
-    route.execute(delete_vlan(index, 300)).unwrap();
-    assert!(route.port_vlans(4000).unwrap_err().is_not_found());
-    let error = route.execute(add_vlan(4000, 5, TAGGED)).unwrap_err();
-    assert!(error.is_not_found());
-    assert!(
-        error
-            .to_string()
-            .starts_with("add VLAN 5 to port 4000: no such device"),
-        "{error}"
-    );
-    let loopback = 1;
-    assert_eq!(
-        route.port_vlans(loopback).unwrap_err().errno(),
-        Some(Errno::EINVAL)
-    );
+ferrule_testkit::test! {
+    fn what_is_not_there_is_told(_host) needs [BridgeVlanFiltering] {
+        let (route, netns) = (private(), another());
+        let index = port(&route, &netns);
+        route.execute(delete_vlan(index, 300)).unwrap();
+        assert!(route.port_vlans(4000).unwrap_err().is_not_found());
+        let error = route.execute(add_vlan(4000, 5, TAGGED)).unwrap_err();
+        assert!(error.is_not_found());
+        assert!(
+            error
+                .to_string()
+                .starts_with("add VLAN 5 to port 4000: no such device"),
+            "{error}"
+        );
+        let loopback = 1;
+        assert_eq!(
+            route.port_vlans(loopback).unwrap_err().errno(),
+            Some(Errno::EINVAL)
+        );
+    }
 }
+
+ferrule_testkit::main!();

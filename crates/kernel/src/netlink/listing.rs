@@ -236,7 +236,7 @@ mod tests {
         .concat();
         let (progress, objects, _) = read(&stale);
         assert!(matches!(progress, Progress::More));
-        assert_eq!(objects, []);
+        assert!(objects.is_empty());
     }
 
     #[test]

@@ -1,4 +1,13 @@
-//! Black-box tests of the built executables: one file per plugin in `tests/`.
+//! Black-box tests of the built executables: one file or folder per plugin in `tests/`.
 //!
 //! They drive the executables as a container runtime does, each in a private host of its own.
-//! How to write one is told in `ferrule_testkit`.
+//! How to write one is told in `ferrule_testkit`. Here are the networks that the tests of several
+//! plugins share.
+
+mod attachment;
+mod network;
+mod packets;
+
+pub use attachment::Attachment;
+pub use network::{Network, with_prev_result};
+pub use packets::{answers_at_once, sends_router_advertisement};

@@ -13,6 +13,7 @@ fn new(name: &str) -> Bridge<'_> {
     Bridge {
         name,
         mtu: None,
+        mac: None,
         vlan_filtering: false,
     }
 }

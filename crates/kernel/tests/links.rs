@@ -73,6 +73,7 @@ fn a_bridge_is_created_once_and_found_in_every_way() {
     let new = Bridge {
         name: "cni0",
         mtu: Some(1300),
+        mac: None,
         vlan_filtering: false,
     };
     route.execute(new.create()).unwrap();
@@ -219,6 +220,7 @@ fn wrong_names_never_reach_the_kernel() {
             Bridge {
                 name: "br0",
                 mtu: None,
+                mac: None,
                 vlan_filtering: false,
             }
             .create(),

@@ -1,6 +1,8 @@
 //! The bridge device, shared by all containers of the network and never removed.
 
-use ferrule_kernel::{Bridge, Link, LinkChange};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use ferrule_kernel::{Bridge, Link, LinkChange, Mac};
 use ferrule_net::{Host, NetError, veth};
 
 use crate::config::Plan;
@@ -19,6 +21,10 @@ pub(crate) fn ensure(host: &Host, plan: &Plan) -> Result<Link, NetError> {
         ));
     }
     veth::refuse_router_advertisements(&link.name)?;
+    if !link.up {
+        // Also if another ADD has only just made it.
+        veth::skip_duplicate_detection(&link.name)?;
+    }
     if link.up && !plan.promiscuous {
         return Ok(link);
     }
@@ -45,10 +51,11 @@ fn create(host: &Host, plan: &Plan) -> Result<Link, NetError> {
     let bridge = Bridge {
         name: &plan.bridge,
         mtu: plan.mtu,
+        mac: Some(random_mac()),
         vlan_filtering: plan.vlan.filtering,
     };
     match host.execute(bridge.create()) {
-        Ok(()) => veth::skip_duplicate_detection(&plan.bridge)?,
+        Ok(()) => {}
         // Another ADD was faster.
         Err(error) if error.is_exists() => {}
         Err(error) if plan.vlan.filtering => return Err(vlan_error(error.into())),
@@ -58,6 +65,19 @@ fn create(host: &Host, plan: &Plan) -> Result<Link, NetError> {
         name: plan.bridge.clone(),
         place: "the host".to_owned(),
     })
+}
+
+/// A unicast, locally administered address (IEEE 802, section 8.4).
+///
+/// A bridge without an address of its own takes one from its ports, another one with each port that
+/// comes or goes: containers lose their gateway until they ask for it again, and what ADD answered
+/// is no longer true.
+fn random_mac() -> Mac {
+    // The standard library takes the keys of its hash tables from the kernel's random numbers.
+    let [mut mac @ .., _, _] = RandomState::new().build_hasher().finish().to_ne_bytes();
+    let [first, ..] = &mut mac;
+    *first = *first & 0xfc | 0x02;
+    Mac::from(mac)
 }
 
 /// Says what an "operation not supported" means where VLANs were asked for.

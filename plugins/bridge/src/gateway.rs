@@ -39,7 +39,7 @@ pub(crate) fn ensure(
         .iter()
         .filter_map(|ip| Cidr::new(ip.gateway?, ip.address.prefix()))
         .collect();
-    if gateways.is_empty() {
+    if gateways.is_empty() || !plan.is_gateway {
         return Ok(());
     }
     let device = match plan.vlan.access {
@@ -84,11 +84,14 @@ fn ensure_address(host: &Host, device: &Link, wanted: Cidr, replace: bool) -> Re
         }
         host.delete_address(device.index, found.address)?;
     }
-    addressing::ensure_address(host, device.index, wanted)?;
+    let another_add_was_faster = addressing::ensure_address(host, device.index, wanted)?;
     match device.mac {
-        // Set by hand, the address no longer follows the ports as they come and go.
-        Some(mac) => Ok(host.execute(LinkChange::new(device.index).mac(mac).message())?),
-        None => Ok(()),
+        // Set by hand, the hardware address of a bridge no longer follows the ports as they come
+        // and go. A bridge of ours has been born like that.
+        Some(mac) if !another_add_was_faster => {
+            Ok(host.execute(LinkChange::new(device.index).mac(mac).message())?)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -41,6 +41,10 @@ impl Plugin for BridgePlugin {
         veth::ensure_name_is_free(&sandbox, &request.ifname)?;
 
         let ipam = Ipam::of(request);
+        if ipam.is_none() {
+            // Old versions have no form of a result without addresses: told before any change.
+            CniResult::default().to_json(request.version)?;
+        }
         let early = ipam.as_ref().filter(|ipam| ipam.is_bookkeeper());
         let early = early.map(|ipam| ipam.start_add(undo)).transpose()?;
 

@@ -4,6 +4,7 @@ use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind};
 use rtnetlink::{LinkBridge, LinkMessageBuilder};
 
 use super::create;
+use crate::mac::Mac;
 use crate::netlink::Message;
 
 /// A bridge to be created.
@@ -13,6 +14,9 @@ pub struct Bridge<'a> {
     pub name: &'a str,
     /// Largest packet in bytes; when absent it follows the ports.
     pub mtu: Option<u32>,
+    /// Link-layer address, kept whatever the ports have. When absent it is chosen at random and
+    /// follows the ports as they come and go.
+    pub mac: Option<Mac>,
     /// Whether ports only carry the VLANs they were given. Needs a kernel with bridge VLAN
     /// filtering; `false` leaves the kernel's default, off, and needs nothing.
     pub vlan_filtering: bool,
@@ -28,6 +32,9 @@ impl Bridge<'_> {
             LinkMessageBuilder::<LinkBridge>::new_with_info_kind(InfoKind::Bridge).name(self.name);
         if let Some(mtu) = self.mtu {
             bridge = bridge.mtu(mtu);
+        }
+        if let Some(mac) = self.mac {
+            bridge = bridge.address(mac.as_bytes().to_vec());
         }
         if self.vlan_filtering {
             let data = InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)]);

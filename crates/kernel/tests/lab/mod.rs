@@ -81,6 +81,7 @@ pub(crate) fn bridge(route: &Route, name: &str) -> Link {
             Bridge {
                 name,
                 mtu: None,
+                mac: None,
                 vlan_filtering: false,
             }
             .create(),

@@ -1,0 +1,131 @@
+//! The bridge's own addresses.
+
+use ferrule_testkit::Host;
+use ferrule_tests::{Network, answers_at_once};
+use serde_json::{Value, json};
+
+/// A network of one subnet.
+fn network(subnet: &str) -> Network {
+    let ipam = json!({ "type": "host-local", "subnet": subnet });
+    Network::bridge().with(json!({ "ipam": ipam }))
+}
+
+fn forwarding(host: &Host) -> [String; 2] {
+    ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]
+        .map(|name| host.tool("sysctl", ["-n", name]).trim().to_owned())
+}
+
+ferrule_testkit::test! {
+    /// Without `isGateway` the bridge gets no address, and the host does not forward.
+    fn a_bridge_need_not_be_a_gateway(host) {
+        host.exec("sysctl -q -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0").succeeds();
+        let network = Network::bridge().with(json!({ "isGateway": false }));
+        let (first, second) = (network.attach(host, "c1"), network.attach(host, "c2"));
+        assert!(host.addresses("cni0").is_empty());
+        assert_eq!(forwarding(host), ["0", "0"]);
+        assert!(answers_at_once(&first.container, second.address(0)));
+        assert!(answers_at_once(&first.container, second.address(1)));
+        Network::bridge().attach(host, "c3");
+        assert_eq!(host.addresses("cni0"), ["10.1.2.1/24", "fd00:1:2::1/64"]);
+        assert_eq!(forwarding(host), ["1", "1"]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// An address that nobody names is the first one of the network.
+    fn the_first_address_is_the_gateway(host) {
+        let network = Network::bridge().with_addresses(&["10.1.2.77/25", "fd00:1:2::77/120"]);
+        let attachment = network.attach(host, "c1");
+        assert_eq!(host.addresses("cni0"), ["10.1.2.1/25", "fd00:1:2::1/120"]);
+        let gateways = attachment.result["ips"].as_array().unwrap();
+        let gateways = gateways.iter().map(|ip| ip["gateway"].as_str().unwrap());
+        assert_eq!(gateways.collect::<Vec<_>>(), ["10.1.2.1", "fd00:1:2::1"]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// Another IPv4 address on the bridge is a conflict: an error, or replaced by force.
+    fn another_ipv4_address_conflicts(host) {
+        network("10.1.2.0/24").attach(host, "c1");
+        host.netns("c2");
+        let other = network("10.9.0.0/16");
+        let text = "\"cni0\" already has an IP address different from 10.9.0.1/16";
+        other.call(host, "c2").add().fails_with_code(7).mentions(text).mentions("10.1.2.1/24");
+        assert_eq!(host.addresses("cni0"), ["10.1.2.1/24"]);
+        let forced = other.with(json!({ "forceAddress": true })).attach(host, "c3");
+        assert_eq!(host.addresses("cni0"), ["10.9.0.1/16"]);
+        assert!(answers_at_once(&forced.container, "10.9.0.1"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// IPv6 networks share a bridge unless they overlap, whichever contains the other.
+    fn only_overlapping_ipv6_networks_conflict(host, wanted in ["fd00:1:2:3::/80", "fd00:1::/32"]) {
+        network("fd00:1:2:3::/64").attach(host, "c1");
+        network("fd00:9::/64").attach(host, "c2");
+        let addresses = ["fd00:1:2:3::1/64", "fd00:9::1/64"];
+        let found = host.addresses("cni0");
+        assert!(addresses.iter().all(|one| found.iter().any(|other| other == one)), "{found:?}");
+        host.netns("c3");
+        let other = network(wanted);
+        other.call(host, "c3").add().fails_with_code(7).mentions("already has an IP address different");
+        assert_eq!(host.addresses("cni0").len(), 2);
+        other.with(json!({ "forceAddress": true })).attach(host, "c4");
+        let found = host.addresses("cni0");
+        assert!(!found.contains(&"fd00:1:2:3::1/64".to_owned()), "{found:?}");
+        assert!(found.contains(&"fd00:9::1/64".to_owned()) && found.len() == 2, "{found:?}");
+    }
+}
+
+ferrule_testkit::test! {
+    /// The bridge's hardware address stays the same while containers come and go.
+    fn the_bridge_keeps_its_hardware_address(host, gateway in ["true", "false"]) {
+        let network = Network::bridge().with(json!({ "isGateway": gateway == "true" }));
+        let first = network.attach(host, "c0");
+        let mac = host.link("cni0")["address"].clone();
+        assert_ne!(mac, host.link(first.host_end())["address"]);
+        let others: Vec<_> = (1..8).map(|number| network.attach(host, &format!("c{number}"))).collect();
+        assert_eq!(host.link("cni0")["address"], mac);
+        first.check().succeeds();
+        for attachment in &others {
+            attachment.detach();
+        }
+        assert_eq!(host.link("cni0")["address"], mac);
+        first.check().succeeds();
+        first.detach();
+        assert_eq!(host.link("cni0")["address"], mac);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A bridge that the administrator made is used as it is, and switched on.
+    fn a_bridge_may_be_there_already(host) {
+        host.ip("link add cni0 address 02:00:00:00:00:01 type bridge");
+        host.ip("link set cni0 mtu 1280");
+        host.ip("address add fd00:77::1/64 dev cni0");
+        let before = host.link("cni0")["ifindex"].clone();
+        let attachment = Network::bridge().attach(host, "c1");
+        let bridge = host.link("cni0");
+        assert_eq!((&bridge["ifindex"], &bridge["mtu"]), (&before, &json!(1280)));
+        assert_eq!(bridge["address"], "02:00:00:00:00:01");
+        assert!(host.addresses("cni0").contains(&"fd00:77::1/64".to_owned()));
+        assert!(answers_at_once(&attachment.container, "10.1.2.1"));
+        assert!(answers_at_once(&attachment.container, "fd00:1:2::1"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// Two addresses of one family through the same gateway: one gateway address, one default route.
+    fn two_addresses_of_a_network(host) {
+        let network = Network::bridge().with_addresses(&["10.1.2.7/24", "10.1.2.8/24"]);
+        let attachment = network.with(json!({ "isDefaultGateway": true })).attach(host, "c1");
+        assert_eq!(host.addresses("cni0"), ["10.1.2.1/24"]);
+        assert_eq!(attachment.container.addresses("eth0"), ["10.1.2.7/24", "10.1.2.8/24"]);
+        let routes: Value = attachment.container.ip_json("route show default");
+        assert_eq!(routes.as_array().unwrap().len(), 1, "{routes}");
+        for address in ["10.1.2.7", "10.1.2.8"] {
+            assert!(answers_at_once(host, address));
+        }
+        attachment.check().succeeds();
+    }
+}

@@ -1,1 +1,157 @@
-//! The plugin.
+//! `host-local` hands out addresses of configured ranges and keeps book of them in files.
+//!
+//! ADD takes one address out of each range set, round robin, and answers with it, its gateway, the
+//! configured routes and the name servers of `resolvConf`. DEL gives back what the attachment holds,
+//! CHECK fails if that is nothing, STATUS fails if a set is full, GC gives back what no living
+//! attachment holds. The files are those of the Go plugin of the same name, and both may work on
+//! one folder at the same time; see `docs/host-local.md` for keys, files and differences.
+
+mod allocation;
+mod check;
+mod config;
+mod plan;
+mod pool;
+mod range;
+mod refusal;
+mod resolv;
+mod set;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+use cni_types::{Attachments, CniResult, Dns, Error};
+use ferrule_plugin::{Call, Plugin, Undo};
+
+use allocation::{Lease, allocate};
+pub use config::Config;
+use plan::{Plan, range_sets};
+use store::reservation::{Claim, Owner, attachment_of};
+use store::{Reservation, Store};
+
+/// The plugin.
+pub struct HostLocal;
+
+impl Plugin for HostLocal {
+    type Config = Config;
+
+    const NAME: &'static str = "host-local";
+
+    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
+        let plan = Plan::new(&call.config, &call.request)?;
+        let ipam = call.config.ipam.clone().unwrap_or_default();
+        let dns = name_service(&ipam.resolv_conf)?;
+        let (place, owner) = (Place::of(call), Owner::of(call));
+        let mut store = Store::create(&place.data_dir, &place.network)?;
+        let leases = allocate(&mut store, &plan, &owner)?;
+        drop(store);
+        let ips = leases.iter().map(Lease::ip).collect();
+        undo.push("release the reserved addresses", move || {
+            place.take_back(&leases, &owner)
+        });
+        Ok(CniResult {
+            ips,
+            routes: ipam.routes,
+            dns,
+            ..CniResult::default()
+        })
+    }
+
+    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
+        let Some(mut store) = Place::of(call).open()? else {
+            return Ok(());
+        };
+        let mut held = store.held_by(&Owner::of(call))?;
+        // An old file stands for all interfaces of its container: only if there is nothing better.
+        if held.iter().any(|held| held.claim == Claim::Attachment) {
+            held.retain(|held| held.claim == Claim::Attachment);
+        }
+        release_all(&mut store, held.iter().map(|held| &held.reservation))
+    }
+
+    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
+        let plan = Plan::new(&call.config, &call.request)?;
+        let mut store = Place::of(call).open()?;
+        let owner = Owner::of(call);
+        check::check_held(store.as_mut(), &plan.sets, &call.request, &owner)
+    }
+
+    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
+        let ipam = call
+            .config
+            .ipam
+            .as_ref()
+            .ok_or(plan::ConfigError::MissingIpam)?;
+        let sets = range_sets(ipam, &call.config.runtime, &call.request)?;
+        name_service(&ipam.resolv_conf).map_err(check::not_available)?;
+        let place = Place::of(call);
+        check::check_available(&place.data_dir, &place.network, &sets)
+    }
+
+    fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
+        let Some(mut store) = Place::of(call).open()? else {
+            return Ok(());
+        };
+        let inventory = store.inventory()?;
+        let stale = |reservation: &&Reservation| match attachment_of(&reservation.content) {
+            (container_id, Some(ifname)) => !keep.contains(container_id, ifname),
+            (container_id, None) => !keep.contains_container(container_id),
+        };
+        let mut errors: Vec<Error> = inventory.unreadable.into_iter().map(Into::into).collect();
+        errors.extend(release_all(&mut store, inventory.reservations.iter().filter(stale)).err());
+        Error::join(errors).map_or(Ok(()), Err)
+    }
+}
+
+/// Releases one after the other; a failure does not stop it.
+fn release_all<'r>(
+    store: &mut Store,
+    reservations: impl Iterator<Item = &'r Reservation>,
+) -> Result<(), Error> {
+    let release = |reservation| store.release(reservation).err().map(Error::from);
+    let errors = reservations.filter_map(release).collect();
+    Error::join(errors).map_or(Ok(()), Err)
+}
+
+/// What is told to the container about name servers; nothing without a file.
+fn name_service(resolv_conf: &str) -> Result<Dns, Error> {
+    match resolv_conf {
+        "" => Ok(Dns::default()),
+        path => resolv::read(Path::new(path)),
+    }
+}
+
+impl Owner {
+    fn of(call: &Call<Config>) -> Self {
+        Self::new(&call.request.container_id, &call.request.ifname)
+    }
+}
+
+/// Where the network's reservations are.
+struct Place {
+    data_dir: PathBuf,
+    network: String,
+}
+
+impl Place {
+    fn of(call: &Call<Config>) -> Self {
+        Self {
+            data_dir: call.config.data_dir(),
+            network: call.request.network.clone(),
+        }
+    }
+
+    fn open(&self) -> Result<Option<Store>, Error> {
+        Ok(Store::open(&self.data_dir, &self.network)?)
+    }
+
+    /// Releases what an ADD has reserved, unless it has changed hands since.
+    fn take_back(&self, leases: &[Lease], owner: &Owner) -> Result<(), Error> {
+        let Some(mut store) = self.open()? else {
+            return Ok(());
+        };
+        let held = store.held_by(owner)?;
+        let mine = held.iter().map(|held| &held.reservation);
+        let of_this_add = |r: &&Reservation| leases.iter().any(|l| l.reservation() == *r);
+        release_all(&mut store, mine.filter(of_this_add))
+    }
+}

@@ -1,2 +1,5 @@
-//! Entry.
-fn main() {}
+//! The executable `host-local`.
+
+fn main() -> std::process::ExitCode {
+    ferrule_plugin::main(&cni_host_local::HostLocal)
+}

@@ -1,0 +1,197 @@
+//! A configuration that passed every rule: the range sets and the addresses asked for.
+
+use std::net::IpAddr;
+
+use cni_types::{AddressError, Args, ArgsError, Cidr, Code, Error, Family, Request, parse_address};
+
+use crate::config::{Config, IpamConfig, RangeConfig, RuntimeConfig};
+use crate::set::{RangeSet, SetError};
+
+/// The key of `CNI_ARGS` that asks for an address.
+const IP: &str = "IP";
+
+/// A configuration that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// No `ipam`.
+    #[error("IPAM config missing 'ipam' key")]
+    MissingIpam,
+    /// No pool from any source.
+    #[error("no IP ranges specified")]
+    NoRanges,
+    /// A wrong set.
+    #[error("invalid range set {index}: {error}")]
+    Set {
+        /// Its number.
+        index: usize,
+        /// The keys it comes from.
+        origin: String,
+        /// What is wrong.
+        error: SetError,
+    },
+    /// Two addresses of a family, in a version whose results have room for one.
+    #[error("CNI version {0:?} does not support more than 1 address per family")]
+    TooManyOfFamily(String),
+    /// Two sets share addresses.
+    #[error("range set {first} overlaps with {second}")]
+    Overlap {
+        /// Number of the earlier set.
+        first: usize,
+        /// Number of the later set.
+        second: usize,
+        /// The keys they come from.
+        origins: String,
+    },
+    /// `CNI_ARGS` is malformed or has unknown keys.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    /// An address asked for in `CNI_ARGS` that is none.
+    #[error("CNI_ARGS: error parsing value of pair \"IP={text}\": {error}")]
+    ArgsAddress {
+        /// As written.
+        text: String,
+        /// What is wrong.
+        error: AddressError,
+    },
+    /// An address asked for in the configuration that is none.
+    #[error("cannot understand ip: key {key:?}: {error}")]
+    Address {
+        /// The list it stands in.
+        key: &'static str,
+        /// What is wrong.
+        error: AddressError,
+    },
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        let code = match error {
+            ConfigError::Args(_) | ConfigError::ArgsAddress { .. } => Code::InvalidEnvironment,
+            _ => Code::InvalidConfig,
+        };
+        let wire = Self::new(code, error.to_string());
+        match error {
+            ConfigError::Set { origin, .. } => wire.details(format!("it comes from {origin}")),
+            ConfigError::Overlap { origins, .. } => wire.details(origins),
+            ConfigError::NoRanges => wire.details(
+                "set ipam.ranges or ipam.subnet, or let the runtime pass ranges (capability ipRanges)",
+            ),
+            ConfigError::TooManyOfFamily(_) => {
+                wire.details("use cniVersion 0.3.0 or later for several range sets of one family")
+            }
+            _ => wire,
+        }
+    }
+}
+
+/// What one attachment gets addresses from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// One address of each. A set's position is its number in file names and messages.
+    pub(crate) sets: Vec<RangeSet>,
+    /// Addresses asked for, each once, in order of precedence.
+    pub(crate) requested: Vec<IpAddr>,
+}
+
+impl Plan {
+    /// Checks a configuration for ADD and CHECK, in upstream's order of checks.
+    pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, ConfigError> {
+        let ipam = config.ipam.as_ref().ok_or(ConfigError::MissingIpam)?;
+        let requested = requested(config, &request.args)?;
+        let sets = range_sets(ipam, &config.runtime, request)?;
+        if sets.is_empty() {
+            return Err(ConfigError::NoRanges);
+        }
+        Ok(Self { sets, requested })
+    }
+}
+
+/// The sets in order of precedence, which may be none: STATUS and GC are called without what the
+/// runtime passes for ADD.
+pub(crate) fn range_sets(
+    ipam: &IpamConfig,
+    runtime: &RuntimeConfig,
+    request: &Request,
+) -> Result<Vec<RangeSet>, ConfigError> {
+    let sources = sources(ipam, runtime);
+    let mut sets = Vec::with_capacity(sources.len());
+    for (index, (origin, configs)) in sources.iter().enumerate() {
+        sets.push(RangeSet::new(configs).map_err(|error| ConfigError::Set {
+            index,
+            origin: origin.clone(),
+            error,
+        })?);
+    }
+    let of_ipv4 = sets.iter().filter(|set| set.is_ipv4()).count();
+    let of_one_family = of_ipv4.max(sets.len() - of_ipv4);
+    if of_one_family > 1 && request.version.family() == Family::Legacy {
+        return Err(ConfigError::TooManyOfFamily(request.version.to_string()));
+    }
+    for (first, one) in sets.iter().enumerate() {
+        let overlapping = |(_, other): &(usize, &RangeSet)| other.overlaps(one);
+        let mut later = sets.iter().enumerate().skip(first + 1);
+        if let Some((second, _)) = later.find(overlapping) {
+            let origin = |index: usize| sources.get(index).map_or("", |(origin, _)| origin);
+            return Err(ConfigError::Overlap {
+                first,
+                second,
+                origins: format!("they come from {} and {}", origin(first), origin(second)),
+            });
+        }
+    }
+    Ok(sets)
+}
+
+/// The configured sets in order of precedence, each with the key it comes from.
+fn sources(ipam: &IpamConfig, runtime: &RuntimeConfig) -> Vec<(String, Vec<RangeConfig>)> {
+    let list = |key: &'static str, sets: &[Vec<RangeConfig>]| {
+        let named =
+            |(index, set): (usize, &Vec<RangeConfig>)| (format!("{key}[{index}]"), set.clone());
+        sets.iter().enumerate().map(named).collect::<Vec<_>>()
+    };
+    let mut all = list("runtimeConfig.ipRanges", &runtime.ip_ranges);
+    all.extend(
+        ipam.single_range()
+            .map(|range| ("ipam.subnet".to_owned(), vec![range])),
+    );
+    all.extend(list("ipam.ranges", &ipam.ranges));
+    all
+}
+
+/// The addresses asked for: `CNI_ARGS`, then `args.cni.ips`, then `runtimeConfig.ips`.
+fn requested(config: &Config, args: &str) -> Result<Vec<IpAddr>, ConfigError> {
+    let args = Args::parse(args, &[IP])?;
+    let mut all: Vec<IpAddr> = Vec::new();
+    let mut push = |address: IpAddr| {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    };
+    if let Some(text) = args.value(IP) {
+        push(address_of(text).map_err(|error| ConfigError::ArgsAddress {
+            text: text.to_owned(),
+            error,
+        })?);
+    }
+    for (key, texts) in [
+        ("args.cni.ips", &config.args.cni.ips),
+        ("runtimeConfig.ips", &config.runtime.ips),
+    ] {
+        for text in texts {
+            push(address_of(text).map_err(|error| ConfigError::Address { key, error })?);
+        }
+    }
+    Ok(all)
+}
+
+/// An address with or without a prefix length, which does not matter.
+fn address_of(text: &str) -> Result<IpAddr, AddressError> {
+    if text.contains('/') {
+        text.parse::<Cidr>().map(|cidr| cidr.address())
+    } else {
+        parse_address(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+/// A data folder of its own.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn data_dir(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.data_dir().join("net").join(name)
+    }
+
+    fn store(&self) -> Store {
+        Store::create(self.data_dir(), "net").unwrap()
+    }
+
+    fn index(&self) -> PathBuf {
+        self.data_dir().join(".ferrule/net/index")
+    }
+
+    fn held(&self, container: &str) -> Vec<String> {
+        names(&mut self.store(), container)
+    }
+
+    /// Whether the next look-up needs no reading of everything.
+    fn is_indexed(&self) -> bool {
+        matches!(self.store().found_index(), Some(Found::Valid(_)))
+    }
+
+    fn reserve(&self, address: &str, container: &str) {
+        let mut store = self.store();
+        store.held_by(&owner(container)).unwrap();
+        assert!(
+            store
+                .reserve(address.parse().unwrap(), &owner(container))
+                .unwrap()
+        );
+    }
+}
+
+fn owner(container: &str) -> Owner {
+    Owner::new(container, "eth0")
+}
+
+fn names(store: &mut Store, container: &str) -> Vec<String> {
+    let held = store.held_by(&owner(container)).unwrap();
+    let mut names: Vec<String> = held.into_iter().map(|h| h.reservation.name).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_reservation_is_found_and_released_by_the_index() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    place.reserve("fd00::2", "c1");
+    place.reserve("10.0.0.3", "c2");
+    assert!(place.is_indexed());
+    assert_eq!(place.held("c1"), ["10.0.0.2", "fd00::2"]);
+    assert_eq!(place.held("c3"), Vec::<String>::new());
+    let mut store = place.store();
+    for held in store.held_by(&owner("c1")).unwrap() {
+        store.release(&held.reservation).unwrap();
+    }
+    drop(store);
+    assert!(place.is_indexed());
+    assert_eq!(place.held("c1"), Vec::<String>::new());
+    assert_eq!(place.held("c2"), ["10.0.0.3"]);
+}
+
+#[test]
+fn the_files_are_what_the_go_plugins_write() {
+    let place = Place::new();
+    let mut store = place.store();
+    assert!(
+        store
+            .reserve("10.0.0.2".parse().unwrap(), &owner("c1"))
+            .unwrap()
+    );
+    assert!(
+        !store
+            .reserve("10.0.0.2".parse().unwrap(), &owner("c2"))
+            .unwrap()
+    );
+    store
+        .set_last_reserved(0, "10.0.0.2".parse().unwrap())
+        .unwrap();
+    drop(store);
+    assert_eq!(fs::read(place.path("10.0.0.2")).unwrap(), b"c1\r\neth0");
+    assert_eq!(
+        fs::read(place.path("last_reserved_ip.0")).unwrap(),
+        b"10.0.0.2"
+    );
+    assert_eq!(fs::metadata(place.path("lock")).unwrap().len(), 0);
+    for (name, mode) in [
+        ("10.0.0.2", 0o600),
+        ("last_reserved_ip.0", 0o600),
+        ("lock", 0o750),
+    ] {
+        assert_eq!(
+            fs::metadata(place.path(name)).unwrap().mode() & 0o7777,
+            mode,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_cursor_is_read_as_it_stands() {
+    let place = Place::new();
+    let store = place.store();
+    for (text, read) in [
+        ("10.0.0.2", Some("10.0.0.2")),
+        ("fd00::2", Some("fd00::2")),
+        ("10.0.0.2\n", None),
+        (" 10.0.0.2", None),
+        ("", None),
+    ] {
+        fs::write(place.path("last_reserved_ip.0"), text).unwrap();
+        let read = read.map(|read| read.parse().unwrap());
+        assert_eq!(store.last_reserved(0), read, "{text:?}");
+    }
+    assert_eq!(store.last_reserved(1), None);
+}
+
+#[test]
+fn what_others_change_is_noticed() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    place.reserve("10.0.0.3", "c2");
+    fs::write(place.path("10.0.0.4"), "c1\r\neth0").unwrap();
+    assert!(!place.is_indexed());
+    assert_eq!(place.held("c1"), ["10.0.0.2", "10.0.0.4"]);
+    assert!(place.is_indexed());
+    fs::remove_file(place.path("10.0.0.2")).unwrap();
+    assert_eq!(place.held("c1"), ["10.0.0.4"]);
+    // Rewritten in place, which changes no name.
+    fs::write(place.path("10.0.0.4"), "c3").unwrap();
+    assert!(place.is_indexed());
+    assert_eq!(place.held("c1"), Vec::<String>::new());
+    assert_eq!(place.held("c3"), ["10.0.0.4"]);
+}
+
+#[test]
+fn an_index_that_is_gone_old_or_garbage_is_made_again() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    let old = fs::read(place.index()).unwrap();
+    place.reserve("10.0.0.3", "c1");
+    let sound = fs::read(place.index()).unwrap();
+    for content in [
+        None,
+        Some(old),
+        Some(vec![]),
+        Some(vec![0; sound.len()]),
+        Some(vec![0xff; 10_000]),
+        Some(sound[..sound.len() - 1].to_vec()),
+        Some(sound[..100].to_vec()),
+    ] {
+        match content {
+            Some(content) => fs::write(place.index(), content).unwrap(),
+            None => fs::remove_file(place.index()).unwrap(),
+        }
+        assert!(!place.is_indexed());
+        assert_eq!(place.held("c1"), ["10.0.0.2", "10.0.0.3"]);
+        assert!(place.is_indexed());
+    }
+}
+
+#[test]
+fn damaged_slots_are_read_around() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    let mut bytes = fs::read(place.index()).unwrap();
+    for byte in bytes.iter_mut().skip(72) {
+        *byte ^= 0x55;
+    }
+    fs::write(place.index(), bytes).unwrap();
+    assert!(place.is_indexed());
+    assert_eq!(place.held("c1"), ["10.0.0.2"]);
+    let mut store = place.store();
+    assert_eq!(names(&mut store, "c1"), ["10.0.0.2"]);
+}
+
+#[test]
+fn a_folder_made_anew_has_nothing_to_do_with_the_old_index() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    fs::remove_dir_all(place.data_dir().join("net")).unwrap();
+    assert_eq!(place.held("c1"), Vec::<String>::new());
+    place.reserve("10.0.0.9", "c1");
+    assert_eq!(place.held("c1"), ["10.0.0.9"]);
+}
+
+#[test]
+fn without_a_place_for_an_index_everything_works() {
+    let place = Place::new();
+    fs::write(place.data_dir().join(".ferrule"), "a file").unwrap();
+    place.reserve("10.0.0.2", "c1");
+    place.reserve("10.0.0.3", "c1");
+    assert!(!place.is_indexed());
+    assert_eq!(place.held("c1"), ["10.0.0.2", "10.0.0.3"]);
+}
+
+#[test]
+fn names_that_the_index_cannot_say_keep_it_away() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    fs::write(place.path("::0.0.0.9"), "c1\r\neth0").unwrap();
+    fs::write(place.path("::ffff:10.0.0.8"), "c1").unwrap();
+    for _ in 0..2 {
+        assert_eq!(
+            place.held("c1"),
+            ["10.0.0.2", "::0.0.0.9", "::ffff:10.0.0.8"]
+        );
+        assert!(!place.is_indexed());
+    }
+}
+
+#[test]
+fn only_files_named_by_addresses_are_reservations() {
+    let place = Place::new();
+    drop(place.store());
+    for name in ["lock", "last_reserved_ip.0", "notes", "10.0.0"] {
+        fs::write(place.path(name), "c1").unwrap();
+    }
+    fs::create_dir(place.path("10.0.0.7")).unwrap();
+    fs::write(place.path("10.0.0.7/10.0.0.8"), "c1").unwrap();
+    assert_eq!(place.held("c1"), Vec::<String>::new());
+    let store = place.store();
+    let taken = store.taken().unwrap();
+    assert!(taken.contains("10.0.0.7".parse().unwrap()));
+    assert!(!taken.contains("10.0.0.8".parse().unwrap()));
+    drop(store);
+    assert!(
+        !place
+            .store()
+            .reserve("10.0.0.7".parse().unwrap(), &owner("c1"))
+            .unwrap()
+    );
+}
+
+#[test]
+fn empty_files_can_be_taken_over() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    fs::write(place.path("10.0.0.3"), "").unwrap();
+    fs::create_dir(place.path("10.0.0.4")).unwrap();
+    let mut store = place.store();
+    let mut remove = |address: &str| store.remove_if_empty(address.parse().unwrap());
+    assert!(!remove("10.0.0.2").unwrap() && !remove("10.0.0.4").unwrap());
+    assert!(remove("10.0.0.3").unwrap());
+    assert!(!place.path("10.0.0.3").exists());
+}
+
+#[test]
+fn opening_makes_nothing() {
+    let place = Place::new();
+    assert!(Store::open(place.data_dir(), "net").unwrap().is_none());
+    assert!(
+        Store::open(&place.data_dir().join("none"), "net")
+            .unwrap()
+            .is_none()
+    );
+    fs::write(place.data_dir().join("file"), "").unwrap();
+    assert!(
+        Store::open(&place.data_dir().join("file"), "net")
+            .unwrap()
+            .is_none()
+    );
+    assert!(Store::open(place.data_dir(), "file").unwrap().is_none());
+    assert_eq!(fs::read_dir(place.data_dir()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_lock_removed_while_waiting_is_not_relied_on() {
+    let place = Place::new();
+    let store = place.store();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| drop(place.store()));
+        // Long enough for the other to wait for the lock, which must not matter for the outcome.
+        std::thread::sleep(Duration::from_millis(50));
+        fs::remove_dir_all(place.data_dir().join("net")).unwrap();
+        drop(store);
+        waiting.join().unwrap();
+    });
+    assert!(place.path("lock").exists());
+}
+
+#[test]
+fn a_clock_in_the_past_does_not_confuse() {
+    let place = Place::new();
+    place.reserve("10.0.0.2", "c1");
+    fs::write(place.path("10.0.0.3"), "c1").unwrap();
+    let folder = fs::File::open(place.data_dir().join("net")).unwrap();
+    folder
+        .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(5))
+        .unwrap();
+    assert_eq!(place.held("c1"), ["10.0.0.2", "10.0.0.3"]);
+}
+
+#[test]
+fn unusable_folders_are_told() {
+    let place = Place::new();
+    check_usable(place.data_dir(), "net").unwrap();
+    check_usable(&place.data_dir().join("a/b/c"), "net").unwrap();
+    fs::write(place.data_dir().join("file"), "").unwrap();
+    for folder in ["file", "file/below"] {
+        let error = check_usable(&place.data_dir().join(folder), "net").unwrap_err();
+        assert!(error.to_string().contains("not a directory"), "{error}");
+    }
+    assert_eq!(fs::read_dir(place.data_dir()).unwrap().count(), 1);
+}

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use cni_types::{AddressError, Args, ArgsError, Cidr, Code, Error, Family, Request, parse_address};
+use cni_types::{
+    AddressError, Args, ArgsError, Cidr, Code, Error, Family, Request, SpecVersion, parse_address,
+};
 
 use crate::config::{Config, IpamConfig, RangeConfig, RuntimeConfig};
 use crate::set::{RangeSet, SetError};
@@ -30,8 +32,8 @@ pub(crate) enum ConfigError {
         error: SetError,
     },
     /// Two addresses of a family, in a version whose results have room for one.
-    #[error("CNI version {0:?} does not support more than 1 address per family")]
-    TooManyOfFamily(String),
+    #[error("CNI version {0} does not support more than 1 address per family")]
+    TooManyOfFamily(SpecVersion),
     /// Two sets share addresses.
     #[error("range set {first} overlaps with {second}")]
     Overlap {
@@ -125,7 +127,7 @@ pub(crate) fn range_sets(
     let of_ipv4 = sets.iter().filter(|set| set.is_ipv4()).count();
     let of_one_family = of_ipv4.max(sets.len() - of_ipv4);
     if of_one_family > 1 && request.version.family() == Family::Legacy {
-        return Err(ConfigError::TooManyOfFamily(request.version.to_string()));
+        return Err(ConfigError::TooManyOfFamily(request.version));
     }
     for (first, one) in sets.iter().enumerate() {
         let overlapping = |(_, other): &(usize, &RangeSet)| other.overlaps(one);

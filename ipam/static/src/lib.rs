@@ -1,1 +1,79 @@
-//! The plugin.
+//! `static` answers with addresses that the configuration or the runtime names.
+//!
+//! It keeps no book: the same address may be given to any number of containers, DEL and GC have
+//! nothing to give back. CHECK compares the previous result with the configuration, STATUS checks
+//! the configuration. See `docs/static.md` for keys, precedence and differences.
+
+mod addresses;
+mod config;
+
+use cni_types::{Attachments, CniResult, Error, IpConfig};
+use ferrule_plugin::{Call, Plugin, Undo};
+
+use addresses::addresses;
+pub use config::Config;
+
+/// The plugin.
+pub struct Static;
+
+impl Plugin for Static {
+    type Config = Config;
+
+    const NAME: &'static str = "static";
+
+    fn add(&self, call: &Call<Config>, _: &mut Undo) -> Result<CniResult, Error> {
+        let ips = addresses(&call.config, &call.request)?;
+        let ipam = call.config.ipam.clone().unwrap_or_default();
+        Ok(CniResult {
+            ips,
+            routes: ipam.routes,
+            dns: ipam.dns,
+            ..CniResult::default()
+        })
+    }
+
+    fn del(&self, _: &Call<Config>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
+        let configured = addresses(&call.config, &call.request)?;
+        let shown = call.required_prev_result()?.ips;
+        match configured.iter().find(|ip| !is_among(ip, &shown)) {
+            None => Ok(()),
+            Some(missing) => Err(mismatch(missing, &call.request.ifname)),
+        }
+    }
+
+    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
+        addresses(&call.config, &call.request)?;
+        Ok(())
+    }
+
+    fn gc(&self, _: &Call<Config>, _: &Attachments) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Whether the result shows this address, with this gateway if one is configured. Prefix lengths
+/// may differ, as plugins may give an address to its interface with another one.
+fn is_among(configured: &IpConfig, shown: &[IpConfig]) -> bool {
+    shown.iter().any(|ip| {
+        ip.address.address() == configured.address.address()
+            && (configured.gateway.is_none() || ip.gateway == configured.gateway)
+    })
+}
+
+fn mismatch(missing: &IpConfig, ifname: &str) -> Error {
+    let address = missing.address.address();
+    let gateway = missing
+        .gateway
+        .map(|gateway| format!(" and gateway {gateway}"));
+    Error::internal(format!(
+        "static: Failed to match addr {address} on interface {ifname}"
+    ))
+    .details(format!(
+        "prevResult shows no address {address}{}, which the configuration asks for",
+        gateway.unwrap_or_default()
+    ))
+}

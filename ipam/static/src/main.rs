@@ -1,2 +1,5 @@
-//! Entry.
-fn main() {}
+//! The executable `static`.
+
+fn main() -> std::process::ExitCode {
+    ferrule_plugin::main(&cni_static::Static)
+}

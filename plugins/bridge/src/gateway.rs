@@ -1,13 +1,12 @@
 //! The host as the containers' gateway: its addresses on the bridge, or on the VLAN's own device.
 
 use cni_types::{Cidr, CniResult, Interface, Route};
-use ferrule_kernel::{Family, Link, LinkChange, Netns, VethPair};
+use ferrule_kernel::{Family, Link, LinkChange};
 use ferrule_net::{Host, NetError, addressing, forwarding};
 
 use crate::config::Plan;
 use crate::device::vlan_error;
-use crate::port;
-use crate::vlan::VlanPlan;
+use crate::vlan_device;
 
 /// Fills in the gateways and default routes that the configuration asks for.
 pub(crate) fn plan_routes(result: &mut CniResult, plan: &Plan) {
@@ -45,7 +44,7 @@ pub(crate) fn ensure(
     let device = match plan.vlan.access {
         None => bridge.clone(),
         Some(vlan) => {
-            let device = vlan_device(host, bridge, vlan, plan).map_err(vlan_error)?;
+            let device = vlan_device::ensure(host, bridge, vlan, plan).map_err(vlan_error)?;
             result.interfaces.push(Interface {
                 name: device.name.clone(),
                 mac: device.mac.map(|mac| mac.to_string()).unwrap_or_default(),
@@ -93,64 +92,4 @@ fn ensure_address(host: &Host, device: &Link, wanted: Cidr, replace: bool) -> Re
         }
         _ => Ok(()),
     }
-}
-
-/// The device `<bridge>.<vlan>`: one end of a pair whose other end is a port in the VLAN.
-fn vlan_device(host: &Host, bridge: &Link, vlan: u16, plan: &Plan) -> Result<Link, NetError> {
-    let name = format!("{}.{vlan}", bridge.name);
-    if let Some(device) = host.link_by_name(&name)? {
-        return Ok(device);
-    }
-    let port = format!("veth{:04x}{:04x}", vlan, bridge.index & 0xffff);
-    let here = Netns::current()?;
-    let pair = VethPair {
-        name: &name,
-        peer: &port,
-        peer_netns: here.fd(),
-        mtu: Some(bridge.mtu),
-        peer_mac: None,
-        master: None,
-        up: false,
-    };
-    match host.execute(pair.create()) {
-        Ok(()) => {
-            let made = connect(host, bridge, &name, &port, vlan, plan);
-            if made.is_err() {
-                // The error at hand is the one to report.
-                let _ = host.delete_link_by_name(&name);
-            }
-            made
-        }
-        // Another ADD was faster.
-        Err(error) if error.is_exists() => host.link(&name),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn connect(
-    host: &Host,
-    bridge: &Link,
-    name: &str,
-    port: &str,
-    vlan: u16,
-    plan: &Plan,
-) -> Result<Link, NetError> {
-    let port = host.link(port)?;
-    host.execute(
-        LinkChange::new(port.index)
-            .master(bridge.index)
-            .up()
-            .message(),
-    )?;
-    let vlans = VlanPlan {
-        access: Some(vlan),
-        trunk: vec![],
-        filtering: true,
-        preserve_default: plan.vlan.preserve_default,
-    };
-    port::set_vlans(host, port.index, &vlans)?;
-    let device = host.link(name)?;
-    ferrule_net::veth::refuse_router_advertisements(name)?;
-    host.execute(LinkChange::new(device.index).up().message())?;
-    Ok(device)
 }

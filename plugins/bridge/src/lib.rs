@@ -11,6 +11,7 @@ mod device;
 mod gateway;
 mod port;
 mod vlan;
+mod vlan_device;
 
 use cni_types::{Attachments, CniResult, Error};
 use ferrule_kernel::{Link, LinkChange};

@@ -6,10 +6,8 @@ use ferrule_net::{Host, NetError};
 
 use crate::config::Plan;
 use crate::device::vlan_error;
-use crate::vlan::VlanPlan;
+use crate::vlan::{DEFAULT_VLAN, VlanPlan};
 
-/// The VLAN a port carries untagged when nothing else is said.
-const DEFAULT_VLAN: u16 = 1;
 /// The flags of the VLAN that untagged frames belong to.
 const UNTAGGED: VlanFlags = VlanFlags {
     pvid: true,
@@ -41,13 +39,11 @@ pub(crate) fn configure(host: &Host, index: u32, plan: &Plan) -> Result<(), NetE
 pub(crate) fn set_vlans(host: &Host, index: u32, vlan: &VlanPlan) -> Result<(), NetError> {
     let mut batch = host.batch();
     if !vlan.preserve_default {
-        let present: Vec<u16> = host
-            .port_vlans(index)?
-            .into_iter()
-            .map(|vlan| vlan.vid)
-            .collect();
-        if !present.is_empty() {
-            batch.add(bridge_vlan::delete_vlans(index, &present));
+        let present = host.port_vlans(index)?.into_iter().map(|vlan| vlan.vid);
+        // Those that stay get their flags below, without a moment in which packets are lost.
+        let unwanted: Vec<u16> = present.filter(|vid| !vlan.carries(*vid)).collect();
+        if !unwanted.is_empty() {
+            batch.add(bridge_vlan::delete_vlans(index, &unwanted));
         }
     }
     if let Some(access) = vlan.access {

@@ -8,6 +8,9 @@ use serde::Deserialize;
 /// The highest VLAN id (IEEE 802.1Q; 4095 is reserved).
 const MAX_ID: i64 = 4094;
 
+/// The VLAN a port carries untagged when nothing else is said.
+pub(crate) const DEFAULT_VLAN: u16 = 1;
+
 /// One entry of `vlanTrunk`: a range, a single id, or both.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -61,6 +64,11 @@ impl VlanPlan {
     /// Whether the port's VLANs differ from what the kernel gives it.
     pub(crate) fn changes_port(&self) -> bool {
         self.access.is_some() || !self.trunk.is_empty()
+    }
+
+    /// Whether a port with VLANs of its own carries this one.
+    pub(crate) fn carries(&self, vid: u16) -> bool {
+        self.access.unwrap_or(DEFAULT_VLAN) == vid || self.trunk.contains(&vid)
     }
 }
 

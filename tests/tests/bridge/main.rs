@@ -3,5 +3,6 @@
 mod gateway;
 mod port;
 mod traffic;
+mod vlan;
 
 ferrule_testkit::main!();

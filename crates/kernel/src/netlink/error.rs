@@ -79,6 +79,9 @@ pub enum InvalidRequest {
     /// The kernel finds a link by the attribute that also renames it: rename by index.
     #[error("a link found by its name cannot be renamed in the same request")]
     RenameByName,
+    /// A comment on an object of a ruleset that other tools could not read.
+    #[error(transparent)]
+    Comment(#[from] crate::nft::CommentError),
     /// Gateway, source and destination of a route must be of one address family.
     #[error("address family of {address} differs from the destination's, {destination}")]
     Family {

@@ -20,10 +20,11 @@ use thiserror::Error;
 pub(crate) use attribute::{Attribute, Attributes};
 pub use batch::Batch;
 pub use error::{InvalidRequest, NetlinkError};
+pub(crate) use frame::{Frames, Refusal, Reply};
 pub(crate) use listing::{Malformed, Parsed};
 pub use message::Message;
-pub(crate) use message::flag;
-pub(crate) use socket::Socket;
+pub(crate) use message::{append_request, flag, number_requests};
+pub(crate) use socket::{Socket, SocketFailure};
 
 use crate::netns::{Netns, NetnsError};
 

@@ -6,7 +6,7 @@ use std::io;
 use netlink_sys::SocketAddr;
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
+use nix::sys::socket::{setsockopt, sockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::error::NetlinkError;
@@ -85,6 +85,17 @@ impl Socket {
             sequence: Cell::new(0),
             buffer: RefCell::new(Vec::new()),
         })
+    }
+
+    /// Makes room for sending `bytes` at once. The usual limit (`wmem_max`) is exceeded with
+    /// privilege; without, the kernel grants what it allows and `send` reports the rest.
+    pub(crate) fn make_room(&self, bytes: usize) -> Result<(), SocketFailure> {
+        setsockopt(&self.inner, sockopt::SndBufForce, &bytes)
+            .or_else(|_| setsockopt(&self.inner, sockopt::SndBuf, &bytes))
+            .map_err(|errno| SocketFailure::Call {
+                action: "enlarge send buffer",
+                source: errno.into(),
+            })
     }
 
     pub(crate) fn next_sequence(&self) -> u32 {

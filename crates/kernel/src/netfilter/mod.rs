@@ -1,0 +1,66 @@
+//! Conversations with the kernel's packet filter and connection tracking (`NETLINK_NETFILTER`).
+//!
+//! Both speak the same dialect: `struct nfgenmsg` in front of the attributes, numbers in network
+//! order, and listings that a change made meanwhile tears. On a busy node that happens often,
+//! which is why a listing is tried for longer here than elsewhere.
+
+mod body;
+mod parts;
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use netlink_sys::protocols::NETLINK_NETFILTER;
+
+pub(crate) use body::Body;
+pub(crate) use parts::Parts;
+
+use crate::netlink::{NetlinkError, Parsed, Socket};
+
+/// Length of `struct nfgenmsg` of `linux/netfilter/nfnetlink.h`.
+const HEADER: usize = 4;
+
+/// How often a torn listing is taken anew. Each of these is several attempts by the socket.
+const ROUNDS: u32 = 40;
+
+/// The pause after the first round; it grows by as much with every further one, so that a flood
+/// of changes is outlasted: about 0.8 s in all.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The type of a message: subsystem (`NFNL_SUBSYS_*`) and message of it.
+pub(crate) const fn kind(subsystem: u8, message: u8) -> u16 {
+    u16::from_be_bytes([subsystem, message])
+}
+
+/// Opens a socket in the namespace the calling thread is in.
+pub(crate) fn open() -> Result<Socket, NetlinkError> {
+    Socket::open(NETLINK_NETFILTER)
+}
+
+/// Lists what `parse` keeps, until no change interferes.
+pub(crate) fn list<T>(
+    socket: &Socket,
+    step: &dyn Fn() -> String,
+    kind: u16,
+    body: &Body,
+    parse: impl Fn(&[u8]) -> Parsed<T>,
+) -> Result<Vec<T>, NetlinkError> {
+    let mut round = 0;
+    loop {
+        round += 1;
+        match socket.list(step, kind, body, &parse) {
+            Err(NetlinkError::Torn { .. }) if round < ROUNDS => sleep(PAUSE * round),
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subsystem_is_the_upper_byte_of_the_type() {
+        assert_eq!(kind(10, 6), 0x0a06);
+    }
+}

@@ -10,6 +10,7 @@
 //! network namespace belongs to a thread ([`Netns::run`]).
 
 pub mod addr;
+pub mod hardware;
 pub mod link;
 pub mod lock;
 pub mod mac;
@@ -21,9 +22,12 @@ pub mod netns;
 pub mod nft;
 mod os_error;
 pub mod route;
+mod syscall;
 pub mod sysctl;
+pub mod tap;
 
 pub use addr::{Address, Family, NewAddress};
+pub use hardware::Hardware;
 pub use ipnetwork::IpNetwork;
 pub use link::bridge::Bridge;
 pub use link::bridge_vlan::{PortVlan, VlanFlags, add_vlan, add_vlans, delete_vlan, delete_vlans};
@@ -44,3 +48,4 @@ pub use netns::{Netns, NetnsError};
 pub use nix::errno::Errno;
 pub use route::{NewRoute, NextHop, RouteEntry, RouteFilter, RouteMode};
 pub use sysctl::SysctlError;
+pub use tap::{Tap, TapError, TapSettings};

@@ -1,4 +1,6 @@
-//! Network namespaces by file: opening, comparing, working inside.
+//! Network namespaces by file: opening, comparing, working inside, making mounted ones.
+
+mod mounted;
 
 use std::fs::File;
 use std::io;
@@ -46,7 +48,7 @@ pub enum NetnsError {
     Io {
         /// The path as it was given.
         path: PathBuf,
-        /// What was attempted: `examine` or `open`.
+        /// What was attempted, for example `examine` or `open`.
         step: &'static str,
         /// The kernel's answer.
         source: io::Error,

@@ -126,3 +126,39 @@ fn sockets_and_settings_are_those_of_the_namespace() {
     assert_eq!(netns.run(|| sysctl::read(setting)).unwrap().unwrap(), "1");
     assert_eq!(sysctl::read(setting).unwrap(), "0");
 }
+
+#[test]
+fn a_namespace_made_on_a_file_holds_links_and_goes_with_the_mount() {
+    let route = private();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transit");
+    let home = Netns::current().unwrap();
+    let made = Netns::create_mounted(&path).unwrap();
+    assert!(!made.same_as(&home).unwrap());
+    assert!(Netns::current().unwrap().same_as(&home).unwrap());
+    let inside = Route::open_in(&made).unwrap();
+    assert_eq!(inside.links().unwrap().len(), 1, "lo alone");
+    drop((made, inside));
+    let again = Netns::open(&path).unwrap();
+    let identity = again.identity().unwrap();
+    assert_ne!(identity, home.identity().unwrap());
+    let refused = Netns::create_mounted(&path).unwrap_err();
+    assert!(refused.to_string().contains("file exists"), "{refused}");
+    assert_eq!(Netns::open(&path).unwrap().identity().unwrap(), identity);
+    drop((again, route));
+    assert!(Netns::unmount(&path).unwrap());
+    assert!(!path.exists() && !Netns::unmount(&path).unwrap());
+}
+
+#[test]
+fn a_half_made_namespace_is_taken_away() {
+    private();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transit");
+    // What a process leaves that is killed before it mounts.
+    File::create(&path).unwrap();
+    assert!(Netns::unmount(&path).unwrap() && !path.exists());
+    let missing = folder.path().join("missing/transit");
+    let refused = Netns::create_mounted(&missing).unwrap_err();
+    assert!(matches!(refused, NetnsError::Io { .. }), "{refused}");
+}

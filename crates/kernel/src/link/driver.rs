@@ -6,6 +6,7 @@ use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK};
 
 use super::{Ipvlan, Macvlan, Vlan};
 use crate::netlink::{Attribute, Message, NetlinkError, Route, flag};
+use crate::tap::TapSettings;
 
 /// Settings of the kinds of link that this crate reads back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum DriverSettings {
     Ipvlan(Ipvlan),
     /// Of kind `vlan`.
     Vlan(Vlan),
+    /// Of kind `tun`: a tap.
+    Tap(TapSettings),
 }
 
 impl DriverSettings {
@@ -25,6 +28,7 @@ impl DriverSettings {
             Macvlan::KIND => Macvlan::read(data).map(Self::Macvlan),
             Ipvlan::KIND => Ipvlan::read(data).map(Self::Ipvlan),
             Vlan::KIND => Vlan::read(data).map(Self::Vlan),
+            TapSettings::KIND => Some(Self::Tap(TapSettings::read(data))),
             _ => None,
         }
     }

@@ -69,6 +69,12 @@ impl AttachmentId {
         })
     }
 
+    /// The name of a link in the container between its making and its renaming, where it cannot be
+    /// made under its final name.
+    pub(crate) fn passing_name(&self) -> String {
+        self.host_names("cni").next().unwrap_or_default()
+    }
+
     /// Whether a link with this alias belongs to another attachment of ours.
     pub(crate) fn is_foreign(&self, alias: Option<&str>) -> bool {
         alias.is_some_and(|alias| alias.starts_with(ALIAS_MARK) && alias != self.alias())

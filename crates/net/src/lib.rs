@@ -1,6 +1,7 @@
 //! Behaviour that several plugins share: where a container's network is wired.
 //!
 //! [`Host`] and [`Sandbox`] are the two sides. [`veth`] makes and removes the pair between them,
+//! [`mod@link`] a link in the container alone, put on a [`parent`] or standing by itself,
 //! [`addressing`] puts an address plugin's answer into effect, [`check`] compares what is there with
 //! what ADD answered. Nothing here knows any plugin.
 
@@ -10,6 +11,8 @@ pub mod check;
 mod entry;
 mod error;
 pub mod forwarding;
+pub mod link;
+pub mod parent;
 mod place;
 pub mod veth;
 

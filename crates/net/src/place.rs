@@ -71,6 +71,11 @@ impl Sandbox {
         &self.0.netns
     }
 
+    /// Whether it is this namespace.
+    pub(crate) fn is_in(&self, netns: &Netns) -> bool {
+        self.0.netns.same_as(netns).is_ok_and(|same| same)
+    }
+
     /// Runs `work` with the calling thread inside, so that `/proc/sys/net` is the container's.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetError> {
         Ok(self.0.netns.run(work)?)

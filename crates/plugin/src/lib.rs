@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 pub use ipam::{Ipam, PendingAdd, PendingDel};
 pub use note::note;
 pub use run::main;
-pub use together::{collect, detach};
+pub use together::{attach, collect, detach};
 pub use undo::Undo;
 
 /// A request with the plugin's own configuration.

@@ -1,0 +1,50 @@
+//! CHECK: whether the link is as ADD left it.
+
+use cni_types::{CniResult, Request};
+use ferrule_kernel::Link;
+
+use crate::parent::ParentSide;
+use crate::{NetError, Sandbox, check as recorded};
+
+/// What the configuration says of the link, its kind's own settings aside.
+pub struct Expected<'a> {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its MTU in bytes, if one is configured.
+    pub mtu: Option<u32>,
+    /// The link it is put on, if one is configured.
+    pub parent: Option<(&'a ParentSide, &'a Link)>,
+}
+
+/// Compares the link, its addresses and routes with the configuration and the previous result;
+/// `settings` compares what only its kind has.
+pub fn check(
+    sandbox: &Sandbox,
+    request: &Request,
+    result: &CniResult,
+    expected: &Expected<'_>,
+    settings: impl FnOnce(&Link) -> Result<(), NetError>,
+) -> Result<(), NetError> {
+    let (name, path) = (&request.ifname, request.sandbox());
+    let entry = recorded::recorded_interface(result, name, &path)?;
+    let found = sandbox.link_by_name(name)?;
+    let link = recorded::link(found, entry, &path, expected.kind)?;
+    let differs = |what: String| NetError::Differs(format!("interface {name:?} in {path} {what}"));
+    if !link.up {
+        return Err(differs("is down, expected up".to_owned()));
+    }
+    // What a later plugin of the chain recorded counts more than what this one was told.
+    let mtu = Some(entry.mtu).filter(|mtu| *mtu > 0).or(expected.mtu);
+    if let Some(mtu) = mtu.filter(|mtu| *mtu != link.mtu) {
+        let found = link.mtu;
+        return Err(differs(format!("has the MTU {found}, expected {mtu}")));
+    }
+    if let Some((side, parent)) = expected.parent
+        && !side.carries(parent, &link, sandbox)?
+    {
+        return Err(differs(format!("is not on master {:?}", parent.name)));
+    }
+    settings(&link)?;
+    recorded::addresses(sandbox, &link, result)?;
+    recorded::routes(sandbox, result)
+}

@@ -1,0 +1,171 @@
+//! ADD: making the link, and giving it what the result says.
+
+use cni_types::{CniResult, Error, Interface, Request, SpecVersion};
+use ferrule_kernel::{Errno, Link, LinkChange, Mac, Message, NetlinkError, NewLink, Route};
+
+use crate::addressing::{self, Options};
+use crate::parent::ParentSide;
+use crate::{AttachmentId, NetError, Sandbox, sandbox_entry};
+
+/// What the link is to be like, its kind's own settings aside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Index of the link it is put on, on its side; none for kinds that stand alone.
+    pub parent: Option<u32>,
+    /// MTU in bytes; the kernel's choice if none.
+    pub mtu: Option<u32>,
+    /// Hardware address; the kernel's choice if none.
+    pub mac: Option<Mac>,
+}
+
+/// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
+pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), Error> {
+    if sandbox
+        .link_by_name(ifname)
+        .map_err(NetError::from)?
+        .is_none()
+    {
+        return Ok(());
+    }
+    let place = sandbox.netns().path().display();
+    Err(Error::internal(format_args!(
+        "interface {ifname:?} already exists in {place}"
+    ))
+    .details("another ADD made it; send DEL for this container and interface first"))
+}
+
+/// Makes the link, down, and marks it as the attachment's. Whatever fails, nothing is left.
+///
+/// `message` makes the request that creates it, which is sent from the side of its parent; a link
+/// without one is made from inside the container.
+pub fn create(
+    side: &ParentSide,
+    sandbox: &Sandbox,
+    id: &AttachmentId,
+    settings: Settings,
+    message: impl Fn(&NewLink<'_>) -> Message,
+) -> Result<Link, Error> {
+    let request = |name: &str| {
+        message(&NewLink {
+            name,
+            parent: settings.parent,
+            netns: match side {
+                ParentSide::Host(_) => Some(sandbox.netns().fd()),
+                ParentSide::Container(_) => None,
+            },
+            mtu: settings.mtu,
+            mac: settings.mac,
+            up: false,
+        })
+    };
+    let route: &Route = side;
+    let mut name = id.ifname.clone();
+    let mut made = route.execute(request(&name));
+    // Up to kernel 6.14 a name that the host has is refused for the container, too: the link is
+    // then made under one that the host does not have, and renamed where it is.
+    if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(side, ParentSide::Host(_)) {
+        name = id.passing_name();
+        made = route.execute(request(&name));
+    }
+    made.map_err(refused)?;
+    let link = adopt(sandbox, id, &name, settings.mac);
+    if link.is_err() {
+        // The error at hand is the one to report; DEL removes what resists here.
+        let _ = sandbox.delete_link_by_name(&name);
+    }
+    link
+}
+
+/// Gives a new link its final name and its mark.
+fn adopt(
+    sandbox: &Sandbox,
+    id: &AttachmentId,
+    name: &str,
+    mac: Option<Mac>,
+) -> Result<Link, Error> {
+    let mut link = sandbox.link(name)?;
+    if mac.is_some() && link.mac != mac {
+        let found = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        let wanted = mac.map(|mac| mac.to_string()).unwrap_or_default();
+        return Err(Error::internal(format_args!(
+            "interface {:?} has the MAC address {found} of its master, not {wanted}",
+            id.ifname
+        ))
+        .details("leave the MAC address out, or choose a mode that gives the link its own"));
+    }
+    let mut change = LinkChange::new(link.index).alias(&id.alias());
+    if name != id.ifname {
+        change = change.name(&id.ifname);
+    }
+    sandbox.execute(change.message()).map_err(NetError::from)?;
+    link.name.clone_from(&id.ifname);
+    link.alias = Some(id.alias());
+    Ok(link)
+}
+
+/// Adds the way out where the kernel's refusal has one cause.
+fn refused(error: NetlinkError) -> Error {
+    let way_out = match error.errno() {
+        Some(Errno::EEXIST) => {
+            "a link of that name is there (send DEL for this container and interface first), \
+             or for vlan the master carries that VLAN already, for another container or the host"
+        }
+        Some(Errno::EBUSY) => {
+            "the master is a port of a bridge or bond, or carries links of another kind: \
+             macvlan and ipvlan exclude each other"
+        }
+        Some(Errno::EINVAL) => {
+            "the master must be an Ethernet interface; \
+             with a macvlan of mode passthru it carries no other"
+        }
+        _ => return NetError::from(error).into(),
+    };
+    Error::from(NetError::from(error)).details(way_out)
+}
+
+/// What takes a created link away again, for a list of things to undo.
+pub fn remover(link: &Link, sandbox: &Sandbox) -> impl FnOnce() -> Result<(), Error> + use<> {
+    let (sandbox, index) = (sandbox.clone(), link.index);
+    move || {
+        let removed = sandbox.delete_link(index);
+        removed.map(drop).map_err(|e| NetError::from(e).into())
+    }
+}
+
+/// Switches the link on.
+pub fn switch_on(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
+    Ok(sandbox.execute(LinkChange::new(link.index).up().message())?)
+}
+
+/// Puts what the address plugin answered, if there is one, on the link and switches it on. Returns
+/// the result of ADD: the link is its only interface, and all addresses are on it.
+pub fn finish(
+    sandbox: &Sandbox,
+    link: &Link,
+    request: &Request,
+    addresses: Option<CniResult>,
+) -> Result<CniResult, NetError> {
+    let has_addresses = addresses.is_some();
+    let mut result = addresses.unwrap_or_default();
+    result.legacy = false;
+    result.interfaces = vec![entry(link, request)];
+    for ip in &mut result.ips {
+        ip.interface = Some(0);
+    }
+    if has_addresses {
+        addressing::configure(sandbox, link, &result, &Options::default())?;
+        addressing::announce_addresses(sandbox, link);
+    } else {
+        switch_on(sandbox, link)?;
+    }
+    Ok(result)
+}
+
+/// The link in the result. Its MTU is told from 1.1.0 on: the Go plugins never do.
+fn entry(link: &Link, request: &Request) -> Interface {
+    let mut entry = sandbox_entry(link, request.sandbox());
+    if request.version >= SpecVersion::V1_1_0 {
+        entry.mtu = link.mtu;
+    }
+    entry
+}

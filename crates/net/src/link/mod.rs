@@ -1,0 +1,16 @@
+//! Links that are made in the container whole: macvlan, ipvlan, vlan, dummy.
+//!
+//! Such a link is born in the container's namespace, so that at no moment anything of it is on the
+//! host, and dies with it. Its alias names the attachment: DEL finds it when the container has
+//! renamed it, and leaves alone what another container has under the same name in a recycled
+//! namespace.
+
+mod check;
+mod create;
+mod remove;
+mod status;
+
+pub use check::{Expected, check};
+pub use create::{Settings, create, ensure_name_is_free, finish, remover, switch_on};
+pub use remove::{collect_garbage, remove_for};
+pub use status::{ensure_driver, ensure_master, unavailable};

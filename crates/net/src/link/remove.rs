@@ -1,0 +1,62 @@
+//! DEL and GC.
+
+use cni_types::{Attachments, Request};
+use ferrule_kernel::Link;
+
+use crate::attachment::LiveAliases;
+use crate::{AttachmentId, Host, NetError, Sandbox};
+
+/// Removes the link of the attachment that a DEL is about; succeeds if there is none. With the
+/// namespace gone, so is the link.
+pub fn remove_for(request: &Request, kind: &str) -> Result<(), NetError> {
+    match Sandbox::open_if_there(&request.netns)? {
+        Some(sandbox) => remove(&sandbox, &request.into(), kind),
+        None => Ok(()),
+    }
+}
+
+/// Removes the attachment's link, under whatever name it is found.
+///
+/// A link that bears the attachment's alias is it. Links made by the Go plugins have no alias and
+/// are known by their name, as are those whose making was cut short. One of another kind, or of
+/// another attachment, is left alone.
+fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetError> {
+    let alias = id.alias();
+    let is_marked = |link: &Link| link.is_kind(kind) && link.alias.as_deref() == Some(&alias);
+    let named = sandbox.link_by_name(&id.ifname)?;
+    if let Some(link) = named.as_ref().filter(|link| is_marked(link)) {
+        sandbox.delete_link(link.index)?;
+        return Ok(());
+    }
+    let passing = id.passing_name();
+    let is_unmarked = |link: &Link| {
+        link.is_kind(kind)
+            && (link.name == id.ifname || link.name == passing)
+            && !id.is_foreign(link.alias.as_deref())
+    };
+    let links = sandbox.links()?;
+    let mut leftovers: Vec<&Link> = links.iter().filter(|link| is_marked(link)).collect();
+    if leftovers.is_empty() {
+        leftovers = links.iter().filter(|link| is_unmarked(link)).collect();
+    }
+    for link in leftovers {
+        sandbox.delete_link(link.index)?;
+    }
+    Ok(())
+}
+
+/// Removes links of this kind and network from the host that belong to none of the attachments in
+/// `keep`. They were made inside a container and can only be there because somebody moved them.
+///
+/// One failure does not keep the others from being removed; the first is reported.
+pub fn collect_garbage(network: &str, keep: &Attachments, kind: &str) -> Result<(), NetError> {
+    let host = Host::open()?;
+    let live = LiveAliases::new(network, keep);
+    let mut outcome = Ok(());
+    for link in host.links()? {
+        if link.is_kind(kind) && live.is_dead(link.alias.as_deref()) {
+            outcome = outcome.and(host.delete_link(link.index).map(drop));
+        }
+    }
+    Ok(outcome?)
+}

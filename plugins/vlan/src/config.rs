@@ -1,0 +1,89 @@
+//! The keys of `vlan`, and what they mean together.
+
+use cni_types::{Code, Dns, Error};
+use ferrule_kernel::Vlan;
+use serde::Deserialize;
+
+/// The highest VLAN there is (IEEE 802.1Q reserves 4095).
+const LAST_VLAN: u16 = 4094;
+
+/// The configuration as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Config {
+    /// The interface the link is put on; required.
+    master: String,
+    /// The VLAN, 0 to 4094; 0, for tags that carry a priority alone, if absent.
+    vlan_id: i64,
+    /// MTU in bytes, at most the master's; 0 is the master's.
+    mtu: i64,
+    /// Look the master up in the container.
+    link_in_container: bool,
+    /// Name resolution; replaces what the address plugin answers.
+    pub(crate) dns: Dns,
+}
+
+/// The configuration, checked as far as it can be without the master.
+#[derive(Debug)]
+pub(crate) struct Plan<'c> {
+    pub(crate) master: &'c str,
+    pub(crate) in_container: bool,
+    pub(crate) vlan: Vlan,
+    pub(crate) mtu: i64,
+}
+
+impl<'c> Plan<'c> {
+    pub(crate) fn new(config: &'c Config) -> Result<Self, Error> {
+        let invalid = |msg: String| Error::new(Code::InvalidConfig, msg);
+        if config.master.is_empty() {
+            return Err(invalid("the key master is missing".to_owned())
+                .details("name the interface that carries the VLAN in the key master"));
+        }
+        let id = u16::try_from(config.vlan_id)
+            .ok()
+            .filter(|id| *id <= LAST_VLAN)
+            .ok_or_else(|| {
+                invalid(format!(
+                    "invalid VLAN ID {}: the key vlanId must be between 0 and {LAST_VLAN}",
+                    config.vlan_id
+                ))
+            })?;
+        Ok(Self {
+            master: &config.master,
+            in_container: config.link_in_container,
+            vlan: Vlan { id },
+            mtu: config.mtu,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(vlan_id: i64) -> Config {
+        Config {
+            master: "eth0".into(),
+            vlan_id,
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn vlans_end_at_4094() {
+        for id in [0, 1, 4094] {
+            assert_eq!(i64::from(Plan::new(&config(id)).unwrap().vlan.id), id);
+        }
+        for id in [-1, 4095, 65_536, i64::MAX] {
+            let error = Plan::new(&config(id)).unwrap_err();
+            assert_eq!(error.code, 7);
+            assert!(error.msg.contains("vlanId") && error.msg.contains(&id.to_string()));
+        }
+    }
+
+    #[test]
+    fn there_is_no_default_master() {
+        let error = Plan::new(&Config::default()).unwrap_err();
+        assert!(error.msg.contains("master"), "{error}");
+    }
+}

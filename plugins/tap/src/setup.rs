@@ -1,0 +1,155 @@
+//! Making the link, and comparing it with what was asked for.
+
+use cni_types::{Code, Error, Request};
+use ferrule_kernel::{DriverSettings, Errno, Link, LinkChange, Tap, TapError, TapSettings};
+use ferrule_net::{AttachmentId, NetError, Sandbox, link};
+use ferrule_plugin::Undo;
+
+use crate::config::Plan;
+
+/// Makes the link in the container under its final name, down, and gives it all it is to have but
+/// addresses. Whatever fails, nothing is left.
+pub(crate) fn create(
+    sandbox: &Sandbox,
+    request: &Request,
+    plan: &Plan,
+    undo: &mut Undo,
+) -> Result<Link, Error> {
+    let name = &request.ifname;
+    let bridge = plan.bridge.as_deref().map(|name| bridge(sandbox, name));
+    let bridge = bridge.transpose()?;
+    let tap = Tap {
+        name,
+        owner: plan.owner,
+        group: plan.group,
+        multi_queue: plan.multi_queue,
+    };
+    let made = sandbox.run(|| match &plan.selinux_context {
+        Some(label) => tap.create_labelled(label),
+        None => tap.create(),
+    })?;
+    made.map_err(refused)?;
+    let index = match sandbox.link(name) {
+        Ok(link) => {
+            let what = format!("remove interface {name:?} of the container");
+            undo.push(what, link::remover(&link, sandbox));
+            link.index
+        }
+        Err(error) => {
+            // The error at hand is the one to report; DEL removes what resists here.
+            let _ = sandbox.delete_link_by_name(name);
+            return Err(error.into());
+        }
+    };
+    let mut change = LinkChange::new(index).alias(&AttachmentId::from(request).alias());
+    if let Some(mac) = plan.mac {
+        change = change.mac(mac);
+    }
+    if let Some(mtu) = plan.mtu {
+        change = change.mtu(mtu);
+    }
+    sandbox.execute(change.message()).map_err(NetError::from)?;
+    if let Some(bridge) = bridge {
+        join(sandbox, index, &bridge)?;
+    }
+    Ok(sandbox.link(name)?)
+}
+
+fn bridge(sandbox: &Sandbox, name: &str) -> Result<Link, Error> {
+    let found = sandbox.link_by_name(name).map_err(NetError::from)?;
+    found.ok_or_else(|| {
+        let place = sandbox.netns().path().display();
+        Error::internal(format_args!(
+            "key bridge: interface {name:?} not found in {place}"
+        ))
+        .details("an earlier plugin has to make the bridge inside the container")
+    })
+}
+
+fn join(sandbox: &Sandbox, index: u32, bridge: &Link) -> Result<(), Error> {
+    let change = LinkChange::new(index).master(bridge.index).message();
+    let refused = |error: NetError| {
+        let kind = bridge.kind.as_deref().unwrap_or("none");
+        Error::from(error)
+            .context(format_args!("key bridge: {:?} of kind {kind}", bridge.name))
+            .details("name a bridge inside the container")
+    };
+    sandbox.execute(change).map_err(|e| refused(e.into()))
+}
+
+/// Adds the way out where the refusal has one cause.
+pub(crate) fn refused(error: TapError) -> Error {
+    let (code, way_out) = match &error {
+        TapError::Label { .. } => (
+            Code::InvalidConfig,
+            "drop the key selinuxContext, or use a context that this node's SELinux policy knows",
+        ),
+        TapError::Device(_) => (
+            Code::Internal,
+            "load the kernel module tun; the device file is made with it",
+        ),
+        TapError::Start { .. } => (
+            Code::Internal,
+            "the key selinuxContext needs the command ip (iproute2) on the search path",
+        ),
+        TapError::Refused {
+            errno: Errno::EBUSY,
+            ..
+        } => (
+            Code::Internal,
+            "an interface of that name is there; send DEL for this container and interface first",
+        ),
+        TapError::Refused {
+            errno: Errno::EPERM,
+            ..
+        } => (Code::Internal, "run as root, with CAP_NET_ADMIN"),
+        _ => return Error::internal(error),
+    };
+    Error::new(code, error.to_string()).details(way_out)
+}
+
+/// Compares what only a tap has with the configuration.
+pub(crate) fn check(
+    sandbox: &Sandbox,
+    link: &Link,
+    id: &AttachmentId,
+    plan: &Plan,
+) -> Result<(), NetError> {
+    let differs = |what: String| Err(NetError::Differs(format!("tap {:?} {what}", link.name)));
+    let Some(DriverSettings::Tap(found)) = link.settings else {
+        return differs("does not tell its settings".to_owned());
+    };
+    let wanted = TapSettings {
+        owner: plan.owner,
+        group: plan.group,
+        multi_queue: plan.multi_queue,
+    };
+    if found != wanted {
+        return differs(format!("has {}, expected {}", told(found), told(wanted)));
+    }
+    // The Go plugin leaves the key mtu out where owner and group are set: only ours is held to it.
+    let ours = link.alias.as_deref() == Some(&id.alias());
+    if let Some(mtu) = plan.mtu.filter(|mtu| ours && *mtu != link.mtu) {
+        return differs(format!("has the MTU {}, expected {mtu}", link.mtu));
+    }
+    match &plan.bridge {
+        Some(name) if link.master != Some(sandbox.link(name)?.index) => {
+            differs(format!("is not a port of bridge {name:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn told(settings: TapSettings) -> String {
+    let id = |id: Option<u32>| id.map_or("none".to_owned(), |id| id.to_string());
+    let queues = if settings.multi_queue {
+        "several queues"
+    } else {
+        "one queue"
+    };
+    format!(
+        "owner {}, group {} and {queues}",
+        id(settings.owner),
+        id(settings.group)
+    )
+}

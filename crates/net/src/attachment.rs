@@ -110,7 +110,7 @@ impl LiveAliases {
 }
 
 /// The first `bytes` bytes in lower-case hexadecimal digits.
-fn hex(digest: &[u8], bytes: usize) -> String {
+pub(crate) fn hex(digest: &[u8], bytes: usize) -> String {
     use std::fmt::Write;
     digest
         .iter()

@@ -5,6 +5,7 @@
 //! configuration, calls the verb, undoes a failed ADD, and prints. Nothing else writes to standard
 //! output, which belongs to the protocol.
 
+mod chained;
 mod guard;
 mod ipam;
 mod lineage;
@@ -16,6 +17,7 @@ mod undo;
 use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
 
+pub use chained::container_addresses;
 pub use ipam::{Ipam, PendingAdd, PendingDel};
 pub use note::note;
 pub use run::main;

@@ -1,0 +1,80 @@
+//! Names made of hashes, by which packet filter objects of an attachment are found again.
+//!
+//! The Go plugins make the same ones, so that each finds what the other made.
+
+use sha2::{Digest, Sha512};
+
+use crate::AttachmentId;
+use crate::attachment::hex;
+
+/// How long chain names are, in bytes: what iptables takes at most.
+const CHAIN_LENGTH: usize = 28;
+/// Hexadecimal digits of each half of a tag.
+const TAG_DIGITS: usize = 16;
+
+/// `prefix` and as many hexadecimal digits of the SHA-512 of `text` as make `length` bytes in all.
+pub fn hash_name(prefix: &str, length: usize, text: &str) -> String {
+    let mut name = prefix.to_owned();
+    name.push_str(&hex(&Sha512::digest(text), Sha512::output_size()));
+    name.truncate(length);
+    name
+}
+
+/// The half of a tag that stands for the network.
+pub fn network_tag(network: &str) -> String {
+    hash_name("", TAG_DIGITS, network)
+}
+
+impl AttachmentId {
+    /// The iptables chain of the container in the network. Its interfaces share it, as the Go
+    /// plugins do not tell them apart.
+    pub fn chain(&self, prefix: &str) -> String {
+        let text = format!("{}{}", self.network, self.container_id);
+        hash_name(prefix, CHAIN_LENGTH, &text)
+    }
+
+    /// What marks nftables objects of the attachment: a hash of the network and one of interface
+    /// and container, joined by a hyphen.
+    pub fn tag(&self) -> String {
+        let instance = format!("{}:{}", self.ifname, self.container_id);
+        format!(
+            "{}-{}",
+            network_tag(&self.network),
+            hash_name("", TAG_DIGITS, &instance)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_go_plugins() {
+        let name = |prefix, length, text| hash_name(prefix, length, text);
+        assert_eq!(name("CNI-", 28, "test1234"), "CNI-2bbe0c48b91a7d1b8a6753a8");
+        assert_eq!(
+            name("CNI-PREFIX-", 28, "test1234"),
+            "CNI-PREFIX-2bbe0c48b91a7d1b8"
+        );
+        let text = "cni-plugin-bandwidth-testdummy";
+        assert_eq!(name("bwp", 15, text), "bwpa8eda89404b7");
+    }
+
+    #[test]
+    fn chains_and_tags_are_those_of_the_go_plugins() {
+        let id = AttachmentId {
+            network: "unit-test".into(),
+            container_id: "one".into(),
+            ifname: "eth0".into(),
+        };
+        assert_eq!(id.tag(), "6fd94d501e58f0aa-287fc69eff0574a2");
+        let id = AttachmentId {
+            network: "test".into(),
+            container_id: "1234".into(),
+            ..id
+        };
+        assert_eq!(id.chain("CNI-"), "CNI-2bbe0c48b91a7d1b8a6753a8");
+        assert_eq!(id.chain("CNI-DN-").len(), 28);
+    }
+}

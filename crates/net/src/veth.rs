@@ -108,7 +108,9 @@ fn create_under_free_name(
 fn finish(host: &Host, sandbox: &Sandbox, id: &AttachmentId, name: &str) -> Result<Pair, NetError> {
     let link = host.link(name)?;
     refuse_router_advertisements(name)?;
-    skip_duplicate_detection(name)?;
+    if link.master.is_none() {
+        skip_duplicate_detection(name)?;
+    }
     host.execute(
         LinkChange::new(link.index)
             .alias(&id.alias())

@@ -11,6 +11,7 @@
 
 pub mod addr;
 pub mod hardware;
+pub mod iptables;
 pub mod link;
 pub mod lock;
 pub mod mac;

@@ -52,14 +52,16 @@ impl Publisher {
     }
 
     fn prepare(&mut self, content: &[u8]) -> io::Result<()> {
-        // One left by a killed process may be linked to a living reservation: it must not be
-        // written to.
         self.ready = None;
-        remove_if_there(&self.aside)?;
-        let file = create_new(&self.aside);
-        let mut file = match file {
+        let mut file = match create_new(&self.aside) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 super::create_private_folder(&self.aside)?;
+                create_new(&self.aside)?
+            }
+            // Left by a killed process, and perhaps linked to a living reservation: it must not be
+            // written to.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                remove_if_there(&self.aside)?;
                 create_new(&self.aside)?
             }
             other => other?,

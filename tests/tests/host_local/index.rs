@@ -1,0 +1,122 @@
+//! The index beside the reservations: quick when sound, without effect on answers when not.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::pool::{Pool, content};
+
+/// More system calls than any verb makes, and fewer than there are reservations.
+const FEW: usize = 250;
+
+/// How many reservations there are in the tests of speed.
+const MANY: u32 = 3000;
+
+fn crowd(pool: &Pool) {
+    for number in 0..MANY {
+        let [.., third, fourth] = (number + 256).to_be_bytes();
+        pool.write(
+            &format!("10.1.{third}.{fourth}"),
+            &content(&format!("crowd{number}")),
+        );
+    }
+}
+
+ferrule_testkit::test! {
+    /// No verb on one attachment reads every reservation, or tries every address.
+    fn verbs_do_not_depend_on_the_number_of_reservations(host) {
+        let pool = Pool::of_subnet(host, "10.1.0.0/16");
+        crowd(&pool);
+        pool.add("first");
+        for (container, verb) in [("c1", "ADD"), ("c1", "ADD"), ("c1", "CHECK"), ("c1", "DEL"), ("c1", "DEL")] {
+            let call = pool.ours(container).verb(verb);
+            assert!(call.killed_at_syscall(FEW).is_none(), "{verb}");
+        }
+        assert_eq!(pool.reservations().len(), MANY as usize + 1);
+        // A pool whose next addresses are taken: their names are read at once, not tried one by one.
+        pool.write("last_reserved_ip.0", "10.1.0.255");
+        let call = pool.ours("c2").verb("ADD");
+        assert!(call.killed_at_syscall(FEW).is_none());
+        assert_eq!(pool.files()["10.1.12.184"], content("c2"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// Whatever happens to the index, the verbs answer as without it.
+    fn a_damaged_index_changes_no_answer(host) {
+        let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }));
+        pool.add("other");
+        let old = fs::read(pool.index()).unwrap();
+        pool.add("c1");
+        let sound = fs::read(pool.index()).unwrap();
+        let flipped = |every: usize| {
+            let flip = |(at, byte): (usize, &u8)| if at % every == 0 { byte ^ 0x40 } else { *byte };
+            sound.iter().enumerate().map(flip).collect::<Vec<u8>>()
+        };
+        let damages: [Option<Vec<u8>>; 8] = [
+            None,
+            Some(Vec::new()),
+            Some(old),
+            Some(vec![0; sound.len()]),
+            Some(b"not an index at all".repeat(1000)),
+            Some(sound[..sound.len() / 2].to_vec()),
+            Some(flipped(7)),
+            // The header stays sound.
+            Some(sound[..72].iter().copied().chain(flipped(1)[72..].iter().copied()).collect()),
+        ];
+        for damage in damages {
+            for verb in ["ADD", "CHECK", "DEL"] {
+                match &damage {
+                    Some(bytes) => fs::write(pool.index(), bytes).unwrap(),
+                    None => fs::remove_file(pool.index()).unwrap(),
+                }
+                let outcome = pool.ours("c1").verb(verb).run();
+                match verb {
+                    "ADD" => drop(outcome.fails_with_code(999).mentions("duplicate allocation")),
+                    _ => drop(outcome.succeeds()),
+                }
+            }
+            assert_eq!(pool.reservations().into_values().collect::<Vec<_>>(), [content("other"), content("other")]);
+            pool.add("c1");
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// Without a place for the index, or on a file system of its own for the network, all works.
+    fn an_index_is_not_needed(host) {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24");
+        fs::create_dir_all(pool.folder()).unwrap();
+        host.exec(["mount", "-t", "tmpfs", "tmpfs", pool.folder().to_str().unwrap()]).succeeds();
+        pool.add("mounted");
+        pool.ours("mounted").check().succeeds();
+        let blocked = Pool::of_subnet(host, "10.1.2.0/24").in_folder("/var/lib/cni/blocked");
+        fs::create_dir("/var/lib/cni/blocked").unwrap();
+        fs::write("/var/lib/cni/blocked/.ferrule", "").unwrap();
+        blocked.add("c1");
+        for pool in [&pool, &blocked] {
+            pool.add("c2");
+            pool.ours("c2").add().fails_with_code(999).mentions("duplicate allocation");
+            pool.ours("c2").del().succeeds();
+            assert_eq!(pool.reservations().len(), 1);
+        }
+        assert!(!blocked.index().exists());
+    }
+}
+
+ferrule_testkit::test! {
+    /// What administrators and other programs do by hand is seen by the next verb.
+    fn changes_by_hand_are_seen(host) {
+        let pool = Pool::of_subnet(host, "10.1.2.0/29");
+        pool.add("c1");
+        // Excluded by a planted file, as K2s does.
+        pool.write("10.1.2.3", &content("planted"));
+        assert_eq!(pool.add("c2"), ["10.1.2.4"]);
+        pool.ours("planted").add().fails_with_code(999).mentions("10.1.2.3 has been allocated to planted");
+        fs::remove_file(pool.folder().join("10.1.2.2")).unwrap();
+        pool.ours("c1").check().fails_with_code(999);
+        assert_eq!(pool.add("c1"), ["10.1.2.5"]);
+        fs::remove_dir_all(pool.folder()).unwrap();
+        assert_eq!(pool.add("c1"), ["10.1.2.2"]);
+    }
+}

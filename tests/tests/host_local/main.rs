@@ -1,0 +1,13 @@
+//! The plugin `host-local`, seen from outside.
+
+mod crash;
+mod delete;
+mod files;
+mod garbage;
+mod index;
+mod peers;
+mod pool;
+mod request;
+mod status;
+
+ferrule_testkit::main!();

@@ -5,9 +5,14 @@
 //! plugins share.
 
 mod attachment;
+mod comparison;
 mod network;
 mod packets;
+pub mod single_link;
+mod wire;
 
 pub use attachment::Attachment;
+pub use comparison::{Trace, assert_alike, side_by_side};
 pub use network::{Network, with_prev_result};
 pub use packets::{answers_at_once, sends_router_advertisement};
+pub use wire::Wire;

@@ -37,9 +37,9 @@ impl Network {
         }
     }
 
-    fn new(plugin: &'static str, keys: Value) -> Self {
+    pub(crate) fn new(plugin: &'static str, keys: Value) -> Self {
         let config = json!({
-            "cniVersion": "1.0.0", "name": "net", "type": plugin,
+            "cniVersion": "1.1.0", "name": "net", "type": plugin,
             "ipam": {
                 "type": "host-local",
                 "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00:1:2::/64" }]],

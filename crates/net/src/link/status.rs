@@ -16,7 +16,7 @@ pub fn ensure_driver(kind: &str) -> Result<(), Error> {
         Code::NotAvailable,
         format!("the kernel has no driver for links of kind {kind}"),
     )
-    .details(format!("load its module: modprobe {kind}")))
+    .details(format!("load its module: modprobe rtnl-link-{kind}")))
 }
 
 /// Why an ADD would fail, as an answer to STATUS (code 50).

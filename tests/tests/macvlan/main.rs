@@ -1,0 +1,8 @@
+//! The plugin `macvlan`, seen from outside.
+
+mod lifecycle;
+mod results;
+mod settings;
+mod traffic;
+
+ferrule_testkit::main!();

@@ -162,6 +162,32 @@ fn the_tool_shows_comments_of_every_kind_of_object_as_json() {
 }
 
 #[test]
+fn notes_stay_beside_comments_and_the_tool_passes_over_them() {
+    let kernel = private();
+    with_chain(&kernel, "c");
+    let (chain, set) = (TABLE.chain("c"), TABLE.set("s"));
+    let rule = inet().counter().with_comment("seen").with_note("kept");
+    let element = Element::new(&[Value::Port(80)])
+        .with_comment("seen")
+        .with_note("kept");
+    commit(&kernel, |changes| {
+        changes.append_rule(chain, &rule);
+        changes.append_rule(chain, &inet().counter().with_note("alone"));
+        changes.add_set(set, &SetLayout::set(&[DataType::Port]));
+        changes.add_elements(set, std::slice::from_ref(&element));
+    });
+    let json = nft(&["-j", "list", "ruleset"]);
+    assert_eq!(json.matches(r#""comment": "seen""#).count(), 2, "{json}");
+    assert!(!json.contains("kept") && !json.contains("alone"), "{json}");
+    let listed = kernel.rules(chain).unwrap();
+    let texts = listed
+        .iter()
+        .map(|rule| (rule.comment.as_deref(), rule.note.as_deref()));
+    assert!(texts.eq([(Some("seen"), Some("kept")), (None, Some("alone"))]));
+    assert_eq!(kernel.elements(set).unwrap(), [element]);
+}
+
+#[test]
 fn rules_are_placed_replaced_and_deleted_by_handle() {
     let kernel = private();
     with_chain(&kernel, "c");

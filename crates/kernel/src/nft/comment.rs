@@ -1,7 +1,8 @@
 //! Comments, which live in the user data the kernel keeps for an object without reading it.
 //!
 //! The `nft` tool and what is built on it find a comment as a libnftnl record: type, length,
-//! bytes, a terminating zero (`libnftnl/udata.h`). Other records may stand beside it.
+//! bytes, a terminating zero (`libnftnl/udata.h`). Other records may stand beside it: a *note* is
+//! one for programs of ours, which other tools pass over.
 
 use thiserror::Error;
 
@@ -10,6 +11,12 @@ pub(crate) const COMMENT: u8 = 0;
 
 /// The record type of comments on sets, whose type 0 is the byte order of their keys.
 pub(crate) const SET_COMMENT: u8 = 7;
+
+/// The record type of notes, far from those libnftnl gives out.
+pub(crate) const NOTE: u8 = 0xf0;
+
+/// `NFT_USERDATA_MAXLEN` of `linux/netfilter/nf_tables.h`.
+const LONGEST_USER_DATA: usize = 256;
 
 /// `NFTNL_UDATA_COMMENT_MAXLEN`: the tool refuses longer ones.
 pub const LONGEST_COMMENT: usize = 128;
@@ -23,6 +30,9 @@ pub enum CommentError {
     /// Its end would be taken to be at the zero byte.
     #[error("comment contains a zero byte: {0:?}")]
     ZeroByte(String),
+    /// The kernel keeps no more for one object.
+    #[error("comment and note of {0} bytes together are longer than {LONGEST_USER_DATA}")]
+    TooMuch(usize),
 }
 
 /// Whether a text can be a comment.
@@ -32,6 +42,21 @@ pub(crate) fn check(comment: &str) -> Result<(), CommentError> {
     }
     if comment.contains('\0') {
         return Err(CommentError::ZeroByte(comment.to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether comment and note can stand on one object.
+pub(crate) fn check_both(comment: Option<&str>, note: Option<&str>) -> Result<(), CommentError> {
+    comment.map_or(Ok(()), check)?;
+    let Some(note) = note else { return Ok(()) };
+    if note.contains('\0') {
+        return Err(CommentError::ZeroByte(note.to_owned()));
+    }
+    // Each has a type, a length and a zero byte besides.
+    let length = comment.map_or(0, |text| text.len() + 3) + note.len() + 3;
+    if length > LONGEST_USER_DATA {
+        return Err(CommentError::TooMuch(length));
     }
     Ok(())
 }
@@ -49,6 +74,12 @@ pub(crate) fn user_data(kind: u8, comment: &str) -> Vec<u8> {
     let mut data = Vec::with_capacity(comment.len() + 3);
     append_record(&mut data, kind, &[comment.as_bytes(), &[0]].concat());
     data
+}
+
+/// User data that holds a comment and a note, either of which may be missing.
+pub(crate) fn user_data_of_both(comment: Option<&str>, note: Option<&str>) -> Vec<u8> {
+    let data = |kind, text: Option<&str>| text.map_or_else(Vec::new, |text| user_data(kind, text));
+    [data(COMMENT, comment), data(NOTE, note)].concat()
 }
 
 /// The comment among the records of user data.
@@ -92,6 +123,21 @@ mod tests {
         for data in [&b""[..], b"\x00", b"\x00\x05el", b"\x01\x09el\x00"] {
             assert_eq!(find(COMMENT, data), None, "{data:?}");
         }
+    }
+
+    #[test]
+    fn a_note_stands_behind_the_comment() {
+        let data = user_data_of_both(Some("c"), Some("n"));
+        assert_eq!(data, b"\x00\x02c\x00\xf0\x02n\x00");
+        assert_eq!(find(NOTE, &data).as_deref(), Some("n"));
+        assert_eq!(user_data_of_both(None, None), b"");
+        assert_eq!(
+            check_both(Some(&"c".repeat(128)), Some(&"n".repeat(122))),
+            Ok(())
+        );
+        let error = check_both(Some(&"c".repeat(128)), Some(&"n".repeat(123))).unwrap_err();
+        assert_eq!(error, CommentError::TooMuch(257));
+        assert!(check_both(None, Some("a\0b")).is_err());
     }
 
     #[test]

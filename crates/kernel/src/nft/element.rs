@@ -52,6 +52,8 @@ pub struct Element {
     pub data: Option<ElementData>,
     /// A comment on the element; other tools show it, and it can say who owns the element.
     pub comment: Option<String>,
+    /// Text for programs beside the comment, which other tools do not show.
+    pub note: Option<String>,
 }
 
 /// What a map gives for a key.
@@ -71,6 +73,7 @@ impl Element {
             last: None,
             data: None,
             comment: None,
+            note: None,
         }
     }
 
@@ -110,6 +113,15 @@ impl Element {
         }
     }
 
+    /// Adds a note.
+    #[must_use]
+    pub fn with_note(self, note: &str) -> Self {
+        Self {
+            note: Some(note.to_owned()),
+            ..self
+        }
+    }
+
     /// Appends it to a list of elements; `key_only` for requests that find elements by key.
     pub(crate) fn append_to(&self, list: &mut Body, key_only: bool) {
         list.nested(LIST_ELEMENT, |element| {
@@ -129,8 +141,8 @@ impl Element {
                 }
                 None => {}
             }
-            if let Some(text) = &self.comment {
-                let data = comment::user_data(comment::COMMENT, text);
+            let data = comment::user_data_of_both(self.comment.as_deref(), self.note.as_deref());
+            if !data.is_empty() {
                 element.bytes(USER_DATA, &data);
             }
         });
@@ -156,6 +168,7 @@ impl Element {
                 }
                 (USER_DATA, _) => {
                     element.comment = comment::find(comment::COMMENT, attribute.value);
+                    element.note = comment::find(comment::NOTE, attribute.value);
                 }
                 _ => {}
             }

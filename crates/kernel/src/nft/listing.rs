@@ -7,7 +7,7 @@ use nix::libc::{
 
 use super::Nft;
 use super::chain::ListedChain;
-use super::comment::{self, COMMENT};
+use super::comment::{self, COMMENT, NOTE};
 use super::decode;
 use super::element::Element;
 use super::expression::Expression;
@@ -25,6 +25,8 @@ pub struct ListedRule {
     pub handle: u64,
     /// The comment on it.
     pub comment: Option<String>,
+    /// The note on it.
+    pub note: Option<String>,
     /// What it consists of. Sets without a name appear as number zero.
     pub expressions: Vec<Expression>,
 }
@@ -44,11 +46,12 @@ impl ListedRule {
 
     fn parse(payload: &[u8]) -> Parsed<Self> {
         let parts = Parts::of_reply(payload);
-        let data = parts.find(rule::USER_DATA);
+        let data = parts.find(rule::USER_DATA).map(|data| data.value);
         let expressions = parts.find(rule::EXPRESSIONS);
         Ok(Some(Self {
             handle: parts.u64(rule::HANDLE).ok_or(Malformed)?,
-            comment: data.and_then(|data| comment::find(COMMENT, data.value)),
+            comment: data.and_then(|data| comment::find(COMMENT, data)),
+            note: data.and_then(|data| comment::find(NOTE, data)),
             expressions: expressions
                 .map(|list| decode::expressions(list.nested()))
                 .unwrap_or_default(),

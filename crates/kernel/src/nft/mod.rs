@@ -105,6 +105,21 @@ impl Nft {
         })
     }
 
+    /// As [`Nft::open`]; `None` if the kernel has no `nf_tables`, where there can be no ruleset
+    /// either.
+    pub fn open_if_supported() -> Result<Option<Self>, NetlinkError> {
+        let nft = match Self::open() {
+            Err(error) if error.errno() == Some(Errno::EPROTONOSUPPORT) => return Ok(None),
+            other => other?,
+        };
+        match nft.generation() {
+            Ok(_) => Ok(Some(nft)),
+            // nfnetlink knows no such subsystem.
+            Err(error) if error.errno() == Some(Errno::EINVAL) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Carries out a transaction.
     pub fn commit(&self, transaction: &Transaction) -> Result<(), NetlinkError> {
         commit::send(&self.socket, transaction, None, Ending::Commit)

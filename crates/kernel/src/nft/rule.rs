@@ -29,6 +29,7 @@ pub struct Rule {
     family: Family,
     expressions: Vec<Expression>,
     comment: Option<String>,
+    note: Option<String>,
     /// The version of the Internet Protocol the expressions so far let through.
     version: Option<crate::Family>,
     /// Whether the transport protocol has been compared.
@@ -70,6 +71,7 @@ impl Rule {
             family,
             expressions: Vec::new(),
             comment: None,
+            note: None,
             version,
             transport: false,
         }
@@ -96,6 +98,20 @@ impl Rule {
     pub fn with_comment(self, comment: impl Into<String>) -> Self {
         Self {
             comment: Some(comment.into()),
+            ..self
+        }
+    }
+
+    /// The note on it.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Sets a note: text for programs beside the comment, which other tools do not show.
+    #[must_use]
+    pub fn with_note(self, note: impl Into<String>) -> Self {
+        Self {
+            note: Some(note.into()),
             ..self
         }
     }

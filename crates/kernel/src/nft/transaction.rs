@@ -283,9 +283,10 @@ impl Transaction {
         body.nested(rule::EXPRESSIONS, |list| {
             encode::append_all(list, rule.expressions());
         });
-        if let Some(comment) = rule.comment() {
-            self.check_comment(&step, comment);
-            body.bytes(rule::USER_DATA, &comment::user_data(COMMENT, comment));
+        self.check_texts(&step, rule.comment(), rule.note());
+        let data = comment::user_data_of_both(rule.comment(), rule.note());
+        if !data.is_empty() {
+            body.bytes(rule::USER_DATA, &data);
         }
         self.request(step, NFT_MSG_NEWRULE, flags, &body)
     }
@@ -316,11 +317,8 @@ impl Transaction {
     ) -> &mut Self {
         let step = format!("{verb} {set}");
         let delete = kind == NFT_MSG_DELSETELEM;
-        for comment in elements
-            .iter()
-            .filter_map(|element| element.comment.as_deref())
-        {
-            self.check_comment(&step, comment);
+        for element in elements {
+            self.check_texts(&step, element.comment.as_deref(), element.note.as_deref());
         }
         let mut waiting = elements.iter().peekable();
         while waiting.peek().is_some() {
@@ -340,9 +338,13 @@ impl Transaction {
         self
     }
 
-    /// Remembers the first comment that the kernel would take but other tools would not.
     fn check_comment(&mut self, step: &str, text: &str) {
-        if let (Err(fault), None) = (comment::check(text), &self.fault) {
+        self.check_texts(step, Some(text), None);
+    }
+
+    /// Remembers the first comment that the kernel would take but other tools would not.
+    fn check_texts(&mut self, step: &str, comment: Option<&str>, note: Option<&str>) {
+        if let (Err(fault), None) = (comment::check_both(comment, note), &self.fault) {
             self.fault = Some((step.to_owned(), fault));
         }
     }

@@ -6,9 +6,13 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use thiserror::Error;
 
 use crate::os_error::io_text;
+
+/// The network namespace of the calling thread.
+const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 /// A lock held on a file until this value is dropped, or the process ends.
 #[derive(Debug)]
@@ -43,18 +47,31 @@ impl FileLock {
     /// holds a lock on it.
     pub fn open_exclusive(path: &Path) -> Result<Self, LockError> {
         let file = open(path)?;
-        loop {
-            match file.lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(LockError::Lock {
-                        path: path.to_owned(),
-                        source,
-                    });
-                }
-            }
-        }
+        wait_for(&file).map_err(|source| LockError::Lock {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { _file: file })
+    }
+
+    /// Waits until nobody else holds the lock of the network namespace the calling thread is in,
+    /// which excludes whoever changes the same rulesets by several steps. It leaves no file.
+    ///
+    /// Processes started meanwhile inherit the lock: a tool that outlives a killed plugin still
+    /// holds it until its work is done.
+    pub fn of_namespace() -> Result<Self, LockError> {
+        let path = Path::new(NAMESPACE);
+        let file = File::open(path).map_err(|source| LockError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        let failed = |source| LockError::Lock {
+            path: path.to_owned(),
+            source,
+        };
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| failed(errno.into()))?;
+        wait_for(&file).map_err(failed)?;
+        Ok(Self { _file: file })
     }
 
     /// As [`FileLock::open_exclusive`] without waiting: `None` when somebody else holds a lock.
@@ -67,6 +84,16 @@ impl FileLock {
                 path: path.to_owned(),
                 source,
             }),
+        }
+    }
+}
+
+/// Takes the lock, whatever signals come meanwhile.
+fn wait_for(file: &File) -> io::Result<()> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
         }
     }
 }

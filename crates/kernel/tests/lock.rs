@@ -2,9 +2,47 @@
 
 #![cfg(test)]
 
+mod lab;
+
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 use ferrule_kernel::FileLock;
+
+/// Whether somebody holds the lock of the thread's namespace.
+fn namespace_is_locked() -> bool {
+    let file = File::open("/proc/thread-self/ns/net").unwrap();
+    file.try_lock().is_err()
+}
+
+#[test]
+fn the_lock_of_a_namespace_concerns_that_namespace_alone() {
+    lab::private();
+    assert!(!namespace_is_locked());
+    let held = FileLock::of_namespace().unwrap();
+    assert!(namespace_is_locked());
+    lab::another()
+        .run(|| {
+            assert!(!namespace_is_locked());
+            FileLock::of_namespace().unwrap();
+        })
+        .unwrap();
+    drop(held);
+    assert!(!namespace_is_locked());
+}
+
+#[test]
+fn a_child_holds_the_lock_of_the_namespace_until_it_ends() {
+    lab::private();
+    let held = FileLock::of_namespace().unwrap();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    drop(held);
+    assert!(namespace_is_locked());
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(!namespace_is_locked());
+}
 
 #[test]
 fn a_lock_excludes_others_until_it_is_dropped() {

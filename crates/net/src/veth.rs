@@ -11,7 +11,7 @@ use crate::{AttachmentId, Host, NetError, Sandbox};
 
 /// What host ends are called; NetworkManager and others ignore links with this prefix.
 const PREFIX: &str = "veth";
-/// How long a host end may take to come up once its peer is up; the kernel needs well under 1 ms.
+/// How long the ends may take to come up; the kernel needs well under 1 ms, or a second at worst.
 const UP_LIMIT: Duration = Duration::from_millis(2550);
 
 /// What the pair is to be like.
@@ -142,18 +142,31 @@ fn set_ipv6(name: &str, setting: &str) -> Result<(), NetError> {
     }
 }
 
-/// Waits until the host end can carry packets, and returns it as it is then.
-pub fn wait_until_up(host: &Host, name: &str) -> Result<Link, NetError> {
+/// Waits until both ends can carry packets.
+///
+/// The container's end counts as well: before the kernel has noticed that it is connected, it has no
+/// route for IPv6 multicast, and questions of its neighbours are lost. From kernel 6.8 on it notices
+/// as soon as it is asked. Before, a worker does, up to a second late where both ends happen to have
+/// the same index (`linkwatch_urgent_event` of `net/core/link_watch.c`).
+pub fn wait_until_up(host: &Host, sandbox: &Sandbox, pair: &Pair) -> Result<(), NetError> {
     let start = Instant::now();
+    wait_for_link(start, || sandbox.link(&pair.container.name))?;
+    wait_for_link(start, || host.link(&pair.host.name))
+}
+
+fn wait_for_link(
+    start: Instant,
+    look: impl Fn() -> Result<Link, NetError>,
+) -> Result<(), NetError> {
     let mut pause = Duration::from_micros(50);
     loop {
-        let link = host.link(name)?;
+        let link = look()?;
         if link.operstate == OperState::Up {
-            return Ok(link);
+            return Ok(());
         }
         if start.elapsed() > UP_LIMIT {
             return Err(NetError::NotUp {
-                name: name.to_owned(),
+                name: link.name,
                 state: link.operstate.to_string(),
                 milliseconds: start.elapsed().as_millis(),
             });

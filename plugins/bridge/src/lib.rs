@@ -85,7 +85,7 @@ impl Plugin for BridgePlugin {
             switch_on(&sandbox, &pair.container)?;
         }
         if plan.container_up {
-            veth::wait_until_up(&host, &pair.host.name)?;
+            veth::wait_until_up(&host, &sandbox, &pair)?;
             addressing::announce_addresses(&sandbox, &pair.container);
         }
         // The first port gives a new bridge its hardware address.

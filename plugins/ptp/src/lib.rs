@@ -65,7 +65,7 @@ impl Plugin for Ptp {
         forwarding::enable(hops.iter().map(|hop| hop.address.address()))?;
         setup::host_end(&host, &pair.host, &hops)?;
         setup::container_end(&sandbox, &pair.container, &result, &hops)?;
-        veth::wait_until_up(&host, &pair.host.name)?;
+        veth::wait_until_up(&host, &sandbox, &pair)?;
         if call.config.dns.is_set() {
             result.dns = call.config.dns.clone();
         }

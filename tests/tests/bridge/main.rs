@@ -2,6 +2,7 @@
 
 mod gateway;
 mod port;
+mod results;
 mod traffic;
 mod vlan;
 

@@ -133,7 +133,8 @@ ferrule_testkit::test! {
         host.exec("sysctl -q -w net.ipv6.conf.all.forwarding=0").succeeds();
         // A link that listens shows that the advertisement is a good one.
         let listener = host.netns("listener");
-        listener.exec("sysctl -q -w net.ipv6.conf.default.accept_ra=1").succeeds();
+        let settings = "net.ipv6.conf.default.accept_ra=1 net.ipv6.conf.default.accept_dad=0";
+        listener.exec(format!("sysctl -q -w {settings}")).succeeds();
         let attachment = network.attach(host, "c1");
         host.ip("link add vl type veth peer name inside netns listener");
         host.ip("link set vl up master cni0");

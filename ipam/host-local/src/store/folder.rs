@@ -13,6 +13,9 @@ const LOCK: &str = "lock";
 /// The mode upstream creates the lock file with.
 const LOCK_MODE: u32 = 0o750;
 
+/// How often a lock file may vanish before it is ours.
+const ATTEMPTS: usize = 16;
+
 /// A network's folder, locked until this value is dropped.
 #[derive(Debug)]
 pub(super) struct LockedFolder {
@@ -27,7 +30,7 @@ pub(super) struct LockedFolder {
 impl LockedFolder {
     /// Creates the folder if it is missing, and waits for the lock.
     pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
-        loop {
+        for _ in 0..ATTEMPTS {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o755)
@@ -37,16 +40,20 @@ impl LockedFolder {
                 return Ok(folder);
             }
         }
+        Err(unlockable(path))
     }
 
     /// Waits for the lock of a folder; none if there is no such folder.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        while is_folder(path).map_err(StoreError::of("open the folder", path))? {
+        for _ in 0..ATTEMPTS {
+            if !is_folder(path).map_err(StoreError::of("open the folder", path))? {
+                return Ok(None);
+            }
             if let Some(folder) = Self::lock(path)? {
                 return Ok(Some(folder));
             }
         }
-        Ok(None)
+        Err(unlockable(path))
     }
 
     /// None if folder or lock file were removed while waiting: whoever comes next locks another
@@ -75,6 +82,11 @@ impl LockedFolder {
             _lock: lock,
         }))
     }
+}
+
+fn unlockable(path: &Path) -> StoreError {
+    let vanishing = io::Error::other("the file vanishes each time");
+    StoreError::of("lock", &path.join(LOCK))(vanishing)
 }
 
 fn is_folder(path: &Path) -> io::Result<bool> {

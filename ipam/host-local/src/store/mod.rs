@@ -206,7 +206,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the address's file if it is an empty one; `false` if it is none.
+    /// Removes the address's file if it is an empty one; `false` if it stays.
     pub(crate) fn remove_if_empty(&mut self, address: IpAddr) -> Result<bool, StoreError> {
         let name = file_name(address);
         let path = self.folder.path.join(&name);
@@ -220,6 +220,7 @@ impl Store {
                 Ok(true)
             }
             Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(StoreError::of("inspect", &path)(error)),
         }
     }

@@ -258,7 +258,7 @@ fn empty_files_can_be_taken_over() {
     let mut store = place.store();
     let mut remove = |address: &str| store.remove_if_empty(address.parse().unwrap());
     assert!(!remove("10.0.0.2").unwrap() && !remove("10.0.0.4").unwrap());
-    assert!(remove("10.0.0.3").unwrap());
+    assert!(remove("10.0.0.3").unwrap() && remove("10.0.0.9").unwrap());
     assert!(!place.path("10.0.0.3").exists());
 }
 
@@ -294,6 +294,23 @@ fn a_lock_removed_while_waiting_is_not_relied_on() {
         waiting.join().unwrap();
     });
     assert!(place.path("lock").exists());
+}
+
+#[test]
+fn a_lock_that_cannot_be_had_is_an_error() {
+    let place = Place::new();
+    fs::create_dir(place.data_dir().join("net")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/lock", place.path("lock")).unwrap();
+    for error in [
+        Store::create(place.data_dir(), "net").unwrap_err(),
+        Store::open(place.data_dir(), "net").unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(
+            text.ends_with("net/lock: the file vanishes each time"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

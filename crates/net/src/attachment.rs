@@ -56,6 +56,17 @@ impl AttachmentId {
         )
     }
 
+    /// Sixteen hexadecimal digits, for files that belong to this attachment.
+    pub fn key(&self) -> String {
+        let Self {
+            network,
+            container_id,
+            ifname,
+        } = self;
+        let identity = format!("{network}/{container_id}/{ifname}");
+        hex(&Sha512::digest(identity), 8)
+    }
+
     /// The names a host link of this attachment may have: `prefix` and eight hexadecimal digits.
     pub(crate) fn host_names(&self, prefix: &str) -> impl Iterator<Item = String> {
         let Self {

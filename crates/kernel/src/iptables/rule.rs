@@ -1,5 +1,7 @@
 //! Rules as iptables words.
 
+use std::fmt;
+
 use ipnetwork::IpNetwork;
 
 use super::words;
@@ -63,6 +65,13 @@ impl Rule {
 
     pub(super) fn as_words(&self) -> &[String] {
         &self.words
+    }
+}
+
+impl fmt::Display for Rule {
+    /// As the tools print it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&words::join(self.words.iter().map(String::as_str)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::error::IptablesError;
 use super::holder::lock_holder;
+use super::rule::ListedRule;
 
 /// How long the tools wait for each other.
 pub const WAIT_SECONDS: u32 = 30;
@@ -20,6 +21,13 @@ pub(super) struct Said {
     pub(super) code: Option<i32>,
     pub(super) output: String,
     pub(super) complaint: String,
+}
+
+impl Said {
+    /// The rules listed.
+    pub(super) fn rules(&self) -> impl Iterator<Item = ListedRule> {
+        self.output.lines().filter_map(ListedRule::parse)
+    }
 }
 
 /// Starts a tool, hands it `input` and waits for its end. Waiting too long for the lock is an

@@ -82,11 +82,15 @@ impl Tool {
         self.variant
     }
 
-    /// Whether it works at all, told by listing the first rule of a chain every node has. This
-    /// starts a process.
-    pub fn is_usable(&self) -> bool {
-        let said = self.ask(&["-t", "filter", "-S", "INPUT", "1"]);
-        said.is_ok_and(|said| matches!(said.code, Some(0 | 1)))
+    /// Finds out whether it works at all, by listing the first rule of a chain every node has.
+    /// This starts a process.
+    pub fn probe(&self) -> Result<(), IptablesError> {
+        let arguments = ["-t", "filter", "-S", "INPUT", "1"];
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0 | 1) => Ok(()),
+            _ => Err(self.refused(&arguments, said)),
+        }
     }
 
     /// Carries out changes: one process.
@@ -117,11 +121,19 @@ impl Tool {
         let arguments = ["-t", table, "-S", chain];
         let said = self.ask(&arguments)?;
         match said.code {
-            Some(0) => Ok(Some(
-                said.output.lines().filter_map(ListedRule::parse).collect(),
-            )),
+            Some(0) => Ok(Some(said.rules().collect())),
             // The newer variant says 1 also of a chain it cannot print.
             Some(1) if !self.is_in_kernel(table, chain)? => Ok(None),
+            _ => Err(self.refused(&arguments, said)),
+        }
+    }
+
+    /// All rules of a table, chain by chain. Starts a process.
+    pub fn rules_of_table(&self, table: &str) -> Result<Vec<ListedRule>, IptablesError> {
+        let arguments = ["-t", table, "-S"];
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0) => Ok(said.rules().collect()),
             _ => Err(self.refused(&arguments, said)),
         }
     }

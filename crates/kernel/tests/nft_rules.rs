@@ -5,9 +5,11 @@
 mod lab;
 mod ruleset;
 
+use std::process::Command;
+
 use ferrule_kernel::nft::{
-    BaseChain, ChainKind, ChainLayout, ConntrackState, DataType, Element, Expression, Hook, Policy,
-    SOURCE_NAT, SetLayout, Transport, Value,
+    BaseChain, ChainKind, ChainLayout, ConntrackState, DataType, Element, Expression, Family, Hook,
+    Policy, Rule, SOURCE_NAT, SetLayout, Table, Transport, Value,
 };
 use ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
 
@@ -220,4 +222,34 @@ fn rules_are_placed_replaced_and_deleted_by_handle() {
         changes.flush_chain(chain);
     });
     assert_eq!(comments(), "");
+}
+
+#[test]
+fn matches_of_iptables_are_read_and_written_so_that_its_tools_know_them() {
+    let kernel = private();
+    let run = |words: &str| {
+        let mut words = words.split(' ');
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).status().unwrap().success()
+    };
+    let states = "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT";
+    assert!(run("iptables -N THEIRS") && run("iptables -N OURS"));
+    assert!(run(&format!("iptables -A THEIRS -d 10.1.2.3/32 {states}")));
+    let filter = Table::new(Family::Ipv4, "filter");
+    let theirs = &kernel.rules(filter.chain("THEIRS")).unwrap()[0];
+    let conntrack = theirs.expressions.iter().find_map(|one| match one {
+        Expression::Match { name, .. } if name == "conntrack" => Some(one.clone()),
+        _ => None,
+    });
+    let ours = Rule::new(Family::Ipv4)
+        .destination(network("10.1.2.3/32"))
+        .with(conntrack.unwrap())
+        .counter()
+        .accept();
+    assert!(theirs.does_as(&ours), "{theirs:?}");
+    commit(&kernel, |changes| {
+        changes.append_rule(filter.chain("OURS"), &ours);
+    });
+    assert!(run(&format!("iptables -C OURS -d 10.1.2.3/32 {states}")));
+    assert!(run(&format!("iptables -D OURS -d 10.1.2.3/32 {states}")));
 }

@@ -76,6 +76,12 @@ impl TableChanges {
         self
     }
 
+    /// Makes a chain, which must not be there.
+    pub fn create_chain(&mut self, name: &str) -> &mut Self {
+        self.lines.push(words::join(["-N", name]));
+        self
+    }
+
     /// Appends a rule.
     pub fn append(&mut self, chain: &str, rule: &Rule) -> &mut Self {
         self.rule("-A", chain, rule)
@@ -132,6 +138,7 @@ mod tests {
             .insert("X", &Rule::new());
         restore
             .table("nat")
+            .create_chain("Z")
             .delete("Y", &rule)
             .flush("Y")
             .delete_chain("Y");
@@ -140,7 +147,7 @@ mod tests {
             concat!(
                 "*filter\nCOMMIT\n*nat\n:X - [0:0]\n",
                 r#"-A X -m comment --comment "it\'s \"mine\"" -j ACCEPT"#,
-                "\n-I X\n",
+                "\n-I X\n-N Z\n",
                 r#"-D Y -m comment --comment "it\'s \"mine\"" -j ACCEPT"#,
                 "\n-F Y\n-X Y\nCOMMIT\n"
             )

@@ -130,6 +130,11 @@ fn read(data: &Parts<'_>, name: &str) -> Option<Expression> {
             kind: data.u32(1)?,
             code: data.find(2).and_then(|code| code.u8()).unwrap_or(0),
         },
+        "match" => Expression::Match {
+            name: data.text(1)?,
+            revision: data.u32(2)?,
+            data: data.find(3)?.value.to_vec(),
+        },
         _ => return None,
     })
 }

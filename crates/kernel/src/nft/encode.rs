@@ -70,6 +70,7 @@ fn name(expression: &Expression) -> &str {
         Expression::Counter { .. } => "counter",
         Expression::Limit { .. } => "limit",
         Expression::Reject { .. } => "reject",
+        Expression::Match { .. } => "match",
         Expression::Other { name } => name,
     }
 }
@@ -177,6 +178,14 @@ fn fill(data: &mut Body, expression: &Expression) {
         // nft_reject_attributes: TYPE, ICMP_CODE
         Expression::Reject { kind, code } => {
             data.u32(1, *kind).u8(2, *code);
+        }
+        // nft_match_attributes: NAME, REV, INFO
+        Expression::Match {
+            name,
+            revision,
+            data: structure,
+        } => {
+            data.text(1, name).u32(2, *revision).bytes(3, structure);
         }
         Expression::Masquerade | Expression::Other { .. } => {}
     }

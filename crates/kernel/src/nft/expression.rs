@@ -138,6 +138,16 @@ pub enum Expression {
         /// The code of the ICMP message.
         code: u8,
     },
+    /// Goes on if a match of iptables does (`nft_compat`). The tools of iptables write these, and
+    /// understand no other way of saying the same.
+    Match {
+        /// The match's name: `conntrack`.
+        name: String,
+        /// The version of its data.
+        revision: u32,
+        /// Its data, a structure of the kernel (`linux/netfilter/xt_*.h`), possibly padded.
+        data: Vec<u8>,
+    },
     /// An expression this crate has no word for, as listings may hold it.
     Other {
         /// The kernel's name for it.

@@ -1,0 +1,44 @@
+//! CHECK and STATUS: whether the device is where it ought to be, and as ADD left it.
+
+use cni_types::{CniResult, Error, Request};
+use ferrule_net::link::unavailable;
+use ferrule_net::{Host, NetError, Sandbox, check};
+
+use crate::config::Device;
+use crate::search;
+
+/// Compares the interface, its addresses and routes with the previous result.
+pub(crate) fn attachment(request: &Request, recorded: &CniResult) -> Result<(), NetError> {
+    let sandbox = Sandbox::open(&request.netns)?;
+    let path = request.sandbox();
+    let entry = check::recorded_interface(recorded, &request.ifname, &path)?;
+    let link = sandbox.link(&request.ifname)?;
+    check::hardware_address(&link, entry, &path)?;
+    let differs = |what: String| {
+        let name = &request.ifname;
+        Err(NetError::Differs(format!(
+            "interface {name:?} in {path} {what}"
+        )))
+    };
+    if !link.up {
+        return differs("is down, expected up".to_owned());
+    }
+    if entry.mtu > 0 && entry.mtu != link.mtu {
+        return differs(format!("has the MTU {}, expected {}", link.mtu, entry.mtu));
+    }
+    check::addresses(&sandbox, &link, recorded)?;
+    check::routes(&sandbox, recorded)
+}
+
+/// Fails (code 50) if the device is neither on the host nor in a container. In a container is where
+/// it ought to be.
+pub(crate) fn ensure_there(device: &Device) -> Result<(), Error> {
+    if device.in_user_space {
+        return Ok(());
+    }
+    match search::on_host(&Host::open()?, &device.selector) {
+        Err(_) if search::is_in_use(&device.selector)? => Ok(()),
+        Err(error) => Err(unavailable(error)),
+        Ok(_) => Ok(()),
+    }
+}

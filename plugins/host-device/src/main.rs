@@ -1,0 +1,5 @@
+//! The executable `host-device`.
+
+fn main() -> std::process::ExitCode {
+    ferrule_plugin::main(&cni_host_device::HostDevicePlugin)
+}

@@ -1,0 +1,154 @@
+//! Devices as `/sys` shows them: which interface is behind one, and which driver it has.
+//!
+//! `/sys` shows only the interfaces of the namespace it was mounted in, the host's.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cni_types::{Code, Error};
+
+/// Where devices are listed by bus.
+const BUSES: &str = "/sys/bus";
+/// Where the host's interfaces are listed by name.
+const INTERFACES: &str = "/sys/class/net";
+/// Drivers by which a process handles a device without the kernel (DPDK).
+const USER_SPACE_DRIVERS: [&str; 3] = ["vfio-pci", "uio_pci_generic", "igb_uio"];
+
+/// What `/sys` does not show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SysfsError {
+    /// A name that leads elsewhere, or an empty one.
+    #[error("{0:?} is not the name of a device")]
+    Name(String),
+    /// No interface belongs to the device, on the host.
+    #[error("no interface found at {path:?}: {source}")]
+    NoInterface { path: PathBuf, source: io::Error },
+    /// No such PCI device, or no driver has it.
+    #[error("driver of PCI device {address:?} not found: {source}")]
+    NoDriver { address: String, source: io::Error },
+}
+
+impl From<SysfsError> for Error {
+    fn from(error: SysfsError) -> Self {
+        let (code, way_out) = match &error {
+            SysfsError::Name(_) => (
+                Code::InvalidConfig,
+                "name it as it is listed below /sys/bus",
+            ),
+            SysfsError::NoInterface { .. } => (
+                Code::Internal,
+                "no such device on this node, it has another driver, or a container has it",
+            ),
+            SysfsError::NoDriver { .. } => (
+                Code::Internal,
+                "no such device on this node, or it has no driver: bind it to one",
+            ),
+        };
+        Self::new(code, error.to_string()).details(way_out)
+    }
+}
+
+/// The folder of a device on a bus.
+pub(crate) fn device_on_bus(bus: &str, name: &str) -> Result<PathBuf, SysfsError> {
+    if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+        return Err(SysfsError::Name(name.to_owned()));
+    }
+    Ok(Path::new(BUSES).join(bus).join("devices").join(name))
+}
+
+/// The first interface, by name, of the device at `device`.
+pub(crate) fn interface_of(device: &Path) -> Result<String, SysfsError> {
+    let path = device.join("net");
+    first_entry(&path, |_| true).map_err(|source| SysfsError::NoInterface { path, source })
+}
+
+/// The first interface of a PCI device. A paravirtual one has it a level below.
+pub(crate) fn interface_of_pci(address: &str) -> Result<String, SysfsError> {
+    let device = device_on_bus("pci", address)?;
+    if device.join("net").exists() {
+        return interface_of(&device);
+    }
+    match first_entry(&device, |name| name.starts_with("virtio")) {
+        Ok(name) => interface_of(&device.join(name)),
+        Err(_) => interface_of(&device),
+    }
+}
+
+/// Whether a process has the PCI device to itself, so that there is no interface to be moved.
+pub(crate) fn is_in_user_space(address: &str) -> Result<bool, SysfsError> {
+    let link = device_on_bus("pci", address)?.join("driver");
+    let driver = fs::read_link(link).map_err(|source| SysfsError::NoDriver {
+        address: address.to_owned(),
+        source,
+    })?;
+    let name = driver.file_name().unwrap_or_default();
+    Ok(USER_SPACE_DRIVERS.iter().any(|known| name == *known))
+}
+
+/// The address of the PCI device behind an interface of the host, if there is one. It is the
+/// device itself or, for paravirtual devices and parts of devices, one it is below.
+pub(crate) fn pci_of_interface(name: &str) -> Option<String> {
+    let device = fs::canonicalize(Path::new(INTERFACES).join(name).join("device")).ok()?;
+    let mut parts = device.iter().rev().filter_map(|part| part.to_str());
+    parts.find(|part| is_pci_address(part)).map(str::to_owned)
+}
+
+/// Whether a text reads `0000:3b:00.2`: domain, bus, slot and function.
+fn is_pci_address(text: &str) -> bool {
+    let hexadecimal = |part: &str, least: usize, most: usize| {
+        (least..=most).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit())
+    };
+    let mut parts = text.splitn(3, ':');
+    let (domain, bus, rest) = (parts.next(), parts.next(), parts.next());
+    let rest = rest.and_then(|rest| rest.split_once('.'));
+    domain.is_some_and(|domain| hexadecimal(domain, 4, 8))
+        && bus.is_some_and(|bus| hexadecimal(bus, 2, 2))
+        && rest
+            .is_some_and(|(slot, function)| hexadecimal(slot, 2, 2) && hexadecimal(function, 1, 1))
+}
+
+fn first_entry(folder: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<String> {
+    let mut first: Option<String> = None;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if let Some(name) = name.to_str().filter(|name| wanted(name))
+            && first.as_deref().is_none_or(|first| name < first)
+        {
+            first = Some(name.to_owned());
+        }
+    }
+    first.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pci_addresses_are_told_from_other_names() {
+        for good in ["0000:3b:00.2", "0000:00:1f.6", "10000:e1:00.0"] {
+            assert!(is_pci_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "virtio1",
+            "0000:3b:00",
+            "3b:00.2",
+            "mlx5_core.sf.4",
+            "0000:3b:00.2.3",
+            "pci0000:00",
+        ] {
+            assert!(!is_pci_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in ["", ".", "..", "../pci", "a/b", "a\0"] {
+            assert!(device_on_bus("pci", name).is_err(), "{name:?}");
+        }
+        let path = device_on_bus("auxiliary", "mlx5_core.sf.4").unwrap();
+        assert_eq!(path, Path::new("/sys/bus/auxiliary/devices/mlx5_core.sf.4"));
+    }
+}

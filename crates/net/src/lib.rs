@@ -13,6 +13,7 @@ mod error;
 pub mod forwarding;
 mod hash_name;
 pub mod link;
+pub mod masquerade;
 pub mod parent;
 mod place;
 pub mod veth;

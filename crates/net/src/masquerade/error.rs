@@ -1,0 +1,105 @@
+//! What can go wrong with masquerading.
+
+use cni_types::{Code, Error};
+use ferrule_kernel::NetlinkError;
+use ferrule_kernel::iptables::IptablesError;
+
+use super::Backend;
+
+/// A failed change to, or question about, the masquerading of an attachment.
+#[derive(Debug, thiserror::Error)]
+pub enum MasqueradeError {
+    /// A value of `ipMasqBackend` that is neither of the two.
+    #[error("unknown ipmasq backend {0:?}")]
+    UnknownBackend(String),
+    /// An iptables tool failed.
+    #[error("masquerade with iptables: {0}")]
+    Iptables(#[from] IptablesError),
+    /// The kernel refused.
+    #[error("masquerade with nftables: {0}")]
+    Nftables(#[from] NetlinkError),
+    /// CHECK: a rule is missing, or changed, or in the wrong place.
+    #[error("masquerade rule missing in {place}: {rule}")]
+    Missing {
+        /// The chain and its table.
+        place: String,
+        /// The rule, as the back end's tool would print it.
+        rule: String,
+    },
+    /// STATUS: the back end does not work here.
+    #[error("masquerading needs {backend}, which does not work on this node: {reason}")]
+    Unusable {
+        /// The back end.
+        backend: Backend,
+        /// What was tried and failed.
+        reason: String,
+    },
+    /// Several things could not be cleaned up; the others were.
+    #[error("{}", joined(.0))]
+    Several(Vec<MasqueradeError>),
+}
+
+impl MasqueradeError {
+    /// Makes one error of those collected.
+    pub(super) fn from_all(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 | 1 => errors.pop().map_or(Ok(()), Err),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+}
+
+fn joined(errors: &[MasqueradeError]) -> String {
+    let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    texts.join("\n")
+}
+
+impl From<MasqueradeError> for Error {
+    fn from(error: MasqueradeError) -> Self {
+        let code = match &error {
+            MasqueradeError::UnknownBackend(_) => Code::InvalidConfig,
+            MasqueradeError::Unusable { .. } => Code::NotAvailable,
+            MasqueradeError::Iptables(IptablesError::Locked { .. }) => Code::TryAgain,
+            _ => Code::Internal,
+        };
+        let wire = Self::new(code, error.to_string());
+        match &error {
+            MasqueradeError::UnknownBackend(_) => {
+                wire.details("\"ipMasqBackend\" is \"iptables\" or \"nftables\"")
+            }
+            MasqueradeError::Iptables(IptablesError::NotFound { .. }) => {
+                wire.details("install iptables, or set \"ipMasqBackend\" to \"nftables\"")
+            }
+            _ => wire,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_errors_are_one_with_a_line_each() {
+        let unknown = |text: &str| MasqueradeError::UnknownBackend(text.to_owned());
+        assert!(MasqueradeError::from_all(Vec::new()).is_ok());
+        let one = MasqueradeError::from_all(vec![unknown("a")]).unwrap_err();
+        assert_eq!(one.to_string(), "unknown ipmasq backend \"a\"");
+        let two = MasqueradeError::from_all(vec![unknown("a"), unknown("b")]).unwrap_err();
+        assert_eq!(two.to_string().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_held_lock_is_worth_another_try() {
+        let locked = IptablesError::Locked {
+            command: "iptables-restore".to_owned(),
+            seconds: 1,
+            holder: None,
+            text: String::new(),
+        };
+        let wire = Error::from(MasqueradeError::Iptables(locked));
+        assert_eq!(wire.code, Code::TryAgain as u32);
+        let wire = Error::from(MasqueradeError::UnknownBackend("x".to_owned()));
+        assert_eq!((wire.code, wire.details.is_empty()), (7, false));
+    }
+}

@@ -1,0 +1,210 @@
+//! Masquerading in `nf_tables`: one rule per address in a table shared by all networks.
+
+use std::collections::HashSet;
+
+use cni_types::Attachments;
+use ferrule_kernel::Family::{V4, V6};
+use ferrule_kernel::nft::{
+    BaseChain, Chain, ChainKind, ChainLayout, Family, Hook, ListedRule, Nft, Rule, SOURCE_NAT,
+    Table, Transaction,
+};
+use ferrule_kernel::{IpNetwork, NetlinkError};
+
+use super::{MasqueradeError, comment, multicast};
+use crate::{AttachmentId, network_tag};
+
+/// The table, its chains and their comments are those of the Go plugins, word by word.
+const TABLE: Table<'_> = Table::new(Family::Inet, "cni_plugins_masquerade");
+const TABLE_COMMENT: &str = "Masquerading for plugins from github.com/containernetworking/plugins";
+const CHECKS: Chain<'_> = TABLE.chain("masq_checks");
+const CHECKS_COMMENT: &str =
+    "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet";
+const POSTROUTING: Chain<'_> = TABLE.chain("postrouting");
+const BASE: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
+
+/// How often a change is planned anew because somebody else changed the chain in between.
+const ATTEMPTS: u32 = 50;
+
+/// Makes the rules of an attachment, in place of those it has.
+pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
+    let nft = Nft::open()?;
+    let comment = comment::nftables(id);
+    let tag = id.tag();
+    repeatedly(|| {
+        let mut changes = Transaction::new();
+        changes
+            .add_table(TABLE, Some(TABLE_COMMENT))
+            .add_chain(CHECKS, &ChainLayout::regular().with_comment(CHECKS_COMMENT))
+            .add_chain(POSTROUTING, &ChainLayout::base(BASE));
+        let entry = entry_rules();
+        if !is_entry(&nft.rules(POSTROUTING)?, &entry) {
+            changes.flush_chain(POSTROUTING);
+            for (_, rule) in &entry {
+                changes.append_rule(POSTROUTING, rule);
+            }
+        }
+        delete_marked(&nft, &mut changes, |found| found.starts_with(&tag))?;
+        for address in addresses {
+            changes.append_rule(CHECKS, &masquerade(*address).with_comment(comment.as_str()));
+        }
+        nft.commit(&changes)
+    })
+}
+
+/// Deletes the rules of an attachment.
+pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
+    let tag = id.tag();
+    remove_marked(|comment| comment.starts_with(&tag))
+}
+
+/// Deletes the rules of all attachments to a network that are not to be kept.
+pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
+    let marked = format!("{}-", network_tag(network));
+    let live: HashSet<String> = keep
+        .iter()
+        .map(|attachment| {
+            let id = AttachmentId {
+                network: network.to_owned(),
+                container_id: attachment.container_id.clone(),
+                ifname: attachment.ifname.clone(),
+            };
+            id.tag()
+        })
+        .collect();
+    remove_marked(|comment| {
+        let tag = comment.split(',').next().unwrap_or_default();
+        comment.starts_with(&marked) && !live.contains(tag)
+    })
+}
+
+/// Whether there are rules of an attachment.
+pub(super) fn has_rules(id: &AttachmentId) -> Result<bool, MasqueradeError> {
+    let Some(nft) = Nft::open_if_supported()? else {
+        return Ok(false);
+    };
+    let tag = id.tag();
+    let marked = |rule: &ListedRule| {
+        rule.comment
+            .as_ref()
+            .is_some_and(|one| one.starts_with(&tag))
+    };
+    Ok(nft.rules(CHECKS)?.iter().any(marked))
+}
+
+/// Compares what is there with what [`add`] makes.
+pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
+    let nft = Nft::open()?;
+    let missing = |chain: Chain<'_>, rule: String| {
+        Err(MasqueradeError::Missing {
+            place: chain.to_string(),
+            rule,
+        })
+    };
+    let base = nft.chain(POSTROUTING)?.and_then(|chain| chain.base);
+    if base.map(|base| BaseChain {
+        policy: None,
+        ..base
+    }) != Some(BASE)
+    {
+        return missing(
+            POSTROUTING,
+            "type nat hook postrouting priority 100".to_owned(),
+        );
+    }
+    let mut entered = nft.rules(POSTROUTING)?.into_iter();
+    for (sentence, rule) in entry_rules() {
+        if !entered.next().is_some_and(|found| found.does_as(&rule)) {
+            return missing(POSTROUTING, sentence.to_owned());
+        }
+    }
+    let (tag, rules) = (id.tag(), nft.rules(CHECKS)?);
+    for address in addresses {
+        let rule = masquerade(*address);
+        let found = rules.iter().any(|found| {
+            found.does_as(&rule)
+                && found
+                    .comment
+                    .as_ref()
+                    .is_some_and(|comment| comment.starts_with(&tag))
+        });
+        if !found {
+            return missing(CHECKS, sentence(*address));
+        }
+    }
+    Ok(())
+}
+
+/// The rules that lead to those of the attachments, as the tool prints them.
+fn entry_rules() -> [(&'static str, Rule); 3] {
+    let rule = || Rule::new(Family::Inet);
+    [
+        (
+            "ip daddr 224.0.0.0/4 return",
+            rule().destination(multicast(V4)).return_to_caller(),
+        ),
+        (
+            "ip6 daddr ff00::/8 return",
+            rule().destination(multicast(V6)).return_to_caller(),
+        ),
+        ("goto masq_checks", rule().goto(CHECKS.name)),
+    ]
+}
+
+fn is_entry(found: &[ListedRule], wanted: &[(&str, Rule)]) -> bool {
+    found.len() == wanted.len()
+        && found
+            .iter()
+            .zip(wanted)
+            .all(|(found, (_, rule))| found.does_as(rule))
+}
+
+fn masquerade(address: IpNetwork) -> Rule {
+    Rule::new(Family::Inet)
+        .source(address.ip().into())
+        .destination_outside(address)
+        .masquerade()
+}
+
+fn sentence(address: IpNetwork) -> String {
+    let ip = if address.is_ipv4() { "ip" } else { "ip6" };
+    let (host, network, prefix) = (address.ip(), address.network(), address.prefix());
+    format!("{ip} saddr {host} {ip} daddr != {network}/{prefix} masquerade")
+}
+
+fn remove_marked(marked: impl Fn(&str) -> bool) -> Result<(), MasqueradeError> {
+    let Some(nft) = Nft::open_if_supported()? else {
+        return Ok(());
+    };
+    repeatedly(|| {
+        let mut changes = Transaction::new();
+        delete_marked(&nft, &mut changes, &marked)?;
+        nft.commit(&changes)
+    })
+}
+
+/// Adds the deletion of all rules whose comment fits.
+fn delete_marked(
+    nft: &Nft,
+    changes: &mut Transaction,
+    marked: impl Fn(&str) -> bool,
+) -> Result<(), NetlinkError> {
+    for rule in nft.rules(CHECKS)? {
+        if rule.comment.as_deref().is_some_and(&marked) {
+            changes.delete_rule(CHECKS, rule.handle);
+        }
+    }
+    Ok(())
+}
+
+/// Plans and commits until nobody deletes what the plan is about in between.
+fn repeatedly(
+    mut attempt: impl FnMut() -> Result<(), NetlinkError>,
+) -> Result<(), MasqueradeError> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.is_not_found() => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(attempt()?)
+}

@@ -1,0 +1,232 @@
+//! Letting a container send frames from its own Ethernet address alone (key `macspoofchk` of
+//! bridge).
+//!
+//! Rules in the table `nat` of the bridge family of `nf_tables`, named as those of the Go
+//! plugins, which find them by chain names and comments:
+//!
+//! ```text
+//! chain PREROUTING              iifname "veth…" jump cni-br-iface-ID   comment "macspoofchk-ID"
+//! chain cni-br-iface-ID         jump cni-br-iface-ID-mac
+//! chain cni-br-iface-ID-mac     ether saddr … return
+//!                               drop
+//! ```
+//!
+//! ID is container id and interface, joined by a hyphen. The network is not part of any of these
+//! names, so the chains have a comment as well, by which [`gc`] knows whose they are. Those of
+//! the Go plugins have none and stay for their DEL.
+
+use std::collections::HashSet;
+
+use cni_types::Attachments;
+use ferrule_kernel::nft::{
+    BaseChain, ChainKind, ChainLayout, Family, Hook, ListedRule, Nft, Rule, Table, Transaction,
+};
+use ferrule_kernel::{Mac, NetlinkError};
+
+use crate::{AttachmentId, NetError, network_tag};
+
+const TABLE: Table<'_> = Table::new(Family::Bridge, "nat");
+const ENTRY: &str = "PREROUTING";
+/// `NF_BR_PRI_NAT_DST_BRIDGED` of `linux/netfilter_bridge.h`.
+const PRIORITY: i32 = -300;
+const CHAIN_PREFIX: &str = "cni-br-iface-";
+const MAC_SUFFIX: &str = "-mac";
+/// What the comment on the second chain has behind that on the first.
+const SECOND: &str = ", mac";
+
+/// How often a change is planned anew because somebody else changed the chain in between.
+const ATTEMPTS: u32 = 50;
+
+/// The check of one attachment.
+#[derive(Debug, Clone)]
+pub struct SpoofCheck {
+    /// The comment on its chains.
+    owner: String,
+    /// The chain of its host link.
+    chain: String,
+    /// The chain that knows its address.
+    mac_chain: String,
+    /// The comment on its rules.
+    comment: String,
+}
+
+impl SpoofCheck {
+    /// That of an attachment.
+    pub fn of(id: &AttachmentId) -> Self {
+        let name = format!("{}-{}", id.container_id, id.ifname);
+        Self::named(&name, id.tag())
+    }
+
+    /// That of what its names call ID.
+    fn named(name: &str, owner: String) -> Self {
+        let chain = format!("{CHAIN_PREFIX}{name}");
+        Self {
+            owner,
+            mac_chain: format!("{chain}{MAC_SUFFIX}"),
+            comment: format!("macspoofchk-{name}"),
+            chain,
+        }
+    }
+
+    /// Lets frames that come in through `host_link` pass only from `mac`, in place of what there
+    /// was for the attachment.
+    pub fn add(&self, host_link: &str, mac: Mac) -> Result<(), NetError> {
+        let mac = ethernet(mac)?;
+        let nft = Nft::open()?;
+        let first = ChainLayout::regular().with_comment(&self.owner);
+        let owner_of_second = format!("{}{SECOND}", self.owner);
+        let second = ChainLayout::regular().with_comment(&owner_of_second);
+        let base = BaseChain::new(ChainKind::Filter, Hook::Prerouting, PRIORITY);
+        repeatedly(|| {
+            let mut changes = Transaction::new();
+            changes
+                .add_table(TABLE, None)
+                .add_chain(TABLE.chain(ENTRY), &ChainLayout::base(base))
+                .add_chain(TABLE.chain(&self.chain), &first)
+                .add_chain(TABLE.chain(&self.mac_chain), &second);
+            self.delete_entries(&nft, &mut changes)?;
+            changes
+                .flush_chain(TABLE.chain(&self.chain))
+                .flush_chain(TABLE.chain(&self.mac_chain));
+            for (chain, _, rule) in self.rules(host_link, mac) {
+                let rule = rule.with_comment(self.comment.as_str());
+                changes.append_rule(TABLE.chain(chain), &rule);
+            }
+            nft.commit(&changes)
+        })
+    }
+
+    /// Removes everything of the attachment; nothing being there is no error and found out
+    /// quickly.
+    pub fn remove(&self) -> Result<(), NetError> {
+        let Some(nft) = Nft::open_if_supported()? else {
+            return Ok(());
+        };
+        repeatedly(|| {
+            let mut changes = Transaction::new();
+            // No rule can lead to a chain that is not there.
+            if nft.chain(TABLE.chain(&self.chain))?.is_some() {
+                self.delete_entries(&nft, &mut changes)?;
+                changes.delete_chain(TABLE.chain(&self.chain));
+            }
+            if nft.chain(TABLE.chain(&self.mac_chain))?.is_some() {
+                changes.delete_chain(TABLE.chain(&self.mac_chain));
+            }
+            nft.commit(&changes)
+        })
+    }
+
+    /// Compares what is there with what [`SpoofCheck::add`] makes; the error names what is
+    /// missing or different.
+    pub fn check(&self, host_link: &str, mac: Mac) -> Result<(), NetError> {
+        let mac = ethernet(mac)?;
+        let nft = Nft::open()?;
+        let mut place = 0;
+        let mut before = "";
+        for (chain, sentence, rule) in self.rules(host_link, mac) {
+            place = if chain == before { place + 1 } else { 0 };
+            before = chain;
+            let rules = nft.rules(TABLE.chain(chain))?;
+            // Others use the first chain too; the order of ours matters only in our own.
+            let found = if chain == ENTRY {
+                rules.iter().any(|found| found.does_as(&rule))
+            } else {
+                rules.get(place).is_some_and(|found| found.does_as(&rule))
+            };
+            if !found {
+                let chain = TABLE.chain(chain);
+                return Err(NetError::Differs(format!(
+                    "rule missing in {chain}: {sentence}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules with their chains, and as the tool prints them.
+    fn rules(&self, host_link: &str, mac: [u8; 6]) -> [(&str, String, Rule); 4] {
+        let Self {
+            chain, mac_chain, ..
+        } = self;
+        let rule = || Rule::new(Family::Bridge);
+        [
+            (
+                ENTRY,
+                format!("iifname {host_link:?} jump {chain}"),
+                rule().in_interface(host_link).jump(chain),
+            ),
+            (chain, format!("jump {mac_chain}"), rule().jump(mac_chain)),
+            (
+                mac_chain,
+                format!("ether saddr {} return", Mac::from(mac)),
+                rule().ether_source(mac).return_to_caller(),
+            ),
+            (mac_chain, "drop".to_owned(), rule().drop()),
+        ]
+    }
+
+    /// Adds the deletion of the rules that lead to its chain.
+    fn delete_entries(&self, nft: &Nft, changes: &mut Transaction) -> Result<(), NetlinkError> {
+        let own = |rule: &ListedRule| rule.comment.as_ref() == Some(&self.comment);
+        for rule in nft
+            .rules(TABLE.chain(ENTRY))?
+            .iter()
+            .filter(|rule| own(rule))
+        {
+            changes.delete_rule(TABLE.chain(ENTRY), rule.handle);
+        }
+        Ok(())
+    }
+}
+
+/// Removes the checks of all attachments to a network that are not to be kept.
+pub fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
+    let Some(nft) = Nft::open_if_supported()? else {
+        return Ok(());
+    };
+    let live: HashSet<String> = keep
+        .iter()
+        .map(|attachment| {
+            let id = AttachmentId {
+                network: network.to_owned(),
+                container_id: attachment.container_id.clone(),
+                ifname: attachment.ifname.clone(),
+            };
+            id.tag()
+        })
+        .collect();
+    let marked = format!("{}-", network_tag(network));
+    let mut outcome = Ok(());
+    for chain in nft.chains(TABLE)? {
+        let (Some(comment), Some(name)) = (chain.comment, chain.name.strip_prefix(CHAIN_PREFIX))
+        else {
+            continue;
+        };
+        // The second chain of a pair leads to the pair as well: it may be all that is left.
+        let (owner, name) = match comment.strip_suffix(SECOND) {
+            Some(owner) => (owner, name.strip_suffix(MAC_SUFFIX)),
+            None => (comment.as_str(), Some(name)),
+        };
+        let dead = owner.starts_with(&marked) && !live.contains(owner);
+        if let Some(name) = name.filter(|_| dead) {
+            outcome = outcome.and(SpoofCheck::named(name, owner.to_owned()).remove());
+        }
+    }
+    outcome
+}
+
+fn ethernet(mac: Mac) -> Result<[u8; 6], NetError> {
+    mac.ethernet()
+        .ok_or_else(|| NetError::Unusable(format!("{mac} is not an Ethernet address")))
+}
+
+/// Plans and commits until nobody deletes what the plan is about in between.
+fn repeatedly(mut attempt: impl FnMut() -> Result<(), NetlinkError>) -> Result<(), NetError> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.is_not_found() => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(attempt()?)
+}

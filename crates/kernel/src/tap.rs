@@ -32,8 +32,8 @@ pub struct Tap<'a> {
     pub name: &'a str,
     /// Who may attach to it, as a user id.
     pub owner: Option<u32>,
-    /// Which group may attach to it, as a group id. Without owner and group any process may that
-    /// can open the device file and administers the namespace.
+    /// Which group may attach to it, as a group id. With neither owner nor group whoever can open
+    /// the device file may; who administers the namespace always may.
     pub group: Option<u32>,
     /// Whether several processes or threads may attach at once, a queue each. Who attaches has to
     /// ask for the same.

@@ -44,6 +44,8 @@ pub enum Need {
     Iptables,
     /// The command `ip6tables` with address translation, whichever back end it has.
     Ip6tables,
+    /// Labels on processes, and on what they make.
+    Selinux,
     /// Debian's Go plugins, package `containernetworking-plugins`.
     PeerPlugins,
     /// A command on the search path. The message says to install it.
@@ -68,6 +70,7 @@ impl Need {
         Self::Nftables,
         Self::Iptables,
         Self::Ip6tables,
+        Self::Selinux,
     ];
 
     /// Whether the running kernel and machine have it. Tried once per process.
@@ -101,6 +104,8 @@ impl Need {
             Self::PeerPlugins => Path::new(PEER_FOLDER).join("bridge").is_file(),
             Self::Tool(name) => is_on_search_path(name),
             Self::Ipv6 => Path::new("/proc/sys/net/ipv6/conf/all").is_dir(),
+            Self::Selinux => std::fs::read_to_string("/proc/filesystems")
+                .is_ok_and(|systems| systems.contains("\tselinuxfs\n")),
             _ => in_throw_away_namespace(self.commands()),
         }
     }
@@ -145,7 +150,7 @@ impl Need {
                 "ip6tables -w -t nat -A POSTROUTING -m comment --comment c -j MASQUERADE",
                 "ip6tables -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
             ],
-            Self::Ipv6 | Self::PeerPlugins | Self::Tool(_) => &[],
+            Self::Ipv6 | Self::Selinux | Self::PeerPlugins | Self::Tool(_) => &[],
         }
     }
 }

@@ -20,6 +20,9 @@ const SUFFIX: &str = ".json";
 /// Another process may take the empty folder away between two steps of this one.
 const MOST_ATTEMPTS: u32 = 5;
 
+/// Kinds of link that hardware is behind (`netns_refund` in the kernel's `struct rtnl_link_ops`).
+const GIVEN_BACK: [&str; 3] = ["can", "dsa", "ipoib"];
+
 /// A device that is or was on its way into a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -133,7 +136,7 @@ impl Record {
     /// Whether the kernel gives the device back when the namespace it is in ends. It removes links
     /// that no hardware is behind.
     pub(crate) fn outlives_namespace(&self) -> bool {
-        self.kind.is_empty()
+        self.kind.is_empty() || GIVEN_BACK.contains(&self.kind.as_str())
     }
 
     /// Writes it down, in place of an earlier one.

@@ -10,6 +10,7 @@
 //! network namespace belongs to a thread ([`Netns::run`]).
 
 pub mod addr;
+pub mod conntrack;
 pub mod hardware;
 pub mod iptables;
 pub mod link;

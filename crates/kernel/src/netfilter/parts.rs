@@ -35,6 +35,10 @@ impl<'a> Parts<'a> {
         self.find(kind).map(|found| found.text())
     }
 
+    pub(crate) fn u16(&self, kind: u16) -> Option<u16> {
+        self.fixed(kind).map(u16::from_be_bytes)
+    }
+
     pub(crate) fn u32(&self, kind: u16) -> Option<u32> {
         self.fixed(kind).map(u32::from_be_bytes)
     }

@@ -84,7 +84,8 @@ impl Netns {
     /// The file system is asked first: opening an arbitrary file may block or have effects.
     pub fn open(path: &Path) -> Result<Self, NetnsError> {
         let failed = |step, source: io::Error| {
-            if source.raw_os_error() == Some(Errno::ENOENT as i32) {
+            let absent = [Errno::ENOENT, Errno::ENOTDIR].map(|errno| Some(errno as i32));
+            if absent.contains(&source.raw_os_error()) {
                 NetnsError::NotFound {
                     path: path.to_owned(),
                 }

@@ -5,6 +5,7 @@
 //! another container that got a recycled namespace, and GC can tell whose a leaked link is. Links
 //! made by the Go plugins have a random name and no alias.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use cni_types::{Attachments, Request};
@@ -12,8 +13,9 @@ use sha2::{Digest, Sha512};
 
 /// What every alias of ours begins with.
 const ALIAS_MARK: &str = "cni:";
-/// The kernel's limit for an alias, in bytes (`IFALIASZ` less the final zero).
-const MAX_ALIAS: usize = 255;
+/// The longest name that stands in an alias as it is, in bytes. The kernel allows an alias 255
+/// (`IFALIASZ` less the final zero), of which the mark, slashes and the interface take 21.
+const MAX_NAME: usize = 117;
 /// Two attachments share a 32-bit hash now and then, hence more than one name.
 pub(crate) const NAMES: u32 = 4;
 
@@ -41,19 +43,9 @@ impl From<&Request> for AttachmentId {
 impl AttachmentId {
     /// The alias of host links of this attachment.
     pub fn alias(&self) -> String {
-        let Self {
-            network,
-            container_id,
-            ifname,
-        } = self;
-        let plain = format!("{ALIAS_MARK}{network}/{container_id}/{ifname}");
-        if plain.len() <= MAX_ALIAS {
-            return plain;
-        }
-        format!(
-            "{ALIAS_MARK}{network}/#{}/{ifname}",
-            hex(&Sha512::digest(container_id), 16)
-        )
+        let network = shortened(&self.network);
+        let container_id = shortened(&self.container_id);
+        format!("{ALIAS_MARK}{network}/{container_id}/{}", self.ifname)
     }
 
     /// Sixteen hexadecimal digits, for files that belong to this attachment.
@@ -109,7 +101,7 @@ impl LiveAliases {
             id.alias()
         };
         Self {
-            network: format!("{ALIAS_MARK}{network}/"),
+            network: format!("{ALIAS_MARK}{}/", shortened(network)),
             live: keep.iter().map(alias).collect(),
         }
     }
@@ -118,6 +110,15 @@ impl LiveAliases {
     pub(crate) fn is_dead(&self, alias: Option<&str>) -> bool {
         alias.is_some_and(|alias| alias.starts_with(&self.network) && !self.live.contains(alias))
     }
+}
+
+/// The name itself, or if it is too long to stand in an alias beside another one, a hash of it. No
+/// name begins as the hash does.
+fn shortened(name: &str) -> Cow<'_, str> {
+    if name.len() <= MAX_NAME {
+        return name.into();
+    }
+    format!("#{}", hex(&Sha512::digest(name), 16)).into()
 }
 
 /// The first `bytes` bytes in lower-case hexadecimal digits.
@@ -167,7 +168,9 @@ mod tests {
         assert!(ours.is_foreign(Some("cni:net/c2/eth0")));
         assert!(!ours.is_foreign(None) && !ours.is_foreign(Some("uplink to rack 7")));
         let long = id("net", &"x".repeat(300));
-        assert!(long.alias().len() <= MAX_ALIAS);
+        assert!(long.alias().len() <= 255);
+        let longest = id(&"n".repeat(117), &"c".repeat(117));
+        assert!(longest.alias().len() <= 255 && !longest.alias().contains('#'));
         assert!(ours.is_foreign(Some(&long.alias())));
     }
 
@@ -181,5 +184,9 @@ mod tests {
         assert!(live.is_dead(Some("cni:net/c2/eth0")));
         assert!(!live.is_dead(Some("cni:net/c1/eth0")));
         assert!(!live.is_dead(Some("cni:net2/c2/eth0")) && !live.is_dead(None));
+        let (long, longer) = ("n".repeat(300), "n".repeat(301));
+        let live = LiveAliases::new(&long, &Attachments::default());
+        assert!(live.is_dead(Some(&id(&long, "c").alias())));
+        assert!(!live.is_dead(Some(&id(&longer, "c").alias())));
     }
 }

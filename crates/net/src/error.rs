@@ -34,6 +34,12 @@ pub enum NetError {
         /// The path of the container's namespace.
         place: String,
     },
+    /// An ADD for an attachment whose host end is there already.
+    #[error("host interface {name:?} of this container and interface already exists")]
+    AlreadyAttached {
+        /// The host end.
+        name: String,
+    },
     /// Every name the host end could have is taken by other attachments.
     #[error("create veth for {name:?}: the names {tried} are taken on the host")]
     HostNamesTaken {
@@ -74,7 +80,7 @@ impl NetError {
     /// Whether the step failed because the object is gone.
     pub fn is_gone(&self) -> bool {
         match self {
-            Self::Namespace(error) => error.is_gone(),
+            Self::Namespace(error) | Self::Open(RouteOpenError::Netns(error)) => error.is_gone(),
             Self::Netlink(error) => error.is_not_found(),
             Self::LinkNotFound { .. } => true,
             _ => false,
@@ -84,10 +90,12 @@ impl NetError {
     /// What the operator can do about it, where that can be told.
     fn way_out(&self) -> Option<&'static str> {
         match self {
-            Self::NameTaken { .. } => {
+            Self::NameTaken { .. } | Self::AlreadyAttached { .. } => {
                 Some("another ADD made it; send DEL for this container and interface first")
             }
-            Self::Namespace(error) if error.is_gone() => {
+            Self::Namespace(error) | Self::Open(RouteOpenError::Netns(error))
+                if error.is_gone() =>
+            {
                 Some("the runtime must create the namespace before ADD and keep it until DEL")
             }
             Self::Netlink(error) => match error.errno()? {

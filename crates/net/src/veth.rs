@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_types::{Attachments, CniResult, Error, Request};
+use cni_types::{Attachments, CniResult, Error, Interface, Request};
 use ferrule_kernel::{Link, LinkChange, Mac, OperState, VethPair, sysctl};
 
 use crate::attachment::LiveAliases;
@@ -95,7 +95,10 @@ fn create_under_free_name(
         };
         match host.execute(pair.create()) {
             Ok(()) => return Ok(name),
-            Err(error) if error.is_exists() => ensure_name_is_free(sandbox, &id.ifname)?,
+            Err(error) if error.is_exists() => {
+                ensure_name_is_free(sandbox, &id.ifname)?;
+                ensure_name_is_foreign(host, id, name)?;
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -103,6 +106,16 @@ fn create_under_free_name(
         name: id.ifname.clone(),
         tried: id.host_names(PREFIX).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// A host end of the attachment itself was left by an ADD that no DEL followed.
+fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Result<(), NetError> {
+    match host.link_by_name(&name)? {
+        Some(link) if !id.is_foreign(link.alias.as_deref()) => {
+            Err(NetError::AlreadyAttached { name })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn finish(host: &Host, sandbox: &Sandbox, id: &AttachmentId, name: &str) -> Result<Pair, NetError> {
@@ -194,8 +207,8 @@ pub fn remove_for(request: &Request) -> Result<(), NetError> {
 /// Removes the attachment's pair wherever it is found; succeeds if there is none.
 ///
 /// The host end is found by its name and alias, whatever became of the container. A pair made by a
-/// Go plugin is found by the interface's name inside the container, or with the namespace gone by
-/// the previous result. A namespace that was recycled for another container is left alone.
+/// Go plugin is found by the interface's name inside the container, or else by the previous result.
+/// A namespace that was recycled for another container is left alone.
 fn remove(
     host: &Host,
     sandbox: Option<&Sandbox>,
@@ -211,25 +224,42 @@ fn remove(
             return Ok(());
         }
     }
-    match sandbox {
-        Some(sandbox) => remove_inside(host, sandbox, id),
-        None => remove_recorded(host, prev_result),
+    if let Some(sandbox) = sandbox
+        && remove_inside(host, sandbox, id, prev_result)?
+    {
+        return Ok(());
     }
+    remove_recorded(host, prev_result)
 }
 
-/// Removes the pair by its container end, unless that is another attachment's.
-fn remove_inside(host: &Host, sandbox: &Sandbox, id: &AttachmentId) -> Result<(), NetError> {
+/// Removes the pair by its container end, unless that is another attachment's; whether it was there
+/// is the answer. A link that is no pair's end was made by somebody else.
+fn remove_inside(
+    host: &Host,
+    sandbox: &Sandbox,
+    id: &AttachmentId,
+    prev_result: Option<&CniResult>,
+) -> Result<bool, NetError> {
     let Some(link) = sandbox.link_by_name(&id.ifname)? else {
-        return Ok(());
+        return Ok(false);
     };
-    let alias = match peer_on_host(host, &link)? {
-        Some(peer) => peer.alias,
-        None => None,
-    };
-    if !id.is_foreign(alias.as_deref()) {
-        sandbox.delete_link(link.index)?;
+    if !link.is_kind("veth") {
+        return Ok(false);
     }
-    Ok(())
+    if let Some(peer) = peer_on_host(host, &link)? {
+        let mut names = host_ends(prev_result).map(|entry| &entry.name).peekable();
+        let is_unknown = names.peek().is_some() && !names.any(|name| *name == peer.name);
+        if id.is_foreign(peer.alias.as_deref()) || is_unknown {
+            return Ok(false);
+        }
+    }
+    Ok(sandbox.delete_link(link.index)?)
+}
+
+/// The entries of a result that may be host ends.
+fn host_ends(result: Option<&CniResult>) -> impl Iterator<Item = &Interface> {
+    let entries = result.into_iter().flat_map(|result| &result.interfaces);
+    entries.filter(|entry| entry.sandbox.is_empty() && entry.name.starts_with(PREFIX))
 }
 
 /// The host end of the veth whose container end is `link`.
@@ -243,10 +273,7 @@ pub fn peer_on_host(host: &Host, link: &Link) -> Result<Option<Link>, NetError> 
 
 /// Removes a host end that only the previous result names, if it is still that link.
 fn remove_recorded(host: &Host, prev_result: Option<&CniResult>) -> Result<(), NetError> {
-    let recorded = prev_result
-        .into_iter()
-        .flat_map(|result| &result.interfaces);
-    for interface in recorded.filter(|i| i.sandbox.is_empty() && i.name.starts_with(PREFIX)) {
+    for interface in host_ends(prev_result) {
         if let Some(link) = host.link_by_name(&interface.name)?
             && link.is_kind("veth")
             && link.alias.is_none()

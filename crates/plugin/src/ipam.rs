@@ -104,9 +104,15 @@ impl Ipam {
         self.run(Command::Check)
     }
 
-    /// Whether an ADD would get an address now.
+    /// Whether an ADD would get an address now; a failure says that none would (code 50), or in a
+    /// code of the protocol why it could not be told.
     pub fn status(&self) -> Result<(), Error> {
-        self.run(Command::Status)
+        self.run(Command::Status).map_err(|mut error| {
+            if !(1..100).contains(&error.code) {
+                error.code = Code::NotAvailable as u32;
+            }
+            error
+        })
     }
 
     /// Releases the addresses of attachments that the runtime does not list.

@@ -6,6 +6,7 @@
 //! output, which belongs to the protocol.
 
 mod chained;
+mod common;
 mod guard;
 mod ipam;
 mod lineage;

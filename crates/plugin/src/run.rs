@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use cni_types::{Code, Command, Error, Incoming, Request, SpecVersion, version_reply};
 
-use crate::{Call, Plugin, Undo, guard, lineage, note};
+use crate::{Call, Plugin, Undo, common, guard, lineage, note};
 
 /// Runs the plugin on this process's environment and standard streams.
 pub fn main<P: Plugin>(plugin: &P) -> ExitCode {
@@ -87,6 +87,7 @@ fn decode<P>(request: Request) -> Result<Call<P>, Error>
 where
     P: serde::de::DeserializeOwned,
 {
+    common::check(&request)?;
     let config = request.decode()?;
     Ok(Call { request, config })
 }

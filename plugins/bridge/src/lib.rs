@@ -13,7 +13,7 @@ mod port;
 mod vlan;
 mod vlan_device;
 
-use cni_types::{Attachments, CniResult, Error};
+use cni_types::{Attachments, CniResult, Code, Error};
 use ferrule_kernel::{Link, LinkChange};
 use ferrule_net::addressing::{self, Options};
 use ferrule_net::veth::{self, Pair, PairSettings};
@@ -116,7 +116,10 @@ impl Plugin for BridgePlugin {
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         let plan = Plan::new(&call.config, &call.request)?;
-        device::find(&Host::open()?, &plan.bridge)?;
+        device::find(&Host::open()?, &plan.bridge).map_err(|error| Error {
+            code: Code::NotAvailable as u32,
+            ..Error::from(error)
+        })?;
         Ipam::of(&call.request).map_or(Ok(()), |ipam| ipam.status())
     }
 

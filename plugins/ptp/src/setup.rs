@@ -64,10 +64,13 @@ pub(crate) fn container_end(
     result: &CniResult,
     hops: &[Hop],
 ) -> Result<(), NetError> {
-    let first = hops
-        .iter()
-        .flat_map(|hop| through_gateway(link, hop))
-        .collect();
+    let mut first: Vec<NewRoute> = Vec::with_capacity(2 * hops.len());
+    for route in hops.iter().flat_map(|hop| through_gateway(link, hop)) {
+        // Addresses of one network share its routes; those of the first address count.
+        if !first.iter().any(|known| known.dst == route.dst) {
+            first.push(route);
+        }
+    }
     let options = Options {
         prefix_routes: PrefixRoutes::Instead(first),
         ..Options::default()
@@ -76,12 +79,14 @@ pub(crate) fn container_end(
 }
 
 /// The gateway is on the link, the rest of the network behind the gateway.
+///
+/// Another interface of the container may lead there, too: its routes stay.
 fn through_gateway(link: &Link, hop: &Hop) -> [NewRoute; 2] {
     let source = Some(hop.address.address());
     let route = |dst: Cidr| NewRoute {
         oif: Some(link.index),
         source,
-        mode: RouteMode::Replace,
+        mode: RouteMode::Add,
         ..NewRoute::to(dst.network())
     };
     let gateway = NewRoute {

@@ -1,6 +1,7 @@
 //! The plugin `bridge`, seen from outside.
 
 mod gateway;
+mod netfilter;
 mod port;
 mod results;
 mod traffic;

@@ -1,5 +1,6 @@
 //! The plugin `ptp`, seen from outside.
 
+mod netfilter;
 mod results;
 mod traffic;
 

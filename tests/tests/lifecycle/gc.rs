@@ -1,0 +1,108 @@
+//! GC takes what is not listed, and nothing else.
+
+use ferrule_tests::{Network, answers_at_once};
+use serde_json::{Value, json};
+
+use crate::leases;
+
+const LIST: &str = "cni.dev/valid-attachments";
+
+fn listed(network: &Network, list: Value) -> Value {
+    let mut config = network.config.clone();
+    config[LIST] = list;
+    config
+}
+
+ferrule_testkit::test! {
+    /// The listed attachments stay, those of other networks, too; the rest goes, leases and links.
+    fn what_is_not_listed_goes(host, plugin in ["bridge", "ptp"]) {
+        let network = Network::of(plugin);
+        let kept = network.attach(host, "kept");
+        let second = kept.call.clone().ifname("net1");
+        second.add().succeeds();
+        let lost: Vec<_> = (0..3).map(|number| network.attach(host, &format!("lost{number}"))).collect();
+        // Its network's name begins with the other's.
+        let ipam = json!({ "type": "host-local", "subnet": "10.5.0.0/24" });
+        let other = json!({ "name": "net-other", "bridge": "cni1", "ipam": ipam });
+        let other = network.clone().with(other).attach(host, "other");
+        lost[0].container.remove();
+        let list = json!([{ "containerID": "kept", "ifname": "eth0" },
+                          { "containerID": "lost2", "ifname": "net7" }]);
+        kept.call.clone().config(listed(&network, list)).gc().succeeds().stdout_is("");
+        assert_eq!(leases(), ["10.1.2.2", "fd00:1:2::2"]);
+        for attachment in &lost {
+            assert!(!host.has_link(attachment.host_end()));
+        }
+        assert!(!kept.container.has_link("net1") && !lost[1].container.has_link("eth0"));
+        kept.check().succeeds();
+        other.check().succeeds();
+        assert!(answers_at_once(host, kept.address(0)) && answers_at_once(host, other.address(0)));
+        for attachment in &lost {
+            attachment.detach();
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// Without a list nothing is touched; an empty one or null means that none is valid.
+    fn the_list_is_needed(host, plugin in ["bridge", "ptp"]) {
+        let network = Network::of(plugin);
+        let attachment = network.attach(host, "c1");
+        let before = host.snapshot();
+        attachment.call.gc().fails_with_code(7).mentions(LIST);
+        for (list, code) in [(json!("all"), 6), (json!([{ "containerID": 5 }]), 6), (json!([null]), 6)] {
+            attachment.call.clone().config(listed(&network, list)).gc().fails_with_code(code);
+        }
+        ferrule_testkit::assert_same(&before, &host.snapshot());
+        for (number, list) in [json!([]), json!(null)].into_iter().enumerate() {
+            let attachment = network.attach(host, &format!("lost{number}"));
+            attachment.call.clone().config(listed(&network, list)).gc().succeeds();
+            assert!(!attachment.container.has_link("eth0"));
+            assert_eq!(leases(), [""; 0]);
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// Names of any length are told apart.
+    fn long_names(host, plugin in ["bridge", "ptp"]) {
+        let (long, longer) = ("n".repeat(250), "n".repeat(251));
+        let network = |name: &str, number: u8| {
+            let ipam = json!({ "type": "static", "addresses": [
+                { "address": format!("10.1.{number}.9/24"), "gateway": format!("10.1.{number}.1") }] });
+            let keys = json!({ "name": name, "bridge": format!("cni{number}"), "ipam": ipam });
+            Network::of(plugin).with(keys)
+        };
+        let call = |network: &Network, id: &str| {
+            let container = host.netns(&id[id.len() - 1..]);
+            network.call(host, id).netns(&container)
+        };
+        let (mine, other) = (network(&long, 1), network(&longer, 2));
+        let ids = [format!("{}a", "c".repeat(300)), format!("{}b", "c".repeat(300))];
+        let kept = call(&mine, &ids[0]);
+        kept.add().succeeds();
+        assert!(answers_at_once(host, "10.1.1.9"));
+        let others = call(&other, &ids[1]);
+        others.add().succeeds();
+        let list = json!([{ "containerID": ids[0], "ifname": "eth0" }]);
+        kept.clone().config(listed(&mine, list)).gc().succeeds();
+        assert!(answers_at_once(host, "10.1.1.9") && answers_at_once(host, "10.1.2.9"));
+        kept.clone().config(listed(&mine, json!([]))).gc().succeeds();
+        assert!(!answers_at_once(host, "10.1.1.9") && answers_at_once(host, "10.1.2.9"));
+        others.del().succeeds();
+        assert!(!answers_at_once(host, "10.1.2.9"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A failing address plugin is reported, and the links go all the same.
+    fn a_failure_does_not_stop_it(host, plugin in ["bridge", "ptp"]) {
+        let network = Network::of(plugin);
+        let attachment = network.attach(host, "c1");
+        let call = attachment.call.clone().config(listed(&network, json!([])));
+        call.clone().cni_path("/run/ferrule").gc().fails().mentions("failed to find plugin");
+        assert!(!attachment.container.has_link("eth0"));
+        call.gc().succeeds();
+        assert_eq!(leases(), [""; 0]);
+    }
+}

@@ -1,0 +1,73 @@
+//! `kill -9` at any system call, then DEL: nothing is left.
+
+use ferrule_testkit::{Host, assert_same};
+use ferrule_tests::Network;
+
+use crate::{leases, without_bridge};
+
+/// The links of the host besides `lo` and the bridge.
+fn links(host: &Host) -> Vec<String> {
+    let names = host.inside(|| {
+        let entries = std::fs::read_dir("/sys/class/net").unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<Vec<_>>()
+    });
+    let foreign = |name: &String| !["lo", "cni0", "bonding_masters"].contains(&name.as_str());
+    names.into_iter().filter(foreign).collect()
+}
+
+/// Kills `verb` at each of its system calls in turn, and has DEL clean up.
+fn sweep(host: &Host, plugin: &str, verb: &str, remove_namespace: bool) {
+    let network = Network::of(plugin);
+    let before = without_bridge(host);
+    let call = network.call(host, "c1");
+    let mut container = host.netns("c1");
+    for count in 1.. {
+        if verb == "DEL" {
+            call.add().succeeds();
+        }
+        let Some(killed) = call.clone().verb(verb).killed_at_syscall(count) else {
+            break;
+        };
+        if remove_namespace {
+            container.remove();
+        }
+        call.del().succeeds();
+        assert_eq!(
+            (links(host), leases()),
+            (vec![], vec![]),
+            "left by {killed}"
+        );
+        if remove_namespace {
+            container = host.netns("c1");
+        } else {
+            assert!(!container.has_link("eth0"), "left by {killed}");
+        }
+        assert!(count < 2000, "an ADD or DEL takes fewer system calls");
+    }
+    // The last one ran to its end.
+    call.del().succeeds();
+    container.remove();
+    assert_same(&before, &without_bridge(host));
+}
+
+ferrule_testkit::test! {
+    /// ADD, with the namespace still there for the DEL.
+    fn add_is_killed(host, plugin in ["bridge", "ptp"]) {
+        sweep(host, plugin, "ADD", false);
+    }
+}
+
+ferrule_testkit::test! {
+    /// ADD, with the namespace gone before the DEL.
+    fn add_is_killed_and_the_namespace_removed(host, plugin in ["bridge", "ptp"]) {
+        sweep(host, plugin, "ADD", true);
+    }
+}
+
+ferrule_testkit::test! {
+    /// DEL itself, with the namespace still there for the next one.
+    fn del_is_killed(host, plugin in ["bridge", "ptp"]) {
+        sweep(host, plugin, "DEL", false);
+    }
+}

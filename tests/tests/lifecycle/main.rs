@@ -1,0 +1,35 @@
+//! What `bridge` and `ptp` have in common from ADD to DEL, seen from outside.
+
+mod check;
+mod cost;
+mod del;
+mod failed_add;
+mod gc;
+mod guard;
+mod input;
+mod interoperation;
+mod killed;
+mod parallel;
+mod status;
+
+use ferrule_testkit::{Host, Snapshot};
+
+ferrule_testkit::main!();
+
+/// The addresses that `host-local` keeps for the network `net`, sorted.
+fn leases() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/var/lib/cni/networks/net") else {
+        return Vec::new();
+    };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut leases: Vec<_> = names
+        .filter(|name| name.starts_with(|first: char| first.is_ascii_hexdigit()))
+        .collect();
+    leases.sort();
+    leases
+}
+
+/// The host apart from the files of address plugins and the bridge that ADD leaves for others.
+fn without_bridge(host: &Host) -> Snapshot {
+    host.snapshot().ignoring(&["cni0", "/var/lib/cni"])
+}

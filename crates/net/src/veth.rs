@@ -3,14 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_types::{Attachments, CniResult, Error, Interface, Request};
+use cni_types::{CniResult, Error, Interface, Request};
 use ferrule_kernel::{Link, LinkChange, Mac, OperState, VethPair, sysctl};
 
-use crate::attachment::LiveAliases;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
 /// What host ends are called; NetworkManager and others ignore links with this prefix.
 const PREFIX: &str = "veth";
+/// The kind of both ends, as the kernel names it.
+pub const KIND: &str = "veth";
 /// How long the ends may take to come up; the kernel needs well under 1 ms, or a second at worst.
 const UP_LIMIT: Duration = Duration::from_millis(2550);
 
@@ -217,7 +218,7 @@ fn remove(
 ) -> Result<(), NetError> {
     for name in id.host_names(PREFIX) {
         if let Some(link) = host.link_by_name(&name)?
-            && link.is_kind("veth")
+            && link.is_kind(KIND)
             && !id.is_foreign(link.alias.as_deref())
             && host.delete_link(link.index)?
         {
@@ -243,7 +244,7 @@ fn remove_inside(
     let Some(link) = sandbox.link_by_name(&id.ifname)? else {
         return Ok(false);
     };
-    if !link.is_kind("veth") {
+    if !link.is_kind(KIND) {
         return Ok(false);
     }
     if let Some(peer) = peer_on_host(host, &link)? {
@@ -264,18 +265,18 @@ fn host_ends(result: Option<&CniResult>) -> impl Iterator<Item = &Interface> {
 
 /// The host end of the veth whose container end is `link`.
 pub fn peer_on_host(host: &Host, link: &Link) -> Result<Option<Link>, NetError> {
-    let Some(index) = link.peer_index.filter(|_| link.is_kind("veth")) else {
+    let Some(index) = link.peer_index.filter(|_| link.is_kind(KIND)) else {
         return Ok(None);
     };
     let peer = host.link_by_index(index)?;
-    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer_index == Some(link.index)))
+    Ok(peer.filter(|peer| peer.is_kind(KIND) && peer.peer_index == Some(link.index)))
 }
 
 /// Removes a host end that only the previous result names, if it is still that link.
 fn remove_recorded(host: &Host, prev_result: Option<&CniResult>) -> Result<(), NetError> {
     for interface in host_ends(prev_result) {
         if let Some(link) = host.link_by_name(&interface.name)?
-            && link.is_kind("veth")
+            && link.is_kind(KIND)
             && link.alias.is_none()
             && link
                 .mac
@@ -285,18 +286,4 @@ fn remove_recorded(host: &Host, prev_result: Option<&CniResult>) -> Result<(), N
         }
     }
     Ok(())
-}
-
-/// Removes the pairs of this network that belong to none of the attachments in `keep`.
-///
-/// One failure does not keep the others from being removed; the first is reported.
-pub fn collect_garbage(host: &Host, network: &str, keep: &Attachments) -> Result<(), NetError> {
-    let live = LiveAliases::new(network, keep);
-    let mut outcome = Ok(());
-    for link in host.links()? {
-        if link.is_kind("veth") && live.is_dead(link.alias.as_deref()) {
-            outcome = outcome.and(host.delete_link(link.index).map(drop));
-        }
-    }
-    Ok(outcome?)
 }

@@ -22,7 +22,7 @@ pub use chained::container_addresses;
 pub use ipam::{Ipam, PendingAdd, PendingDel};
 pub use note::note;
 pub use run::main;
-pub use together::{attach, collect, detach};
+pub use together::{attach, collect, detach, join};
 pub use undo::Undo;
 
 /// A request with the plugin's own configuration.

@@ -60,8 +60,8 @@ pub fn collect<E: Into<Error>>(
     join([own, ipam.map_or(Ok(()), |ipam| ipam.gc())])
 }
 
-/// All errors as one.
-fn join<const N: usize>(outcomes: [Result<(), Error>; N]) -> Result<(), Error> {
+/// All errors of steps that did not stop each other, as one.
+pub fn join<const N: usize>(outcomes: [Result<(), Error>; N]) -> Result<(), Error> {
     let errors = outcomes.into_iter().filter_map(Result::err).collect();
     Error::join(errors).map_or(Ok(()), Err)
 }

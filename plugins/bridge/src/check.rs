@@ -1,26 +1,46 @@
 //! Whether an attachment is as ADD left it.
 
-use cni_types::{CniResult, Interface, Request};
+use cni_types::{CniResult, Error, Interface, Request};
 use ferrule_kernel::Link;
-use ferrule_net::{Host, NetError, Sandbox, check};
+use ferrule_net::spoofcheck::SpoofCheck;
+use ferrule_net::{AttachmentId, Host, NetError, Sandbox, check, veth};
 
 use crate::config::Plan;
 
-/// Compares bridge, pair, addresses and routes with the previous result.
+/// Compares bridge, pair, addresses, routes and packet filter with the previous result.
 pub(crate) fn attachment(
     request: &Request,
     plan: &Plan,
     recorded: &CniResult,
-) -> Result<(), NetError> {
+) -> Result<(), Error> {
+    let (port, inside) = wiring(request, plan, recorded)?;
+    let id = AttachmentId::from(request);
+    if let Some(wish) = plan.masquerade {
+        wish.check(&id, recorded)?;
+    }
+    match inside.mac.filter(|_| plan.spoof_check) {
+        Some(mac) => Ok(SpoofCheck::of(&id).check(&port.name, mac)?),
+        None => Ok(()),
+    }
+}
+
+/// The host's and the container's end, if they, their addresses and routes are as recorded.
+fn wiring(request: &Request, plan: &Plan, recorded: &CniResult) -> Result<(Link, Link), NetError> {
     let host = Host::open()?;
     let sandbox = Sandbox::open(&request.netns)?;
     let bridge = bridge(&host, plan, recorded)?;
     let path = request.sandbox();
     let entry = check::recorded_interface(recorded, &request.ifname, &path)?;
-    let inside = check::link(sandbox.link_by_name(&request.ifname)?, entry, &path, "veth")?;
-    port(&host, &bridge, &inside, recorded)?;
+    let inside = check::link(
+        sandbox.link_by_name(&request.ifname)?,
+        entry,
+        &path,
+        veth::KIND,
+    )?;
+    let port = port(&host, &bridge, &inside, recorded)?;
     check::addresses(&sandbox, &inside, recorded)?;
-    check::routes(&sandbox, recorded)
+    check::routes(&sandbox, recorded)?;
+    Ok((port, inside))
 }
 
 /// The bridge, with the recorded hardware address and the configured mode.
@@ -48,7 +68,7 @@ fn bridge(host: &Host, plan: &Plan, recorded: &CniResult) -> Result<Link, NetErr
 }
 
 /// The host end: the recorded peer of the container's end, and a port of the bridge.
-fn port(host: &Host, bridge: &Link, inside: &Link, recorded: &CniResult) -> Result<(), NetError> {
+fn port(host: &Host, bridge: &Link, inside: &Link, recorded: &CniResult) -> Result<Link, NetError> {
     let port = check::recorded_peer(host, inside, recorded)?;
     if port.master != Some(bridge.index) {
         return Err(NetError::Differs(format!(
@@ -56,5 +76,5 @@ fn port(host: &Host, bridge: &Link, inside: &Link, recorded: &CniResult) -> Resu
             port.name, bridge.name
         )));
     }
-    Ok(())
+    Ok(port)
 }

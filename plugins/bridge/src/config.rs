@@ -2,6 +2,7 @@
 
 use cni_types::{Args, Code, Dns, Error, Request};
 use ferrule_kernel::Mac;
+use ferrule_net::masquerade::Wish;
 use serde::Deserialize;
 
 use crate::vlan::{TrunkEntry, VlanPlan};
@@ -22,6 +23,8 @@ pub struct Config {
     force_address: bool,
     /// Masquerade what leaves the network.
     ip_masq: bool,
+    /// The packet filter that masquerades: `iptables` or `nftables`.
+    ip_masq_backend: Option<String>,
     /// MTU of a new bridge and of both ends of the pair, in bytes; 0 is the kernel's default.
     mtu: u32,
     /// Let the container reach itself through the bridge.
@@ -79,29 +82,17 @@ pub(crate) struct Plan {
     pub(crate) detect_duplicates: bool,
     pub(crate) container_up: bool,
     pub(crate) mac: Option<Mac>,
+    pub(crate) masquerade: Option<Wish>,
+    pub(crate) spoof_check: bool,
 }
 
 fn invalid(msg: impl Into<String>) -> Error {
     Error::new(Code::InvalidConfig, msg)
 }
 
-fn unsupported(key: &str) -> Error {
-    Error::new(
-        Code::UnsupportedField,
-        format!("key {key:?}: true is not supported yet"),
-    )
-    .details("set it to false, or use the Go bridge plugin for this network")
-}
-
 impl Plan {
     pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, Error> {
         let has_ipam = ferrule_plugin::Ipam::of(request).is_some();
-        if config.ip_masq && has_ipam {
-            return Err(unsupported("ipMasq"));
-        }
-        if config.macspoofchk {
-            return Err(unsupported("macspoofchk"));
-        }
         if config.hairpin_mode && config.promisc_mode {
             return Err(
                 invalid("cannot set hairpin mode and promiscuous mode at the same time")
@@ -131,6 +122,12 @@ impl Plan {
             detect_duplicates: config.enabledad,
             container_up: !config.disable_container_interface,
             mac: config.mac(request)?,
+            // Without addresses there is nothing to masquerade.
+            masquerade: Wish::of(
+                config.ip_masq && has_ipam,
+                config.ip_masq_backend.as_deref(),
+            )?,
+            spoof_check: config.macspoofchk,
         })
     }
 }

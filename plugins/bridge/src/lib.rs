@@ -13,12 +13,16 @@ mod port;
 mod vlan;
 mod vlan_device;
 
-use cni_types::{Attachments, CniResult, Code, Error};
+use cni_types::{Attachments, CniResult, Code, Error, Request};
 use ferrule_kernel::{Link, LinkChange};
 use ferrule_net::addressing::{self, Options};
+use ferrule_net::masquerade::{self, Masquerade};
+use ferrule_net::spoofcheck::{self, SpoofCheck};
 use ferrule_net::veth::{self, Pair, PairSettings};
-use ferrule_net::{AttachmentId, Host, NetError, Sandbox, host_entry, mac_text, sandbox_entry};
-use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach};
+use ferrule_net::{
+    AttachmentId, Host, NetError, Sandbox, host_entry, link, mac_text, sandbox_entry,
+};
+use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach, join};
 
 pub use config::Config;
 use config::Plan;
@@ -49,16 +53,13 @@ impl Plugin for BridgePlugin {
         let early = ipam.as_ref().filter(|ipam| ipam.is_bookkeeper());
         let early = early.map(|ipam| ipam.start_add(undo)).transpose()?;
 
+        let id = AttachmentId::from(request);
         let bridge = device::ensure(&host, &plan)?;
-        let pair = make_pair(
-            &host,
-            &sandbox,
-            &bridge,
-            &plan,
-            &AttachmentId::from(request),
-            undo,
-        )?;
+        let pair = make_pair(&host, &sandbox, &bridge, &plan, &id, undo)?;
         port::configure(&host, pair.host.index, &plan)?;
+        if plan.spoof_check {
+            check_source(&pair, &id, undo)?;
+        }
 
         let mut result = CniResult {
             interfaces: vec![
@@ -81,6 +82,13 @@ impl Plugin for BridgePlugin {
                 ..Options::default()
             };
             addressing::configure(&sandbox, &pair.container, &result, &options)?;
+            if let Some(wish) = plan.masquerade {
+                let of = id.clone();
+                undo.push("remove the masquerading", move || {
+                    Ok(Masquerade::of(&of).remove()?)
+                });
+                wish.add(&id, &result)?;
+            }
         } else if plan.container_up {
             switch_on(&sandbox, &pair.container)?;
         }
@@ -99,7 +107,7 @@ impl Plugin for BridgePlugin {
     }
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        detach(Ipam::of(&call.request), || veth::remove_for(&call.request))
+        detach(Ipam::of(&call.request), || remove(&call.request))
     }
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
@@ -107,11 +115,7 @@ impl Plugin for BridgePlugin {
         if let Some(ipam) = Ipam::of(&call.request) {
             ipam.check()?;
         }
-        Ok(check::attachment(
-            &call.request,
-            &plan,
-            &call.required_prev_result()?,
-        )?)
+        check::attachment(&call.request, &plan, &call.required_prev_result()?)
     }
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
@@ -120,14 +124,44 @@ impl Plugin for BridgePlugin {
             code: Code::NotAvailable as u32,
             ..Error::from(error)
         })?;
+        if let Some(wish) = plan.masquerade {
+            wish.status()?;
+        }
         Ipam::of(&call.request).map_or(Ok(()), |ipam| ipam.status())
     }
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
+        let network = &call.request.network;
         collect(Ipam::of(&call.request), || {
-            veth::collect_garbage(&Host::open()?, &call.request.network, keep)
+            join([
+                masquerade::gc(network, keep).map_err(Error::from),
+                spoofcheck::gc(network, keep).map_err(Error::from),
+                link::collect_garbage(network, keep, veth::KIND).map_err(Error::from),
+            ])
         })
     }
+}
+
+/// Removes all there may be of the attachment but its addresses, whatever the configuration says
+/// now: it may have been another one when ADD ran.
+fn remove(request: &Request) -> Result<(), Error> {
+    let id = AttachmentId::from(request);
+    join([
+        Masquerade::of(&id).remove().map_err(Error::from),
+        SpoofCheck::of(&id).remove().map_err(Error::from),
+        veth::remove_for(request).map_err(Error::from),
+    ])
+}
+
+/// Lets the container send frames from its own hardware address alone.
+fn check_source(pair: &Pair, id: &AttachmentId, undo: &mut Undo) -> Result<(), NetError> {
+    let Some(mac) = pair.container.mac else {
+        return Ok(());
+    };
+    let check = SpoofCheck::of(id);
+    let made = check.clone();
+    undo.push("remove the MAC address check", move || Ok(made.remove()?));
+    check.add(&pair.host.name, mac)
 }
 
 fn make_pair(

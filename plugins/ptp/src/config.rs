@@ -1,6 +1,7 @@
 //! The keys of `ptp`.
 
-use cni_types::{Code, Dns, Error};
+use cni_types::Dns;
+use ferrule_net::masquerade::{MasqueradeError, Wish};
 use serde::Deserialize;
 
 /// The configuration as written.
@@ -9,6 +10,8 @@ use serde::Deserialize;
 pub struct Config {
     /// Masquerade what leaves the container.
     ip_masq: bool,
+    /// The packet filter that masquerades: `iptables` or `nftables`.
+    ip_masq_backend: Option<String>,
     /// MTU of both ends of the pair, in bytes; 0 is the kernel's default.
     mtu: u32,
     /// Name resolution; replaces what the address plugin answers.
@@ -16,16 +19,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Refuses what this version does not do.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        if self.ip_masq {
-            return Err(Error::new(
-                Code::UnsupportedField,
-                "key \"ipMasq\": true is not supported yet",
-            )
-            .details("set it to false, or use the Go ptp plugin for this network"));
-        }
-        Ok(())
+    /// The masquerading asked for, if it is.
+    pub(crate) fn masquerade(&self) -> Result<Option<Wish>, MasqueradeError> {
+        Wish::of(self.ip_masq, self.ip_masq_backend.as_deref())
     }
 
     /// The MTU, if one is set.

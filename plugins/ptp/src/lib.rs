@@ -8,11 +8,12 @@ mod config;
 mod setup;
 
 use cni_types::{Attachments, CniResult, Error};
+use ferrule_net::masquerade::{self, Masquerade};
 use ferrule_net::veth::{self, PairSettings};
 use ferrule_net::{
-    AttachmentId, Host, NetError, Sandbox, check, forwarding, host_entry, sandbox_entry,
+    AttachmentId, Host, NetError, Sandbox, check, forwarding, host_entry, link, sandbox_entry,
 };
-use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach};
+use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach, join};
 
 pub use config::Config;
 
@@ -29,7 +30,7 @@ impl Plugin for Ptp {
 
     fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
         let request = &call.request;
-        call.config.validate()?;
+        let wish = call.config.masquerade()?;
         let ipam = Ipam::required(request)?;
         let host = Host::open()?;
         let sandbox = Sandbox::open(&request.netns)?;
@@ -43,7 +44,8 @@ impl Plugin for Ptp {
             mtu: call.config.mtu(),
             ..PairSettings::default()
         };
-        let pair = veth::create(&host, &sandbox, &AttachmentId::from(request), settings)?;
+        let id = AttachmentId::from(request);
+        let pair = veth::create(&host, &sandbox, &id, settings)?;
         undo.push(
             format!("remove host interface {:?}", pair.host.name),
             pair.remover(&host),
@@ -65,6 +67,13 @@ impl Plugin for Ptp {
         forwarding::enable(hops.iter().map(|hop| hop.address.address()))?;
         setup::host_end(&host, &pair.host, &hops)?;
         setup::container_end(&sandbox, &pair.container, &result, &hops)?;
+        if let Some(wish) = wish {
+            let of = id.clone();
+            undo.push("remove the masquerading", move || {
+                Ok(Masquerade::of(&of).remove()?)
+            });
+            wish.add(&id, &result)?;
+        }
         veth::wait_until_up(&host, &sandbox, &pair)?;
         if call.config.dns.is_set() {
             result.dns = call.config.dns.clone();
@@ -73,24 +82,39 @@ impl Plugin for Ptp {
     }
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        detach(Ipam::of(&call.request), || veth::remove_for(&call.request))
+        detach(Ipam::of(&call.request), || {
+            let id = AttachmentId::from(&call.request);
+            join([
+                Masquerade::of(&id).remove().map_err(Error::from),
+                veth::remove_for(&call.request).map_err(Error::from),
+            ])
+        })
     }
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
-        call.config.validate()?;
+        let wish = call.config.masquerade()?;
         Ipam::required(&call.request)?.check()?;
         let recorded = call.required_prev_result()?;
-        Ok(check_attachment(call, &recorded)?)
+        check_attachment(call, &recorded)?;
+        match wish {
+            Some(wish) => Ok(wish.check(&AttachmentId::from(&call.request), &recorded)?),
+            None => Ok(()),
+        }
     }
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
-        call.config.validate()?;
+        if let Some(wish) = call.config.masquerade()? {
+            wish.status()?;
+        }
         Ipam::required(&call.request)?.status()
     }
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
         collect(Ipam::of(&call.request), || {
-            veth::collect_garbage(&Host::open()?, &call.request.network, keep)
+            join([
+                masquerade::gc(&call.request.network, keep).map_err(Error::from),
+                link::collect_garbage(&call.request.network, keep, veth::KIND).map_err(Error::from),
+            ])
         })
     }
 }

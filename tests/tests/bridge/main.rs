@@ -1,7 +1,6 @@
 //! The plugin `bridge`, seen from outside.
 
 mod gateway;
-mod netfilter;
 mod port;
 mod results;
 mod traffic;

@@ -1,6 +1,5 @@
 //! The plugin `ptp`, seen from outside.
 
-mod netfilter;
 mod results;
 mod traffic;
 

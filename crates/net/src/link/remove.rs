@@ -46,7 +46,8 @@ fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetErr
 }
 
 /// Removes links of this kind and network from the host that belong to none of the attachments in
-/// `keep`. They were made inside a container and can only be there because somebody moved them.
+/// `keep`. Host ends of pairs are there by right; links that were made inside a container can only
+/// be there because somebody moved them.
 ///
 /// One failure does not keep the others from being removed; the first is reported.
 pub fn collect_garbage(network: &str, keep: &Attachments, kind: &str) -> Result<(), NetError> {

@@ -15,6 +15,7 @@ mod container;
 mod error;
 mod iptables;
 mod nftables;
+mod wish;
 
 use cni_types::Attachments;
 use ferrule_kernel::iptables::Tool;
@@ -22,6 +23,7 @@ use ferrule_kernel::{Family, IpNetwork};
 
 pub use backend::Backend;
 pub use error::MasqueradeError;
+pub use wish::Wish;
 
 use crate::AttachmentId;
 use iptables::Probe;

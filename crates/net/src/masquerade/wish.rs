@@ -1,0 +1,45 @@
+//! What a configuration asks for.
+
+use cni_types::CniResult;
+use ferrule_kernel::IpNetwork;
+
+use super::{Backend, Masquerade, MasqueradeError};
+use crate::AttachmentId;
+
+/// Masquerading asked for, by the keys `ipMasq` and `ipMasqBackend`.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    backend: Option<Backend>,
+}
+
+impl Wish {
+    /// Reads the two keys; none if masquerading is not asked for, whatever the back end.
+    pub fn of(ip_masq: bool, backend: Option<&str>) -> Result<Option<Self>, MasqueradeError> {
+        if !ip_masq {
+            return Ok(None);
+        }
+        let backend = backend.map(Backend::parse).transpose()?;
+        Ok(Some(Self { backend }))
+    }
+
+    /// Masquerades the addresses of a result.
+    pub fn add(self, id: &AttachmentId, result: &CniResult) -> Result<(), MasqueradeError> {
+        Masquerade::of(id)
+            .add(self.backend, &addresses(result))
+            .map(drop)
+    }
+
+    /// Compares the rules with those of [`Wish::add`].
+    pub fn check(self, id: &AttachmentId, result: &CniResult) -> Result<(), MasqueradeError> {
+        Masquerade::of(id).check(self.backend, &addresses(result))
+    }
+
+    /// Finds out whether rules could be made now.
+    pub fn status(self) -> Result<(), MasqueradeError> {
+        super::status(self.backend)
+    }
+}
+
+fn addresses(result: &CniResult) -> Vec<IpNetwork> {
+    result.ips.iter().map(|ip| ip.address.network()).collect()
+}

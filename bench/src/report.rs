@@ -43,9 +43,9 @@ impl Line {
 }
 
 impl Report {
-    pub(crate) fn new(rounds: usize, sides: &[Side; 2]) -> Self {
-        let size = |plugin| (plugin, sides.each_ref().map(|side| side.size(plugin)));
-        let sizes = SIZED.into_iter().map(size).collect();
+    pub(crate) fn new(rounds: usize, suites: &[Side; 2]) -> Self {
+        let sizes_of = |plugin| (plugin, suites.each_ref().map(|suite| suite.size(plugin)));
+        let sizes = SIZED.into_iter().map(sizes_of).collect();
         Self {
             rounds,
             rows: vec![],

@@ -30,6 +30,9 @@ pub(crate) struct Measured {
     pub(crate) budget: [Option<f64>; 2],
 }
 
+/// The link that macvlan links are made on.
+const MASTER: &str = "master0";
+
 /// Everything that is measured, in the order of the report.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -50,6 +53,28 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "ptp",
         plugins: &["ptp", "host-local"],
         config: ptp,
+        leases: 0,
+        budget: [Some(0.25), None],
+    },
+    Scenario {
+        name: "bridge, masquerade by iptables",
+        plugins: &["bridge", "host-local"],
+        config: bridge_iptables,
+        leases: 0,
+        budget: [Some(0.35), None],
+    },
+    Scenario {
+        // The Go plugins of the package know iptables alone.
+        name: "bridge, masquerade by nftables (Go: iptables)",
+        plugins: &["bridge", "host-local"],
+        config: bridge_nftables,
+        leases: 0,
+        budget: [Some(0.10), None],
+    },
+    Scenario {
+        name: "macvlan",
+        plugins: &["macvlan", "host-local"],
+        config: macvlan,
         leases: 0,
         budget: [Some(0.25), None],
     },
@@ -101,6 +126,24 @@ pub(crate) fn bridge(side: &Side, what: &str) -> Value {
     )
 }
 
+fn bridge_iptables(side: &Side, what: &str) -> Value {
+    let masquerade = json!({ "ipMasq": true, "ipMasqBackend": "iptables" });
+    with(bridge(side, &format!("{what}i")), masquerade)
+}
+
+fn bridge_nftables(side: &Side, what: &str) -> Value {
+    let masquerade = json!({ "ipMasq": true, "ipMasqBackend": "nftables" });
+    with(bridge(side, &format!("{what}n")), masquerade)
+}
+
+/// On one end of a pair of the host, made by [`Scenario::measure`].
+fn macvlan(side: &Side, what: &str) -> Value {
+    with(
+        network(side, "macvlan", what),
+        json!({ "master": MASTER, "ipam": ipam() }),
+    )
+}
+
 fn ptp(side: &Side, what: &str) -> Value {
     with(network(side, "ptp", what), json!({ "ipam": ipam() }))
 }
@@ -121,6 +164,10 @@ impl Scenario {
             if let Some(missing) = self.plugins.iter().find(|plugin| !side.has(plugin)) {
                 return Err(format!("{} has no {missing}", side.name));
             }
+        }
+        if !host.has_link(MASTER) {
+            host.ip(format!("link add {MASTER} up type veth peer name wire0").as_str());
+            host.ip("link set wire0 up");
         }
         let what = format!("bench{}", self.leases);
         let configs = sides.each_ref().map(|side| (self.config)(side, &what));

@@ -102,6 +102,12 @@ impl LinkChange {
         self.with(word.into(), |body| body.promiscuous(on))
     }
 
+    /// Whether it takes all multicast packets.
+    pub fn all_multicast(self, on: bool) -> Self {
+        let word = if on { "allmulticast on" } else { "allmulticast off" };
+        self.with(word.into(), |body| body.allmulticast(on))
+    }
+
     /// Moves it into a namespace, which must stay open until the message has been sent. It may
     /// get another index there; a taken name is an error.
     pub fn netns(self, netns: impl AsFd) -> Self {

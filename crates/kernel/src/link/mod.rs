@@ -62,6 +62,8 @@ pub struct Link {
     pub up: bool,
     /// How many users want every packet on the wire.
     pub promiscuity: u32,
+    /// Whether it takes all multicast packets (`IFF_ALLMULTI`).
+    pub all_multicast: bool,
     /// Whether it can carry packets now.
     pub operstate: OperState,
     /// Further names, up to 127 bytes each.

@@ -1,6 +1,6 @@
 //! Reading links out of replies: `struct ifinfomsg` and the attributes of `linux/if_link.h`.
 
-use nix::libc::IFF_UP;
+use nix::libc::{IFF_ALLMULTI, IFF_UP};
 
 use super::port::PortState;
 use super::{DriverSettings, Link, OperState};
@@ -60,6 +60,7 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
         link_netnsid: None,
         alias: None,
         up: i32::from_ne_bytes(*flags) & IFF_UP != 0,
+        all_multicast: i32::from_ne_bytes(*flags) & IFF_ALLMULTI != 0,
         promiscuity: 0,
         operstate: OperState::Unknown,
         altnames: Vec::new(),
@@ -193,6 +194,7 @@ mod tests {
             link_netnsid: Some(0),
             alias: Some("some text".into()),
             up: true,
+            all_multicast: false,
             promiscuity: 2,
             operstate: OperState::LowerLayerDown,
             altnames: vec!["first".into(), "second".into()],

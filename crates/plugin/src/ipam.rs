@@ -49,6 +49,12 @@ impl Ipam {
         BOOKKEEPERS.contains(&self.name.as_str())
     }
 
+    /// Whether there is such an executable: without one every verb fails.
+    pub fn ensure_found(&self) -> Result<(), Error> {
+        let found = find_plugin(&self.name, &self.path);
+        found.map(drop).map_err(|error| self.failed(error))
+    }
+
     /// Begins ADD and records its DEL in `undo`; the link can be made meanwhile.
     pub fn start_add(&self, undo: &mut Undo) -> Result<PendingAdd, Error> {
         let invocation = self.invocation(Command::Add)?;

@@ -1,0 +1,204 @@
+//! The keys of `portmap`, and what they mean together.
+
+use cni_types::{Code, Error};
+use ferrule_kernel::Family;
+use ferrule_net::masquerade::Backend;
+use serde::Deserialize;
+
+use crate::mapping::{Entry, Mapping};
+
+/// The bit of the packet mark that asks for masquerading, if the configuration names none.
+const DEFAULT_MARK_BIT: u32 = 13;
+
+/// The configuration as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
+pub struct Config {
+    /// `iptables` or `nftables`; the node's if absent.
+    backend: Option<String>,
+    /// Translate sources where answers would not come back otherwise; true if absent.
+    snat: Option<bool>,
+    /// Translate the source of everything that is mapped.
+    masq_all: bool,
+    /// Words of the packet filter that IPv4 packets must match besides.
+    conditions_v4: Option<Vec<String>>,
+    /// The same for IPv6 packets.
+    conditions_v6: Option<Vec<String>>,
+    /// The bit of the packet mark that asks for masquerading (iptables only).
+    mark_masq_bit: Option<i64>,
+    /// A chain of the administrator's that marks packets for masquerading (iptables only).
+    external_set_mark_chain: Option<String>,
+    /// Keep mappings in maps, one element each, in place of rules (nftables only).
+    nftables_maps: bool,
+    runtime_config: RuntimeConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RuntimeConfig {
+    port_mappings: Vec<Entry>,
+}
+
+/// The configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The back end asked for.
+    pub(crate) backend: Option<Backend>,
+    pub(crate) masquerading: Masquerading,
+    pub(crate) marking: Marking,
+    pub(crate) conditions: Conditions,
+    /// Whether mappings are kept in maps.
+    pub(crate) maps: bool,
+    /// In the configuration's order.
+    pub(crate) mappings: Vec<Mapping>,
+}
+
+/// Whose source is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Masquerading {
+    /// Nobody's (`snat` false).
+    Nobody,
+    /// That of the container's own network and of the host's loopback address: their answers
+    /// would not come back through the translation.
+    Neighbours,
+    /// Everybody's (`masqAll`).
+    Everybody,
+}
+
+/// How iptables remembers what to masquerade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Marking {
+    /// By this bit of the packet mark.
+    Bit(u32),
+    /// By a chain that the administrator made.
+    Chain(String),
+}
+
+/// What packets must match besides, in words of a packet filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    v4: Vec<String>,
+    v6: Vec<String>,
+}
+
+impl Conditions {
+    /// The words for packets of a family.
+    pub(crate) fn of(&self, family: Family) -> &[String] {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks everything, in the order of checks of the Go plugin.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let marking = config.marking()?;
+        let backend = config.backend.as_deref().map(backend).transpose()?;
+        let backend = backend.or(config.nftables_maps.then_some(Backend::Nftables));
+        if let Some(backend) = backend {
+            config.check_options(backend)?;
+        }
+        let conditions = Conditions {
+            v4: config.conditions_v4.clone().unwrap_or_default(),
+            v6: config.conditions_v6.clone().unwrap_or_default(),
+        };
+        if config.nftables_maps && conditions != Conditions::default() {
+            let msg = "nftablesMaps cannot be combined with conditionsV4 or conditionsV6";
+            return Err(invalid(msg).details(
+                "a map has no room for conditions of one container: drop one of the keys",
+            ));
+        }
+        let mappings = config.runtime_config.port_mappings.iter();
+        Ok(Self {
+            backend,
+            masquerading: match (config.snat.unwrap_or(true), config.masq_all) {
+                (false, _) => Masquerading::Nobody,
+                (true, false) => Masquerading::Neighbours,
+                (true, true) => Masquerading::Everybody,
+            },
+            marking,
+            conditions,
+            maps: config.nftables_maps,
+            mappings: mappings.map(Mapping::new).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Config {
+    /// The mappings that make sense, for DEL, which must not fail over the others.
+    pub(crate) fn readable_mappings(&self) -> Vec<Mapping> {
+        let entries = self.runtime_config.port_mappings.iter();
+        entries
+            .filter_map(|entry| Mapping::new(entry).ok())
+            .collect()
+    }
+
+    fn marking(&self) -> Result<Marking, Error> {
+        if self.external_set_mark_chain.is_some() && self.mark_masq_bit.is_some() {
+            return Err(
+                invalid("Cannot specify externalSetMarkChain and markMasqBit")
+                    .details("drop one of the two keys"),
+            );
+        }
+        if let Some(chain) = &self.external_set_mark_chain {
+            return Ok(Marking::Chain(chain.clone()));
+        }
+        let bit = self.mark_masq_bit.unwrap_or(i64::from(DEFAULT_MARK_BIT));
+        let bit = u32::try_from(bit).ok().filter(|bit| *bit < 32);
+        bit.map(Marking::Bit)
+            .ok_or_else(|| invalid("MasqMarkBit must be between 0 and 31"))
+    }
+
+    /// Refuses options that the back end does not have.
+    pub(crate) fn check_options(&self, backend: Backend) -> Result<(), Error> {
+        let foreign = |words: &Option<Vec<String>>| {
+            let first = words.as_deref().unwrap_or_default().first()?;
+            let style = match first.chars().next()? {
+                '-' | '!' => Backend::Iptables,
+                _ => Backend::Nftables,
+            };
+            (style != backend).then_some(style)
+        };
+        let mut wrong = Vec::new();
+        if self.external_set_mark_chain.is_some() && backend != Backend::Iptables {
+            wrong.push("externalSetMarkChain");
+        }
+        if foreign(&self.conditions_v4).is_some() {
+            wrong.push("conditionsV4");
+        }
+        if foreign(&self.conditions_v6).is_some() {
+            wrong.push("conditionsV6");
+        }
+        if self.nftables_maps && backend != Backend::Nftables {
+            wrong.push("nftablesMaps");
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let other = match backend {
+            Backend::Iptables => Backend::Nftables,
+            Backend::Nftables => Backend::Iptables,
+        };
+        Err(invalid(&format!(
+            "{backend} backend was requested but configuration contains {other}-specific options [{}]",
+            wrong.join(" ")
+        )))
+    }
+}
+
+fn backend(name: &str) -> Result<Backend, Error> {
+    Backend::named(name).ok_or_else(|| {
+        invalid(&format!("unrecognized backend {name:?}"))
+            .details("the key backend is iptables or nftables; without it the node's is used")
+    })
+}
+
+fn invalid(msg: &str) -> Error {
+    Error::new(Code::InvalidConfig, msg)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! What all containers share: tables, chains, and the rules that lead to those of containers.
+//!
+//! Names, types, hooks and priorities are those of the Go plugin, which empties `prerouting`,
+//! `output` and `hostports_all` on every ADD and writes the same rules again.
+
+use ferrule_kernel::Family;
+use ferrule_kernel::nft::{
+    self, BaseChain, Chain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, Nft, Rule, SOURCE_NAT,
+    Table, Transaction,
+};
+
+use crate::error::PortmapError;
+
+const NAME: &str = "cni_hostport";
+const COMMENT: &str = "CNI portmap plugin";
+
+/// The rules of containers, one per mapping.
+pub(crate) const HOSTPORTS: &str = "hostports";
+/// Where releases 1.6 to 1.8 of the Go plugin put mappings of one address of the host.
+pub(crate) const HOSTIP_HOSTPORTS: &str = "hostip_hostports";
+/// Leads to both.
+const ALL: &str = "hostports_all";
+/// Rules of containers that translate sources.
+pub(crate) const MASQUERADING: &str = "masquerading";
+
+const PREROUTING: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Prerouting, DESTINATION_NAT);
+const OUTPUT: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Output, DESTINATION_NAT);
+const POSTROUTING: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
+
+/// The chains with rules of containers.
+pub(crate) const OF_CONTAINERS: [&str; 3] = [HOSTPORTS, HOSTIP_HOSTPORTS, MASQUERADING];
+
+pub(crate) fn table(family: Family) -> Table<'static> {
+    Table::new(nft::Family::of(family), NAME)
+}
+
+/// A chain that only leads on, with its rules as the tool prints them.
+struct Leading {
+    name: &'static str,
+    layout: ChainLayout<'static>,
+    rules: Vec<(&'static str, Rule)>,
+}
+
+fn leading(family: Family) -> [Leading; 3] {
+    let rule = || Rule::new(nft::Family::of(family));
+    let entry = || {
+        let rule = rule().destination_is_local().jump(ALL);
+        vec![("fib daddr type local jump hostports_all", rule)]
+    };
+    [
+        Leading {
+            name: ALL,
+            layout: ChainLayout::regular(),
+            // Newest first: what older releases left must not hide what is new.
+            rules: vec![
+                ("jump hostports", rule().jump(HOSTPORTS)),
+                ("jump hostip_hostports", rule().jump(HOSTIP_HOSTPORTS)),
+            ],
+        },
+        Leading {
+            name: "prerouting",
+            layout: ChainLayout::base(PREROUTING),
+            rules: entry(),
+        },
+        Leading {
+            name: "output",
+            layout: ChainLayout::base(OUTPUT),
+            rules: entry(),
+        },
+    ]
+}
+
+/// Makes what is missing and corrects what is different.
+///
+/// Only connections to an address of this host are looked at: without that test somebody else's
+/// connection to the same port elsewhere, forwarded by this host, would end in the container
+/// (CVE-2025-67499).
+pub(crate) fn ensure(
+    nft: &Nft,
+    changes: &mut Transaction,
+    family: Family,
+    masquerading: bool,
+) -> Result<(), PortmapError> {
+    let table = table(family);
+    changes.add_table(table, Some(COMMENT));
+    for name in [HOSTPORTS, HOSTIP_HOSTPORTS] {
+        changes.add_chain(table.chain(name), &ChainLayout::regular());
+    }
+    for chain in leading(family) {
+        let name = table.chain(chain.name);
+        changes.add_chain(name, &chain.layout);
+        let found = nft.rules(name)?;
+        let same = found.len() == chain.rules.len()
+            && found
+                .iter()
+                .zip(&chain.rules)
+                .all(|(found, (_, rule))| found.does_as(rule));
+        if !same {
+            changes.flush_chain(name);
+            for (_, rule) in &chain.rules {
+                changes.append_rule(name, rule);
+            }
+        }
+    }
+    if masquerading {
+        changes.add_chain(table.chain(MASQUERADING), &ChainLayout::base(POSTROUTING));
+    }
+    Ok(())
+}
+
+/// Compares what is there with what [`ensure`] makes. The order of the rules that lead on does not
+/// matter, and the Go plugin has another.
+pub(crate) fn check(nft: &Nft, family: Family, masquerading: bool) -> Result<(), PortmapError> {
+    let table = table(family);
+    for chain in leading(family) {
+        let name = table.chain(chain.name);
+        check_base(nft, name, chain.layout.base)?;
+        let found = nft.rules(name)?;
+        for (sentence, rule) in &chain.rules {
+            if !found.iter().any(|found| found.does_as(rule)) {
+                return Err(PortmapError::missing(&name, format!("rule \"{sentence}\"")));
+            }
+        }
+    }
+    if masquerading {
+        check_base(nft, table.chain(MASQUERADING), Some(POSTROUTING))?;
+    }
+    Ok(())
+}
+
+/// Whether packets enter the chain as they should.
+pub(crate) fn check_base(
+    nft: &Nft,
+    chain: Chain<'_>,
+    wanted: Option<BaseChain>,
+) -> Result<(), PortmapError> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let found = nft.chain(chain)?.and_then(|chain| chain.base);
+    let plain = found.map(|base| BaseChain {
+        policy: None,
+        ..base
+    });
+    if plain == Some(wanted) {
+        return Ok(());
+    }
+    let what = format!("its hook {:?} at priority {}", wanted.hook, wanted.priority);
+    Err(PortmapError::missing(&chain, what.to_lowercase()))
+}

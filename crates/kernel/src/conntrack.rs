@@ -17,6 +17,7 @@
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 
@@ -68,7 +69,7 @@ const fn message(number: u8) -> u16 {
 /// it was opened.
 #[derive(Debug)]
 pub struct Conntrack {
-    socket: Socket,
+    socket: Rc<Socket>,
 }
 
 /// Which flows are meant, by their first packet before any translation.

@@ -79,11 +79,14 @@ impl SpoofCheck {
         let base = BaseChain::new(ChainKind::Filter, Hook::Prerouting, PRIORITY);
         repeatedly(|| {
             let mut changes = Transaction::new();
-            changes
-                .add_table(TABLE, None)
-                .add_chain(TABLE.chain(ENTRY), &ChainLayout::base(base))
-                .add_chain(TABLE.chain(&self.chain), &first)
-                .add_chain(TABLE.chain(&self.mac_chain), &second);
+            changes.add_table(TABLE, None);
+            for (name, layout) in [
+                (ENTRY, ChainLayout::base(base)),
+                (&self.chain, first),
+                (&self.mac_chain, second),
+            ] {
+                nft.add_missing_chain(&mut changes, TABLE.chain(name), &layout)?;
+            }
             self.delete_entries(&nft, &mut changes)?;
             changes
                 .flush_chain(TABLE.chain(&self.chain))

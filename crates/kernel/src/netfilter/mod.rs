@@ -7,6 +7,10 @@
 mod body;
 mod parts;
 
+use std::cell::RefCell;
+use std::fs::metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::rc::Rc;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -20,6 +24,9 @@ use crate::netlink::{NetlinkError, Parsed, Socket};
 /// Length of `struct nfgenmsg` of `linux/netfilter/nfnetlink.h`.
 const HEADER: usize = 4;
 
+/// The calling thread's network namespace.
+const CURRENT_NAMESPACE: &str = "/proc/thread-self/ns/net";
+
 /// How often a torn listing is taken anew. Each of these is several attempts by the socket.
 const ROUNDS: u32 = 40;
 
@@ -32,9 +39,33 @@ pub(crate) const fn kind(subsystem: u8, message: u8) -> u16 {
     u16::from_be_bytes([subsystem, message])
 }
 
-/// Opens a socket in the namespace the calling thread is in.
-pub(crate) fn open() -> Result<Socket, NetlinkError> {
-    Socket::open(NETLINK_NETFILTER)
+thread_local! {
+    /// The thread's socket, with the namespace it belongs to.
+    static SOCKET: RefCell<Option<(NamespaceNumber, Rc<Socket>)>> = const { RefCell::new(None) };
+}
+
+/// Device and inode number of a namespace. The socket keeps its namespace alive, so the number
+/// is not given to another one meanwhile.
+type NamespaceNumber = (u64, u64);
+
+/// The socket of the namespace the calling thread is in; one serves all conversations of a
+/// thread, until it ends or asks for another namespace.
+///
+/// Closing such a socket waits until the kernel has disposed of all that was deleted from
+/// rulesets, a grace period of ten milliseconds and more. A socket that stays open lets whatever
+/// comes next go on meanwhile.
+pub(crate) fn open() -> Result<Rc<Socket>, NetlinkError> {
+    let here = metadata(CURRENT_NAMESPACE)
+        .map(|found| (found.dev(), found.ino()))
+        .ok();
+    SOCKET.with_borrow_mut(|known| match known {
+        Some((namespace, socket)) if here == Some(*namespace) => Ok(Rc::clone(socket)),
+        _ => {
+            let socket = Rc::new(Socket::open(NETLINK_NETFILTER)?);
+            *known = here.map(|namespace| (namespace, Rc::clone(&socket)));
+            Ok(socket)
+        }
+    })
 }
 
 /// Lists what `parse` keeps, until no change interferes.

@@ -43,6 +43,13 @@
 //! [`Nft::rules`] lists one chain with handles and comments, [`Nft::element`] finds one element
 //! by its key without listing the others. A listing that changes interfere with is repeated.
 //!
+//! # What takes time
+//!
+//! A commit takes some ten microseconds. What it deletes, and chains it adds though they are
+//! there ([`Nft::add_missing_chain`] does not), the kernel disposes of afterwards, and the end of
+//! the thread waits for that: ten milliseconds and more. So delete first and do the rest of the
+//! work, removing links above all, while the kernel is at it.
+//!
 //! # Decisions that must not be overtaken
 //!
 //! Reading, deciding and changing are three steps, and others change rulesets too.
@@ -70,6 +77,8 @@ mod statement;
 mod transaction;
 mod wire;
 
+use std::rc::Rc;
+
 use nix::errno::Errno;
 
 pub use chain::{
@@ -91,10 +100,10 @@ use crate::netlink::{NetlinkError, Socket};
 use commit::Ending;
 
 /// A conversation about the rulesets of one network namespace: the one the thread was in when it
-/// was opened.
+/// was opened. All conversations of a thread about a namespace share one socket.
 #[derive(Debug)]
 pub struct Nft {
-    socket: Socket,
+    socket: Rc<Socket>,
 }
 
 impl Nft {
@@ -118,6 +127,22 @@ impl Nft {
             Err(error) if error.errno() == Some(Errno::EINVAL) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Adds a chain to a transaction unless it is there already.
+    ///
+    /// [`Transaction::add_chain`] does nothing to a chain that is there, but the kernel takes it
+    /// for an update, whose disposal the closing of the conversation then waits for.
+    pub fn add_missing_chain(
+        &self,
+        transaction: &mut Transaction,
+        chain: Chain<'_>,
+        layout: &ChainLayout<'_>,
+    ) -> Result<(), NetlinkError> {
+        if self.chain(chain)?.is_none() {
+            transaction.add_chain(chain, layout);
+        }
+        Ok(())
     }
 
     /// Carries out a transaction.

@@ -32,10 +32,10 @@ pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Masq
     let tag = id.tag();
     repeatedly(|| {
         let mut changes = Transaction::new();
-        changes
-            .add_table(TABLE, Some(TABLE_COMMENT))
-            .add_chain(CHECKS, &ChainLayout::regular().with_comment(CHECKS_COMMENT))
-            .add_chain(POSTROUTING, &ChainLayout::base(BASE));
+        changes.add_table(TABLE, Some(TABLE_COMMENT));
+        let regular = ChainLayout::regular().with_comment(CHECKS_COMMENT);
+        nft.add_missing_chain(&mut changes, CHECKS, &regular)?;
+        nft.add_missing_chain(&mut changes, POSTROUTING, &ChainLayout::base(BASE))?;
         let entry = entry_rules();
         if !is_entry(&nft.rules(POSTROUTING)?, &entry) {
             changes.flush_chain(POSTROUTING);

@@ -34,6 +34,7 @@ pub(crate) fn lend(
         .clone()
         .or_else(|| sysfs::pci_of_interface(&found.name));
 
+    ipam.map(Ipam::ensure_found).transpose()?;
     let bookkeeper = ipam.filter(|ipam| ipam.is_bookkeeper());
     let pending = bookkeeper.map(|ipam| ipam.start_add(undo)).transpose()?;
     let transit = prepare(&host, sandbox, &id, &found, undo)?;

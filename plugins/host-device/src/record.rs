@@ -44,6 +44,10 @@ pub(crate) struct Record {
     pub(crate) mtu: u32,
     /// Whether it was up on the host.
     pub(crate) up: bool,
+    /// Whether it took all packets there.
+    pub(crate) promiscuous: bool,
+    /// Whether it took all multicast packets there.
+    pub(crate) all_multicast: bool,
     permanent_mac: String,
     bus: String,
     bus_device: String,
@@ -83,11 +87,15 @@ impl Record {
         hardware: &Hardware,
         netns: &Netns,
     ) -> io::Result<Self> {
+        // Older Go plugins leave the alias when they give a device back.
+        let alias = link.alias.clone().filter(|alias| *alias != link.name);
         Ok(Self {
-            alias: link.alias.clone().unwrap_or_default(),
+            alias: alias.unwrap_or_default(),
             mac: text(link.mac),
             mtu: link.mtu,
             up: link.up,
+            promiscuous: link.promiscuity > 0,
+            all_multicast: link.all_multicast,
             netns: netns.path().to_owned(),
             netns_identity: Some(netns.identity()?),
             ..Self::found(id, &link.name, link, hardware)
@@ -186,12 +194,22 @@ impl Record {
     /// Whether another attachment has the same device in the same namespace: then this record is
     /// older, and the namespace has got the number of one that has ended.
     pub(crate) fn is_superseded(&self) -> Result<bool, RecordError> {
+        let identity = self.netns_identity;
+        Self::is_anothers(&self.id(), &self.device, |other| {
+            other.netns_identity == identity
+        })
+    }
+
+    /// Whether an attachment other than `id` has a record of this device that `agrees`.
+    pub(crate) fn is_anothers(
+        id: &AttachmentId,
+        device: &str,
+        agrees: impl Fn(&Self) -> bool,
+    ) -> Result<bool, RecordError> {
         let all = Self::all()?;
-        Ok(all.iter().any(|other| {
-            other.id() != self.id()
-                && other.device == self.device
-                && other.netns_identity == self.netns_identity
-        }))
+        Ok(all
+            .iter()
+            .any(|other| other.id() != *id && other.device == device && agrees(other)))
     }
 }
 

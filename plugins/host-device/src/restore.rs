@@ -93,13 +93,26 @@ impl Loan<'_> {
         let Some(transit) = Transit::left_behind(&self.id)? else {
             return Ok(false);
         };
-        let occupant = transit.occupant(record)?;
+        // The kernel puts links of its own into every namespace: they are not the device that has
+        // such a name and could not be moved.
+        let occupant = if self.has_not_left(record)? {
+            None
+        } else {
+            transit.occupant(record)?
+        };
         if let Some(link) = &occupant {
             self.ensure_name_is_free(&record.device)?;
             transit.carry_home(link, record)?;
         }
         transit.remove()?;
         Ok(occupant.is_some())
+    }
+
+    /// Whether the device is on the host as it was before ADD.
+    fn has_not_left(&self, record: &Record) -> Result<bool, NetError> {
+        let there = self.host.link_by_name(&record.device)?;
+        let mac = |link: &Link| link.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        Ok(there.is_some_and(|link| record.is_of_kind(&link) && mac(&link) == record.mac))
     }
 
     /// Whether the device was in the container, from where it has now been brought home.
@@ -214,16 +227,23 @@ impl Loan<'_> {
         if let Some(sandbox) = Sandbox::open_if_there(self.netns)?
             && let Some((link, device)) = search::unrecorded(&sandbox, ifname, selector)?
         {
+            let here = sandbox.netns().identity().ok();
+            if Record::is_anothers(&self.id, &device, |other| other.netns_identity == here)? {
+                return Ok(());
+            }
             let hardware = sandbox.hardware(link.index).map_err(NetError::from)?;
             let record = Record::found(&self.id, &device, &link, &hardware.unwrap_or_default());
             record.write()?;
             return self.take_out(&sandbox, &link, &record);
         }
         let found = search::unrecorded_on_host(self.host, ifname, selector)?;
-        found.map_or(Ok(()), |(link, device)| {
-            let record = Record::found(&self.id, &device, &link, &Hardware::default());
-            self.rename(&link, &record)
-        })
+        match found {
+            Some((link, device)) if !Record::is_anothers(&self.id, &device, |_| true)? => {
+                let record = Record::found(&self.id, &device, &link, &Hardware::default());
+                self.rename(&link, &record)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

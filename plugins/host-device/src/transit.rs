@@ -146,23 +146,34 @@ impl Transit {
     }
 }
 
-/// Gives a device the hardware address and MTU it had on the host. The driver may refuse, which is
-/// no reason to keep the device.
+/// Gives a device the hardware address, MTU and flags it had on the host. The driver may refuse,
+/// which is no reason to keep the device.
 pub(crate) fn restore_settings(route: &Route, link: &Link, record: &Record) {
-    let mac: Option<Mac> = record.mac.parse().ok();
-    let mtu = Some(record.mtu).filter(|mtu| *mtu > 0);
+    if record.mtu == 0 {
+        // Found without a record: nothing is known of it.
+        return;
+    }
     let change = || LinkChange::new(link.index);
-    let mac = mac
-        .filter(|mac| link.mac != Some(*mac))
-        .map(|mac| change().mac(mac));
-    let mtu = mtu
-        .filter(|mtu| link.mtu != *mtu)
-        .map(|mtu| change().mtu(mtu));
-    for change in mac.into_iter().chain(mtu) {
+    let mut changes = Vec::new();
+    if let Ok(mac) = record.mac.parse::<Mac>()
+        && link.mac != Some(mac)
+    {
+        changes.push(change().mac(mac));
+    }
+    if link.mtu != record.mtu {
+        changes.push(change().mtu(record.mtu));
+    }
+    if link.promiscuity > 0 && !record.promiscuous {
+        changes.push(change().promisc(false));
+    }
+    if link.all_multicast && !record.all_multicast {
+        changes.push(change().all_multicast(false));
+    }
+    for change in changes {
         if let Err(error) = route.execute(change.message()) {
+            let device = &record.device;
             note(format_args!(
-                "host-device: device {:?} comes back changed: {error}",
-                record.device
+                "host-device: device {device:?} comes back changed: {error}"
             ));
         }
     }

@@ -1,0 +1,92 @@
+//! GC.
+
+use ferrule_testkit::{Host, Outcome, assert_same};
+use ferrule_tests::Network;
+use ferrule_tests::single_link::leases;
+use serde_json::{Value, json};
+
+use crate::{idle_wire, lent, reaches_far_end, state};
+
+fn collect(host: &Host, network: &Network, valid: &[&str]) -> Outcome {
+    let valid: Vec<Value> = valid
+        .iter()
+        .map(|id| json!({ "containerID": id, "ifname": "eth0" }))
+        .collect();
+    let keys = json!({ "cni.dev/valid-attachments": valid });
+    network.clone().with(keys).call(host, "any").gc()
+}
+
+ferrule_testkit::test! {
+    /// Devices of attachments that are not listed come back, those of others stay, and the address
+    /// plugin collects, too.
+    fn what_is_not_listed_comes_back(host) {
+        idle_wire(host);
+        host.ip("link add spare type veth peer name other");
+        let spare = lent().with(json!({ "device": "spare" }));
+        let before = state(host);
+        let alive = lent().attach(host, "alive");
+        let held = leases();
+        let dead = spare.attach(host, "dead");
+
+        collect(host, &lent(), &["alive", "dead"]).succeeds().stdout_is("");
+        assert!(!host.has_link("spare") && dead.container.has_link("eth0"));
+        // Another network's are none of its business.
+        collect(host, &lent().with(json!({ "name": "other" })), &[]).succeeds();
+        assert!(!host.has_link("spare") && !host.has_link("wire0"));
+
+        collect(host, &lent(), &["alive"]).succeeds();
+        assert!(host.has_link("spare") && !dead.container.has_link("eth0"));
+        assert_eq!(leases(), held);
+        assert!(reaches_far_end(&alive.container));
+        alive.check().succeeds();
+        dead.call.del().succeeds();
+
+        collect(host, &lent(), &[]).succeeds();
+        collect(host, &lent(), &[]).succeeds();
+        assert!(host.has_link("wire0"));
+        assert_eq!(leases(), Vec::<String>::new());
+        lent().call(host, "any").gc().fails_with_code(7);
+        lent().version("1.0.0").call(host, "any").gc().fails_with_code(1);
+        alive.container.remove();
+        dead.container.remove();
+        assert_same(&before, &state(host));
+    }
+}
+
+ferrule_testkit::test! {
+    /// With the namespace gone: a device that the kernel has put on the host gets its name back,
+    /// one that ended with the namespace leaves no record.
+    fn a_dead_containers_device_gets_its_name(host, name in ["eth0", "dev7"]) {
+        idle_wire(host);
+        let before = state(host);
+        let dead = lent().attach(host, "dead");
+        let path = host.path().display().to_string();
+        dead.container.ip(["link", "set", "eth0", "netns", &path, "name", name]);
+        dead.container.remove();
+        collect(host, &lent(), &[]).succeeds();
+        assert_same(&before, &state(host));
+
+        let dead = lent().attach(host, "dead");
+        dead.container.remove();
+        collect(host, &lent(), &[]).succeeds();
+        assert!(!std::path::Path::new("/run/cni/host-device").exists());
+    }
+}
+
+ferrule_testkit::test! {
+    /// One failure is reported and keeps nothing else from being collected.
+    fn one_failure_stops_nothing(host) {
+        idle_wire(host);
+        host.ip("link add spare type veth peer name other");
+        let first = lent().attach(host, "first");
+        let second = lent().with(json!({ "device": "spare" })).attach(host, "second");
+        host.ip("link add wire0 type veth peer name wire9");
+        collect(host, &lent(), &[]).fails().mentions("\"wire0\" already exists on the host");
+        assert!(host.has_link("spare") && !second.container.has_link("eth0"));
+        assert_eq!(leases(), Vec::<String>::new());
+        assert!(first.container.has_link("eth0"));
+        host.ip("link delete wire0");
+        collect(host, &lent(), &[]).succeeds();
+        assert!(host.has_link("wire0"));
+    }
+}

@@ -1,0 +1,114 @@
+//! A plugin that is killed anywhere.
+
+use ferrule_testkit::{Container, Host, assert_same};
+use ferrule_tests::single_link::leases;
+
+use crate::{idle_wire, lent, state};
+
+/// What must be the same after every DEL: links of both sides, files and addresses held.
+fn traces(host: &Host, container: &Container) -> String {
+    let mut files = Vec::new();
+    for folder in ["/run/cni", "/run/cni/host-device"] {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files.extend(entries.map(|entry| entry.path().display().to_string()));
+    }
+    let links = |text: String| {
+        let lines = text.lines().map(|line| line.replace("@NONE", ""));
+        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        words.collect::<Vec<_>>().join("\n")
+    };
+    format!(
+        "{}\n{}\n{files:?} {:?}",
+        links(host.ip("-o -br link show")),
+        links(container.ip("-o -br link show")),
+        leases(),
+    )
+}
+
+ferrule_testkit::test! {
+    /// Killed at any system call, an ADD leaves the device where the DEL after it finds it.
+    fn a_killed_add_costs_no_device(host) {
+        idle_wire(host);
+        let container = host.netns("c1");
+        let call = lent().call(host, "c1");
+        let (before, whole) = (traces(host, &container), state(host));
+        let mut killed = 0;
+        for count in 1.. {
+            let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
+            killed += 1;
+            call.del().succeeds();
+            assert_eq!(traces(host, &container), before, "after {outcome}");
+        }
+        assert!(killed > 100, "only {killed} system calls");
+        // The last one ran to its end.
+        assert!(container.has_link("eth0"));
+        call.del().succeeds();
+        assert_same(&whole, &state(host));
+    }
+}
+
+ferrule_testkit::test! {
+    /// So does a killed DEL, with the DEL that is sent again.
+    fn a_killed_del_costs_no_device(host) {
+        idle_wire(host);
+        let container = host.netns("c1");
+        let call = lent().call(host, "c1");
+        let (before, whole) = (traces(host, &container), state(host));
+        let mut killed = 0;
+        for count in 1.. {
+            call.add().succeeds();
+            let Some(outcome) = call.clone().verb("DEL").killed_at_syscall(count) else { break };
+            killed += 1;
+            call.del().succeeds();
+            assert_eq!(traces(host, &container), before, "after {outcome}");
+        }
+        assert!(killed > 100, "only {killed} system calls");
+        assert_eq!(traces(host, &container), before);
+        assert_same(&whole, &state(host));
+    }
+}
+
+ferrule_testkit::test! {
+    /// An ADD after a killed one works without a DEL in between.
+    fn an_add_goes_on_where_a_killed_one_stopped(host) {
+        idle_wire(host);
+        let container = host.netns("c1");
+        let call = lent().without_ipam().call(host, "c1");
+        let before = traces(host, &container);
+        for count in (1..).step_by(3) {
+            let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
+            if container.has_link("eth0") {
+                // It was nearly done: the interface is there, which takes a DEL.
+                call.add().fails().mentions("already exists");
+            } else {
+                call.add().succeeds();
+                assert!(container.has_link("eth0"), "after {outcome}");
+            }
+            call.del().succeeds();
+            assert_eq!(traces(host, &container), before, "after {outcome}");
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// With the namespace gone, too: the device is found between the sides.
+    fn a_killed_add_is_mended_without_the_container(host) {
+        idle_wire(host);
+        let whole = state(host);
+        let call = lent().without_ipam().call(host, "c1");
+        let mut on_the_way = 0;
+        for count in (1..).step_by(2) {
+            let container = host.netns("c1");
+            let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
+            if container.has_link("eth0") {
+                break;
+            }
+            on_the_way += usize::from(!host.has_link("wire0"));
+            container.remove();
+            call.del().succeeds();
+            assert!(host.has_link("wire0"), "after {outcome}");
+            assert_same(&whole, &state(host));
+        }
+        assert!(on_the_way > 0, "never caught between the sides");
+    }
+}

@@ -1,0 +1,43 @@
+//! The plugin `host-device`, seen from outside.
+
+mod garbage;
+mod killed;
+mod lending;
+mod peers;
+mod refusals;
+mod returning;
+mod selecting;
+mod status;
+
+use ferrule_testkit::{Container, Host, Snapshot};
+use ferrule_tests::{Network, Wire};
+use serde_json::json;
+
+/// Containers that get the host's `wire0`.
+fn lent() -> Network {
+    Network::on_wire("host-device").with(json!({ "master": null, "device": "wire0" }))
+}
+
+/// A cable whose end on the host is as a device is that comes back: down, and fresh.
+fn idle_wire(host: &Host) -> Wire {
+    let wire = Wire::new(host);
+    let path = host.path().display().to_string();
+    host.ip("link set wire0 netns far");
+    wire.far.ip(["link", "set", "wire0", "netns", &path]);
+    wire
+}
+
+/// The host without the address plugin's books, and without what the command `mount` leaves.
+fn state(host: &Host) -> Snapshot {
+    host.snapshot().ignoring(&["/var/lib/cni", "/run/mount"])
+}
+
+/// Where the far end of the cable answers.
+const GATEWAYS: [&str; 2] = ["10.1.2.1", "fd00:1:2::1"];
+
+/// Whether the container reaches the far end of the cable.
+fn reaches_far_end(container: &Container) -> bool {
+    GATEWAYS.iter().all(|gateway| container.ping(gateway))
+}
+
+ferrule_testkit::main!();

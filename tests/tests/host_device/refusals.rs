@@ -1,0 +1,155 @@
+//! What cannot be, and ADDs that fail.
+
+use ferrule_testkit::assert_same;
+use ferrule_tests::single_link::leases;
+use serde_json::{Value, json};
+
+use crate::{idle_wire, lent, reaches_far_end, state};
+
+ferrule_testkit::test! {
+    /// What names no device is refused with the key and a way out, changes nothing, and keeps no
+    /// DEL from succeeding.
+    fn wrong_values_are_refused(host) {
+        idle_wire(host);
+        let container = host.netns("c1");
+        let before = container.network_snapshot();
+        let outside = state(host);
+        let exact = r#"specify either "device", "hwaddr", "kernelpath" or "pciBusID""#;
+        for (keys, code, text) in [
+            (json!({}), 7, exact),
+            (json!({ "device": "", "hwaddr": null }), 7, exact),
+            (json!({ "device": 5 }), 6, "device"),
+            (json!({ "device": "none0" }), 999, "device \"none0\" not found on the host"),
+            (json!({ "hwaddr": "02:00:00" }), 7, "key hwaddr"),
+            (json!({ "hwaddr": "02:00:00:00:00:77" }), 999, "hwaddr 02:00:00:00:00:77 not found"),
+            (json!({ "kernelpath": "sys/devices/virtual" }), 7, "key kernelpath"),
+            (json!({ "kernelpath": "/sys/devices/../bus" }), 7, "key kernelpath"),
+            (json!({ "kernelpath": "/sys/devices/none" }), 999, "/sys/devices/none/net"),
+            (json!({ "pciBusID": "../virtual" }), 7, "../virtual"),
+            (json!({ "pciBusID": "ffff:ff:ff.7" }), 999, "ffff:ff:ff.7"),
+            (json!({ "runtimeConfig": { "deviceID": "nothing" } }), 999, "runtimeConfig.deviceID"),
+            (json!({ "device": "lo" }), 999, "change link 1 (netns)"),
+        ] {
+            let network = lent().with(json!({ "device": null })).with(keys);
+            let call = network.call(host, "c1");
+            let error = call.add().fails_with_code(code).mentions(text).error();
+            assert!(code != 7 || !error.details.is_empty(), "no way out of {error:?}");
+            assert_same(&before, &container.network_snapshot());
+            call.del().succeeds();
+            assert_same(&outside, &state(host));
+            assert_eq!(leases(), Vec::<String>::new());
+        }
+        let absent = lent().call(host, "c1").netns("/run/netns/none");
+        absent.add().fails().mentions("no such file or directory");
+        absent.del().succeeds();
+        let own = lent().call(host, "c1").netns(host.path());
+        own.add().fails_with_code(8);
+        own.del().fails_with_code(8);
+        assert_same(&outside, &state(host));
+    }
+}
+
+/// Ways to fail, with what the error tells.
+fn failures() -> [(Value, &'static str); 4] {
+    let subnet = json!({ "subnet": "10.1.2.0/24" });
+    let empty = json!({ "subnet": "10.1.2.0/24", "rangeStart": "10.1.3.9" });
+    let unreachable = json!([{ "dst": "10.9.0.0/16", "gw": "192.0.2.77" }]);
+    [
+        (json!({ "type": "no-such-plugin" }), "no-such-plugin"),
+        (
+            json!({ "type": "host-local", "ranges": [[empty]] }),
+            "10.1.3.9",
+        ),
+        (
+            json!({ "type": "host-local", "ranges": [[subnet]], "routes": unreachable }),
+            "10.9.0.0/16",
+        ),
+        (json!({ "type": "static", "addresses": [] }), "IP"),
+    ]
+}
+
+ferrule_testkit::test! {
+    /// When the address plugin or the configuration fails the device is on the host as before, up
+    /// if it was up, and nothing is held.
+    fn a_failed_add_gives_the_device_back(host, was in ["up", "down"]) {
+        idle_wire(host);
+        host.ip(["link", "set", "wire0", was]);
+        host.ip(["link", "set", "wire0", "alias", "uplink to rack 7"]);
+        host.ip("link set wire0 mtu 1400");
+        let outside = state(host);
+        for (ipam, text) in failures() {
+            let container = host.netns("c1");
+            let before = container.network_snapshot();
+            let call = lent().with(json!({ "ipam": ipam })).call(host, "c1");
+            let error = call.add().fails().mentions(text).error();
+            assert!(!error.details.contains("could not"), "{error:?}");
+            assert_same(&before, &container.network_snapshot());
+            container.remove();
+            assert_same(&outside, &state(host));
+            assert_eq!(leases(), Vec::<String>::new());
+            lent().call(host, "c1").del().succeeds();
+            assert_same(&outside, &state(host));
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// An address plugin that fails at once does not cost the device its addresses on the host.
+    fn an_early_failure_does_not_touch_the_device(host) {
+        let wire = idle_wire(host);
+        host.ip("link set wire0 up");
+        host.ip("address add 10.1.2.99/24 dev wire0");
+        let before = state(host);
+        let container = host.netns("c1");
+        let [(missing, _), (empty, _), ..] = failures();
+        for ipam in [missing, empty] {
+            lent().with(json!({ "ipam": ipam })).call(host, "c1").add().fails();
+        }
+        container.remove();
+        assert_same(&before, &state(host));
+        assert!(wire.far.ping("10.1.2.99"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A second ADD is refused, and the first attachment goes on: for the same interface, under
+    /// another name, and for the device that is lent already.
+    fn a_second_add_is_refused(host) {
+        idle_wire(host);
+        let attachment = lent().attach(host, "c1");
+        let before = attachment.container.network_snapshot();
+        let again = attachment.call.add();
+        again.fails().mentions("\"eth0\" already exists").mentions("DEL");
+        lent().call(host, "c1").ifname("eth7").add().fails().mentions("\"wire0\" not found");
+        host.netns("c2");
+        let other = lent().call(host, "c2");
+        other.add().fails().mentions("\"wire0\" not found").mentions("a container has it");
+        other.del().succeeds();
+        assert_same(&before, &attachment.container.network_snapshot());
+        assert!(reaches_far_end(&attachment.container));
+        attachment.container.ip("link set eth0 down");
+        attachment.container.ip("link set eth0 name eth5");
+        attachment.call.add().fails().mentions("another name").mentions("DEL");
+        attachment.detach();
+        assert!(host.has_link("wire0"));
+        attachment.call.add().succeeds();
+    }
+}
+
+ferrule_testkit::test! {
+    /// The name in the container is taken: nothing moves, and DEL leaves that link alone.
+    fn a_taken_name_is_refused(host) {
+        idle_wire(host);
+        let outside = state(host);
+        let container = host.netns("c1");
+        container.ip("link add eth0 type veth peer name eth1");
+        let before = container.network_snapshot();
+        let call = lent().call(host, "c1");
+        call.add().fails().mentions("\"eth0\" already exists");
+        call.del().succeeds();
+        assert_same(&before, &container.network_snapshot());
+        container.ip("link delete eth0");
+        container.remove();
+        assert_same(&outside, &state(host));
+    }
+}

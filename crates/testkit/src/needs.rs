@@ -10,6 +10,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::binaries::PEER_FOLDER;
+use crate::lab;
 
 /// Something a test cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,8 +45,13 @@ pub enum Need {
     Iptables,
     /// The command `ip6tables` with address translation, whichever back end it has.
     Ip6tables,
+    /// `iptables-legacy` and `ip6tables-legacy`, which write to the kernel's older tables.
+    LegacyIptables,
     /// Labels on processes, and on what they make.
     Selinux,
+    /// A network device, `eth0` of the first namespace, to be done with as one likes: the lab
+    /// kernel's. The kernel gives hardware back to that namespace alone.
+    SpareHardware,
     /// Debian's Go plugins, package `containernetworking-plugins`.
     PeerPlugins,
     /// A command on the search path. The message says to install it.
@@ -71,6 +77,7 @@ impl Need {
         Self::Iptables,
         Self::Ip6tables,
         Self::Selinux,
+        Self::SpareHardware,
     ];
 
     /// Whether the running kernel and machine have it. Tried once per process.
@@ -104,6 +111,9 @@ impl Need {
             Self::PeerPlugins => Path::new(PEER_FOLDER).join("bridge").is_file(),
             Self::Tool(name) => is_on_search_path(name),
             Self::Ipv6 => Path::new("/proc/sys/net/ipv6/conf/all").is_dir(),
+            Self::SpareHardware => {
+                lab::is_here() && succeeds("nsenter --net=/proc/1/ns/net ip link set eth0 up")
+            }
             Self::Selinux => std::fs::read_to_string("/proc/filesystems")
                 .is_ok_and(|systems| systems.contains("\tselinuxfs\n")),
             _ => in_throw_away_namespace(self.commands()),
@@ -150,7 +160,11 @@ impl Need {
                 "ip6tables -w -t nat -A POSTROUTING -m comment --comment c -j MASQUERADE",
                 "ip6tables -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
             ],
-            Self::Ipv6 | Self::Selinux | Self::PeerPlugins | Self::Tool(_) => &[],
+            Self::Ipv6
+            | Self::Selinux
+            | Self::SpareHardware
+            | Self::PeerPlugins
+            | Self::Tool(_) => &[],
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The plugin `host-device`, seen from outside.
 
 mod garbage;
+mod hardware;
 mod killed;
 mod lending;
 mod peers;

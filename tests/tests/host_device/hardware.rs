@@ -1,0 +1,144 @@
+//! Hardware: the kernel gives it back to the first namespace, where these tests go, on the lab kernel.
+
+use ferrule_testkit::{Call, Container, Host, PEER_FOLDER, binaries_folder};
+use serde_json::{Value, json};
+
+/// The namespace that hardware is given back to.
+const FIRST: &str = "--net=/proc/1/ns/net";
+
+/// A call of the plugin in `folder`, made in the first namespace, about `eth0` of the machine.
+fn call(host: &Host, folder: &std::path::Path, version: &str) -> Call {
+    let plugin = folder.join("host-device");
+    let call = host.executable("/usr/bin/nsenter", [FIRST.as_ref(), plugin.as_os_str()]);
+    let config = json!({
+        "cniVersion": version, "name": "net", "type": "host-device", "device": "eth0",
+        "cni.dev/valid-attachments": [],
+    });
+    call.cni_path(folder)
+        .container("c1")
+        .netns("/run/netns/c1")
+        .ifname("net1")
+        .config(config)
+}
+
+fn ours(host: &Host) -> Call {
+    call(host, &binaries_folder(), "1.1.0")
+}
+
+/// The links of the machine: name and hardware address of each but `lo`.
+fn links(host: &Host) -> Vec<(String, String)> {
+    let text = host.tool("nsenter", [FIRST, "ip", "-j", "link", "show"]);
+    let links: Value = serde_json::from_str(&text).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut all: Vec<_> = links
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| (text(&link["ifname"]), text(&link["address"])))
+        .collect();
+    all.retain(|(name, _)| name != "lo");
+    all
+}
+
+/// Lends `eth0` to a new container, which then does its worst.
+fn lend(host: &Host, misdeeds: &[&str]) -> Container {
+    let container = host.netns("c1");
+    ours(host).add().succeeds();
+    for line in misdeeds {
+        container.ip(*line);
+    }
+    container
+}
+
+const WORST: &[&str] = &[
+    "link set net1 down",
+    "link set net1 name other",
+    "link set other alias evil",
+    "link set other address 02:00:00:00:00:99",
+];
+
+ferrule_testkit::test! {
+    /// It comes back under its name with its address: from the container, when the namespace has
+    /// ended, when only its path has, and by GC.
+    fn it_always_comes_back(host) needs [SpareHardware, Tool("nsenter")] {
+        let before = links(host);
+        assert_eq!(before.len(), 1, "{before:?}");
+        assert_eq!(before[0].0, "eth0");
+        let no_record = || !std::path::Path::new("/run/cni/host-device").exists();
+
+        let container = lend(host, &[]);
+        assert_eq!(container.link("net1")["ifalias"], "eth0");
+        assert_eq!(links(host), []);
+        container.ip("link set net1 down");
+        container.ip("link set net1 address 02:00:00:00:00:99");
+        ours(host).del().succeeds();
+        assert!(links(host) == before && no_record());
+        container.remove();
+
+        // Without waiting for the kernel, which takes namespaces apart in the background.
+        lend(host, WORST).remove();
+        ours(host).del().succeeds();
+        ours(host).del().succeeds();
+        assert!(links(host) == before && no_record(), "{:?}", links(host));
+
+        let container = lend(host, WORST);
+        let mut process = container.start("sleep 600");
+        container.remove();
+        ours(host).del().succeeds();
+        assert!(links(host) == before && no_record(), "{:?}", links(host));
+        process.kill();
+        process.wait();
+
+        lend(host, WORST).remove();
+        let is_back = || links(host).len() == 1;
+        assert!((0..200).any(|_| is_back() || pause()));
+        ours(host).gc().succeeds();
+        assert!(links(host) == before && no_record(), "{:?}", links(host));
+    }
+}
+
+fn pause() -> bool {
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    false
+}
+
+ferrule_testkit::test! {
+    /// In a namespace that is out of reach it is waited for, and an error; GC goes on without it.
+    /// It gets its name when it can be had.
+    fn it_may_be_out_of_reach(host) needs [SpareHardware, Tool("nsenter")] {
+        let before = links(host);
+        let container = lend(host, &[]);
+        let mut nested = container.start("unshare --net sleep 600");
+        let own = container.path().metadata().map(|data| ino(&data)).unwrap();
+        let path = format!("/proc/{}/ns/net", nested.pid());
+        let is_nested = || std::fs::metadata(&path).is_ok_and(|data| ino(&data) != own);
+        assert!((0..200).any(|_| is_nested() || pause()));
+        container.ip(["link", "set", "net1", "netns", &nested.pid().to_string()]);
+        ours(host).del().fails_with_code(11).mentions("\"eth0\" is not back on the host");
+        let noted = ours(host).gc().succeeds();
+        assert!(noted.stderr.contains("not back on the host"), "{noted}");
+        nested.kill();
+        nested.wait();
+        ours(host).del().succeeds();
+        assert_eq!(links(host), before);
+        container.remove();
+    }
+}
+
+fn ino(data: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(data)
+}
+
+ferrule_testkit::test! {
+    /// What the Go plugin has lent gets its name again, too.
+    fn the_go_plugins_comes_back(host) needs [SpareHardware, PeerPlugins, Tool("nsenter")] {
+        let before = links(host);
+        let container = host.netns("c1");
+        call(host, PEER_FOLDER.as_ref(), "1.0.0").add().succeeds();
+        container.remove();
+        assert!((0..200).any(|_| links(host).len() == 1 || pause()));
+        assert_eq!(links(host)[0].0, "net1");
+        ours(host).del().succeeds();
+        assert_eq!(links(host), before);
+    }
+}

@@ -8,8 +8,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ferrule_testkit::{Host, Snapshot, assert_same};
-use serde_json::json;
+use ferrule_testkit::{Host, Snapshot, VERSIONS, assert_same};
+use serde_json::{Value, json};
 
 use crate::{Attachment, Network, assert_alike, side_by_side};
 
@@ -87,9 +87,9 @@ pub fn del_leaves_nothing(host: &Host, network: &Network) {
 /// DEL for a container whose namespace has become another's leaves the other one's link alone, and
 /// one of another kind, too.
 pub fn del_spares_others(host: &Host, network: &Network) {
-    let first = network.attach(host, "c1");
+    let first = network.attach(host, "shared");
     first.container.ip("link delete eth0");
-    let second = network.call(host, "c1").container("second");
+    let second = network.call(host, "shared").container("second");
     second.add().succeeds();
     let held = leases();
     first.call.del().succeeds();
@@ -103,6 +103,7 @@ pub fn del_spares_others(host: &Host, network: &Network) {
     first.call.del().succeeds();
     assert!(first.container.has_link("eth0"));
     assert_eq!(leases(), Vec::<String>::new());
+    first.container.remove();
 }
 
 /// An ADD that fails, early or late, leaves no link and no address.
@@ -150,7 +151,7 @@ pub fn gc_collects_what_is_dead(host: &Host, network: &Network) {
     let path = host.path().display().to_string();
     dead.container
         .ip(["link", "set", "eth0", "netns", &path, "name", "stray"]);
-    let gc = |valid: serde_json::Value| {
+    let gc = |valid: Value| {
         let keys = json!({ "cni.dev/valid-attachments": valid });
         network.clone().with(keys).call(host, "any").gc()
     };
@@ -221,6 +222,46 @@ pub fn suites_share_attachments(host: &Host, network: &Network) {
     assert!(!container.has_link("eth0"));
     container.remove();
     assert_nothing_left(host, &before);
+}
+
+/// In every version the answer is that of the Go plugin, but for the MTU in results of 1.1.0.
+/// Quicker than [`results_are_the_peers`], as the wiring is not looked at.
+pub fn answers_are_the_peers(host: &Host, network: &Network) {
+    for version in VERSIONS {
+        let container = host.netns("c1");
+        let network = network.clone().version(version);
+        let call = network.call(host, "c1");
+        let ours = without_random(call.add().json());
+        call.del().succeeds();
+        // The newest that Debian's speak.
+        let asked = if *version == "1.1.0" {
+            "1.0.0"
+        } else {
+            version
+        };
+        let call = network.version(asked).peer_call(host, "c1");
+        let mut theirs = without_random(call.add().json());
+        call.del().succeeds();
+        theirs["cniVersion"] = json!(version);
+        assert_eq!(ours, theirs, "in {version}");
+        container.remove();
+    }
+}
+
+/// The result with a word for each hardware address, and without what only one suite says.
+fn without_random(mut result: Value) -> Value {
+    for entry in result["interfaces"].as_array_mut().into_iter().flatten() {
+        entry["mac"] = json!("MAC");
+        entry.as_object_mut().unwrap().remove("mtu");
+    }
+    let is_new = result["cniVersion"]
+        .as_str()
+        .is_some_and(|version| version.starts_with("1."));
+    let object = result.as_object_mut().unwrap();
+    if is_new && object.get("dns") == Some(&json!({})) {
+        object.remove("dns");
+    }
+    result
 }
 
 /// Result and wiring are those of the Go plugin, but for the MTU in results of 1.1.0.

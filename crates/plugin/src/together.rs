@@ -22,6 +22,7 @@ pub fn attach<L>(
         let link = make(undo)?;
         return Ok((link, Some(pending.finish()?)));
     }
+    ipam.ensure_found()?;
     let link = make(undo)?;
     ready(&link)?;
     let addresses = ipam.start_add(undo)?.finish()?;

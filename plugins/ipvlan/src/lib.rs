@@ -8,7 +8,7 @@
 mod config;
 
 use cni_types::{Attachments, CniResult, Error};
-use ferrule_kernel::{DriverSettings, Ipvlan, Link};
+use ferrule_kernel::{DriverSettings, Ipvlan, IpvlanMode, Link};
 use ferrule_net::link::{self, Expected, Settings};
 use ferrule_net::parent::{ParentSide, checked_mtu};
 use ferrule_net::{NetError, Sandbox};
@@ -56,6 +56,11 @@ impl Plugin for IpvlanPlugin {
         let (link, addresses) = attach(ipam.as_ref(), undo, create, |link| {
             Ok(link::switch_on(&sandbox, link)?)
         })?;
+        if plan.ipvlan.mode != IpvlanMode::L2 {
+            // Such a link gives up ARP when it is switched on, and then the kernel sets up its IPv6
+            // addresses anew, at some time within a second.
+            link::switch_on(&sandbox, &link)?;
+        }
         let mut result = link::finish(&sandbox, &link, request, addresses.or(previous))?;
         if call.config.dns.is_set() {
             result.dns = call.config.dns.clone();
@@ -116,7 +121,7 @@ impl Plugin for IpvlanPlugin {
 }
 
 /// Whether the mode is as configured.
-fn check_mode(link: &Link, expected: ferrule_kernel::IpvlanMode) -> Result<(), NetError> {
+fn check_mode(link: &Link, expected: IpvlanMode) -> Result<(), NetError> {
     match link.settings {
         Some(DriverSettings::Ipvlan(found)) if found.mode != expected => {
             Err(NetError::Differs(format!(

@@ -64,8 +64,11 @@ pub fn create(
     // Up to kernel 6.14 a name that the host has is refused for the container, too: the link is
     // then made under one that the host does not have, and renamed where it is.
     if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(side, ParentSide::Host(_)) {
-        name = id.passing_name();
-        made = route.execute(request(&name));
+        let other = id.passing_name();
+        let second = route.execute(request(&other));
+        if !second.as_ref().is_err_and(NetlinkError::is_exists) {
+            (name, made) = (other, second);
+        }
     }
     made.map_err(refused)?;
     let link = adopt(sandbox, id, &name, settings.mac);

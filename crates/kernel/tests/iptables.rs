@@ -117,6 +117,36 @@ fn what_is_written_is_listed_and_deleted_again() {
 }
 
 #[test]
+fn a_chain_goes_with_the_rules_that_lead_to_it() {
+    with_each_variant(|tool| {
+        assert!(!tool.delete_chain("nat", "X", "POSTROUTING").unwrap());
+        tool.restore(&chain_with_rule()).unwrap();
+        let mut changes = Restore::new();
+        let other = Rule::new().comment("other").jump("RETURN");
+        changes.table("nat").append("POSTROUTING", &other);
+        changes
+            .table("nat")
+            .append("PREROUTING", &Rule::new().jump("X"));
+        tool.restore(&changes).unwrap();
+        assert_eq!(
+            tool.comments("nat", "X").unwrap(),
+            [r#"name: "n" id: "c's""#]
+        );
+        // Something elsewhere still leads to it.
+        tool.delete_chain("nat", "X", "POSTROUTING").unwrap_err();
+        assert_eq!(tool.rules("nat", "POSTROUTING").unwrap().unwrap().len(), 2);
+        let mut changes = Restore::new();
+        changes.table("nat").flush("PREROUTING");
+        tool.restore(&changes).unwrap();
+        assert!(tool.delete_chain("nat", "X", "POSTROUTING").unwrap());
+        assert!(!tool.has_chain("nat", "X").unwrap());
+        let left = tool.rules("nat", "POSTROUTING").unwrap().unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].comment(), Some("other"));
+    });
+}
+
+#[test]
 fn a_failed_restore_changes_nothing_and_names_its_line() {
     with_each_variant(|tool| {
         let mut changes = chain_with_rule();

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use cni_types::Attachments;
 use ferrule_kernel::nft::{
-    BaseChain, ChainKind, ChainLayout, Family, Hook, ListedRule, Nft, Rule, Table, Transaction,
+    BaseChain, ChainKind, ChainLayout, Family, Hook, Nft, Rule, Table, Transaction,
 };
 use ferrule_kernel::{Mac, NetlinkError};
 
@@ -31,6 +31,8 @@ const ENTRY: &str = "PREROUTING";
 const PRIORITY: i32 = -300;
 const CHAIN_PREFIX: &str = "cni-br-iface-";
 const MAC_SUFFIX: &str = "-mac";
+/// In bytes, `NFT_NAME_MAXLEN` of `linux/netfilter/nf_tables.h` less the final zero.
+const LONGEST_NAME: usize = 255;
 /// What the comment on the second chain has behind that on the first.
 const SECOND: &str = ", mac";
 
@@ -102,6 +104,10 @@ impl SpoofCheck {
     /// Removes everything of the attachment; nothing being there is no error and found out
     /// quickly.
     pub fn remove(&self) -> Result<(), NetError> {
+        // The kernel neither makes nor looks for chains of longer names.
+        if self.mac_chain.len() > LONGEST_NAME {
+            return Ok(());
+        }
         let Some(nft) = Nft::open_if_supported()? else {
             return Ok(());
         };
@@ -170,12 +176,7 @@ impl SpoofCheck {
 
     /// Adds the deletion of the rules that lead to its chain.
     fn delete_entries(&self, nft: &Nft, changes: &mut Transaction) -> Result<(), NetlinkError> {
-        let own = |rule: &ListedRule| rule.comment.as_ref() == Some(&self.comment);
-        for rule in nft
-            .rules(TABLE.chain(ENTRY))?
-            .iter()
-            .filter(|rule| own(rule))
-        {
+        for rule in nft.rules_with_comment(TABLE.chain(ENTRY), |found| found == self.comment)? {
             changes.delete_rule(TABLE.chain(ENTRY), rule.handle);
         }
         Ok(())

@@ -26,7 +26,8 @@
 //! may be installed and hold rules at once. [`Tool::find`] is the tool everybody on the node
 //! uses; [`Tool::installed`] is that one and its sibling, for cleaning up.
 //! [`Tool::has_chain`] usually answers without starting a process: chains of the newer variant
-//! are chains of `nf_tables`, and the kernel lists which older tables are in use.
+//! are chains of `nf_tables`, and the kernel lists which older tables are in use. Likewise
+//! [`Tool::delete_chain`] and [`Tool::comments`] start none for the newer variant.
 //!
 //! # The lock
 //!
@@ -38,6 +39,7 @@
 mod error;
 mod find;
 mod holder;
+mod native;
 mod restore;
 mod rule;
 mod run;

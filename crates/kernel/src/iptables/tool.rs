@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::error::IptablesError;
 use super::find::{self, Variant};
+use super::native;
 use super::restore::Restore;
 use super::rule::{ListedRule, Rule};
 use super::run::{self, Said, WAIT_SECONDS};
@@ -173,6 +174,47 @@ impl Tool {
             Some(1) => Ok(false),
             _ => Err(self.refused(&arguments, said)),
         }
+    }
+
+    /// Deletes a chain with its rules, and those rules of the chain `entries` that lead to it;
+    /// `false` if it is not there. Starts a process only for the older variant. A rule elsewhere
+    /// that leads to it is an error, and nothing is deleted.
+    pub fn delete_chain(
+        &self,
+        table: &str,
+        chain: &str,
+        entries: &str,
+    ) -> Result<bool, IptablesError> {
+        if self.variant == Variant::Nft {
+            let table = self.nft_table(table);
+            return Ok(native::delete_chain(
+                table.chain(chain),
+                table.chain(entries),
+            )?);
+        }
+        if !self.has_chain(table, chain)? {
+            return Ok(false);
+        }
+        let mut changes = Restore::new();
+        let lines = changes.table(table);
+        for rule in self.rules(table, entries)?.unwrap_or_default() {
+            if rule.target() == Some(chain) {
+                lines.delete_listed(&rule);
+            }
+        }
+        lines.flush(chain).delete_chain(chain);
+        self.restore(&changes).map(|()| true)
+    }
+
+    /// The comments on the rules of a chain, in order. Starts a process only for the older
+    /// variant.
+    pub fn comments(&self, table: &str, chain: &str) -> Result<Vec<String>, IptablesError> {
+        if self.variant == Variant::Nft {
+            return Ok(native::comments(self.nft_table(table).chain(chain))?);
+        }
+        let rules = self.rules(table, chain)?.unwrap_or_default();
+        let comments = rules.iter().filter_map(ListedRule::comment);
+        Ok(comments.map(str::to_owned).collect())
     }
 
     /// Whether anything can be in a table: `false` if it certainly is as the kernel made it.

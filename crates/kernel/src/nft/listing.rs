@@ -44,13 +44,18 @@ impl ListedRule {
                 .all(|(one, other)| one.alike(other))
     }
 
-    fn parse(payload: &[u8]) -> Parsed<Self> {
+    /// Reads a rule of a reply if its comment is wanted; the others are hardly looked at.
+    fn parse(payload: &[u8], wanted: impl Fn(Option<&str>) -> bool) -> Parsed<Self> {
         let parts = Parts::of_reply(payload);
         let data = parts.find(rule::USER_DATA).map(|data| data.value);
+        let comment = data.and_then(|data| comment::find(COMMENT, data));
+        if !wanted(comment.as_deref()) {
+            return Ok(None);
+        }
         let expressions = parts.find(rule::EXPRESSIONS);
         Ok(Some(Self {
             handle: parts.u64(rule::HANDLE).ok_or(Malformed)?,
-            comment: data.and_then(|data| comment::find(COMMENT, data)),
+            comment,
             note: data.and_then(|data| comment::find(NOTE, data)),
             expressions: expressions
                 .map(|list| decode::expressions(list.nested()))
@@ -121,13 +126,31 @@ impl Nft {
 
     /// The rules of a chain, in order; none if the chain is not there.
     pub fn rules(&self, chain: Chain<'_>) -> Result<Vec<ListedRule>, NetlinkError> {
+        self.list_rules(chain, |_| true)
+    }
+
+    /// Those rules of a chain whose comment is wanted, in order. Of a long chain this is several
+    /// times faster than listing all rules and choosing afterwards.
+    pub fn rules_with_comment(
+        &self,
+        chain: Chain<'_>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<ListedRule>, NetlinkError> {
+        self.list_rules(chain, |comment| comment.is_some_and(&wanted))
+    }
+
+    fn list_rules(
+        &self,
+        chain: Chain<'_>,
+        wanted: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Vec<ListedRule>, NetlinkError> {
         let mut body = Body::new(chain.table.family.number());
         body.text(rule::TABLE, chain.table.name)
             .text(rule::CHAIN, chain.name);
         let step = || format!("list the rules of {chain}");
         let kind = message(NFT_MSG_GETRULE);
         let listed = netfilter::list(&self.socket, &step, kind, &body, |payload| {
-            ListedRule::parse(payload)
+            ListedRule::parse(payload, &wanted)
         });
         Ok(absent_is_none(listed)?.unwrap_or_default())
     }

@@ -111,10 +111,7 @@ impl Note {
     }
 
     fn parse(listed: &ListedRule, network: IpNetwork) -> Option<Self> {
-        let ifname = listed
-            .comment()?
-            .strip_prefix("if: \"")?
-            .strip_suffix('"')?;
+        let ifname = noted_interface(listed.comment()?)?;
         let address = source_of(listed)?.ip();
         let address = IpNetwork::new(address, network.prefix()).ok()?;
         Some(Self {
@@ -122,6 +119,11 @@ impl Note {
             ifname: ifname.to_owned(),
         })
     }
+}
+
+/// The interface a note's comment names.
+pub(super) fn noted_interface(comment: &str) -> Option<&str> {
+    comment.strip_prefix("if: \"")?.strip_suffix('"')
 }
 
 /// Deletes what does not belong to interfaces that are kept, and the chain if that is all.

@@ -21,7 +21,7 @@ use cni_types::Attachments;
 use ferrule_kernel::iptables::{IptablesError, ListedRule, Restore, Rule, TableChanges, Tool};
 use ferrule_kernel::{Family, IpNetwork};
 
-use super::container::{Container, Note, prune};
+use super::container::{Container, Note, noted_interface, prune};
 use super::{MasqueradeError, comment, multicast};
 use crate::AttachmentId;
 
@@ -83,8 +83,20 @@ pub(super) fn add(
 /// interface of the container needs that.
 pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
     let foreign = |ifname: &str| ifname != id.ifname;
+    let chain = id.chain(PREFIX);
     with_all_tools(|tool| {
         repeatedly(|| {
+            if !tool.has_chain(TABLE, &chain)? {
+                return Ok(());
+            }
+            let comments = tool.comments(TABLE, &chain)?;
+            if !comments
+                .iter()
+                .filter_map(|text| noted_interface(text))
+                .any(foreign)
+            {
+                return tool.delete_chain(TABLE, &chain, ENTRY).map(drop);
+            }
             let mut changes = Restore::new();
             if let Some(container) = Container::read(tool, id)? {
                 prune(changes.table(TABLE), container, id, tool.family(), foreign);

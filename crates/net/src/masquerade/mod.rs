@@ -63,8 +63,10 @@ impl<'a> Masquerade<'a> {
 
     /// Removes all rules, in whichever packet filter they are; none being there is no error.
     ///
-    /// Where nothing is found this starts no process, unless iptables is a script or the older
-    /// variant with a `nat` table in use.
+    /// This starts processes only where iptables is of the older variant, with a table `nat` in
+    /// use, or a script, or if another interface of the container shares the chain. The kernel
+    /// disposes of what was deleted for ten milliseconds and more, during which the caller should
+    /// go on to what else it has to remove.
     pub fn remove(self) -> Result<(), MasqueradeError> {
         let results = [nftables::remove(self.id), iptables::remove(self.id)];
         MasqueradeError::from_all(results.into_iter().filter_map(Result::err).collect())

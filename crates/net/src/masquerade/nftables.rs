@@ -83,12 +83,8 @@ pub(super) fn has_rules(id: &AttachmentId) -> Result<bool, MasqueradeError> {
         return Ok(false);
     };
     let tag = id.tag();
-    let marked = |rule: &ListedRule| {
-        rule.comment
-            .as_ref()
-            .is_some_and(|one| one.starts_with(&tag))
-    };
-    Ok(nft.rules(CHECKS)?.iter().any(marked))
+    let rules = nft.rules_with_comment(CHECKS, |comment| comment.starts_with(&tag))?;
+    Ok(!rules.is_empty())
 }
 
 /// Compares what is there with what [`add`] makes.
@@ -117,16 +113,11 @@ pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Ma
             return missing(POSTROUTING, sentence.to_owned());
         }
     }
-    let (tag, rules) = (id.tag(), nft.rules(CHECKS)?);
+    let tag = id.tag();
+    let rules = nft.rules_with_comment(CHECKS, |comment| comment.starts_with(&tag))?;
     for address in addresses {
         let rule = masquerade(*address);
-        let found = rules.iter().any(|found| {
-            found.does_as(&rule)
-                && found
-                    .comment
-                    .as_ref()
-                    .is_some_and(|comment| comment.starts_with(&tag))
-        });
+        let found = rules.iter().any(|found| found.does_as(&rule));
         if !found {
             return missing(CHECKS, sentence(*address));
         }
@@ -188,10 +179,8 @@ fn delete_marked(
     changes: &mut Transaction,
     marked: impl Fn(&str) -> bool,
 ) -> Result<(), NetlinkError> {
-    for rule in nft.rules(CHECKS)? {
-        if rule.comment.as_deref().is_some_and(&marked) {
-            changes.delete_rule(CHECKS, rule.handle);
-        }
+    for rule in nft.rules_with_comment(CHECKS, marked)? {
+        changes.delete_rule(CHECKS, rule.handle);
     }
     Ok(())
 }

@@ -76,6 +76,7 @@ impl Need {
         Self::Nftables,
         Self::Iptables,
         Self::Ip6tables,
+        Self::LegacyIptables,
         Self::Selinux,
         Self::SpareHardware,
     ];
@@ -159,6 +160,10 @@ impl Need {
             Self::Ip6tables => &[
                 "ip6tables -w -t nat -A POSTROUTING -m comment --comment c -j MASQUERADE",
                 "ip6tables -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+            ],
+            Self::LegacyIptables => &[
+                "iptables-legacy -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+                "ip6tables-legacy -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
             ],
             Self::Ipv6
             | Self::Selinux

@@ -17,7 +17,9 @@ const ATTEMPTS: u32 = 20;
 /// Deletes a chain with its rules, and the rules of `entries` that lead to it; `false` if it is
 /// not there.
 pub(super) fn delete_chain(chain: Chain<'_>, entries: Chain<'_>) -> Result<bool, NetlinkError> {
-    let nft = Nft::open()?;
+    let Some(nft) = Nft::open_if_supported()? else {
+        return Ok(false);
+    };
     let mut attempt = 0;
     loop {
         attempt += 1;
@@ -40,7 +42,10 @@ pub(super) fn delete_chain(chain: Chain<'_>, entries: Chain<'_>) -> Result<bool,
 
 /// The comments on the rules of a chain.
 pub(super) fn comments(chain: Chain<'_>) -> Result<Vec<String>, NetlinkError> {
-    let rules = Nft::open()?.rules(chain)?;
+    let rules = match Nft::open_if_supported()? {
+        Some(nft) => nft.rules(chain)?,
+        None => Vec::new(),
+    };
     Ok(rules.into_iter().filter_map(comment).collect())
 }
 

@@ -221,7 +221,10 @@ impl Tool {
     /// Never starts a process.
     pub fn may_hold_rules(&self, table: &str) -> Result<bool, IptablesError> {
         match self.variant {
-            Variant::Nft => Ok(Nft::open()?.has_table(self.nft_table(table))?),
+            Variant::Nft => match Nft::open_if_supported()? {
+                Some(nft) => Ok(nft.has_table(self.nft_table(table))?),
+                None => Ok(false),
+            },
             Variant::Legacy => Ok(self.has_legacy_table(table)),
             Variant::Unknown => Ok(true),
         }
@@ -233,7 +236,10 @@ impl Tool {
             return Ok(false);
         }
         let chain = self.nft_table(table).chain(chain);
-        Ok(Nft::open()?.chain(chain)?.is_some())
+        match Nft::open_if_supported()? {
+            Some(nft) => Ok(nft.chain(chain)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     fn nft_table<'a>(&self, name: &'a str) -> Table<'a> {

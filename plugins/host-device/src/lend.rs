@@ -113,12 +113,11 @@ pub(crate) fn lend_to_process(
     let addresses = ipam
         .map(|ipam| ipam.start_add(undo)?.finish())
         .transpose()?;
-    let nameless = Interface {
+    let mut entry = Interface {
         name: request.ifname.clone(),
         sandbox: request.sandbox(),
         ..Interface::default()
     };
-    let mut entry = nameless;
     if request.version >= SpecVersion::V1_1_0 {
         entry.pci_id = device.pci.clone().unwrap_or_default();
     }

@@ -72,7 +72,10 @@ impl Loan<'_> {
     }
 
     fn give_back_recorded(&self, record: &Record, reason: Reason) -> Result<(), Error> {
-        if !self.is_home_from_transit(record)? && !self.is_home_from_container(record)? {
+        if self.has_not_left(record)? {
+            Transit::left_behind(&self.id)?.map_or(Ok(()), Transit::remove)?;
+            self.await_on_host(record, reason)?;
+        } else if !self.is_home_from_transit(record)? && !self.is_home_from_container(record)? {
             self.await_on_host(record, reason)?;
         }
         if reason == Reason::RollBack
@@ -93,13 +96,7 @@ impl Loan<'_> {
         let Some(transit) = Transit::left_behind(&self.id)? else {
             return Ok(false);
         };
-        // The kernel puts links of its own into every namespace: they are not the device that has
-        // such a name and could not be moved.
-        let occupant = if self.has_not_left(record)? {
-            None
-        } else {
-            transit.occupant(record)?
-        };
+        let occupant = transit.occupant(record)?;
         if let Some(link) = &occupant {
             self.ensure_name_is_free(&record.device)?;
             transit.carry_home(link, record)?;
@@ -108,7 +105,8 @@ impl Loan<'_> {
         Ok(occupant.is_some())
     }
 
-    /// Whether the device is on the host as it was before ADD.
+    /// Whether the device is on the host as it was before ADD. What has its names elsewhere is then
+    /// something else: the kernel puts links of its own into every namespace.
     fn has_not_left(&self, record: &Record) -> Result<bool, NetError> {
         let there = self.host.link_by_name(&record.device)?;
         let mac = |link: &Link| link.mac.map(|mac| mac.to_string()).unwrap_or_default();

@@ -112,6 +112,29 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    /// What has the interface's name in the container by the time an ADD fails is not the device.
+    fn a_failed_add_takes_nothing_of_the_containers(host) {
+        idle_wire(host);
+        let outside = state(host);
+        let container = host.netns("c1");
+        let folder = host.work_folder();
+        let script = "#!/bin/sh\nnsenter --net=$CNI_NETNS ip link add eth0 type veth peer name eth1\n\
+                      echo '{ \"code\": 999, \"msg\": \"no addresses\" }'\nexit 1\n";
+        let path = folder.join("host-local");
+        std::fs::write(&path, script).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, executable).unwrap();
+        let call = lent().call(host, "c1").cni_path(&folder);
+        let error = call.add().fails().mentions("no addresses").error();
+        assert!(!error.details.contains("could not"), "{error:?}");
+        assert!(container.has_link("eth0") && host.has_link("wire0"));
+        container.ip("link delete eth0");
+        container.remove();
+        assert_same(&outside, &state(host));
+    }
+}
+
+ferrule_testkit::test! {
     /// A second ADD is refused, and the first attachment goes on: for the same interface, under
     /// another name, and for the device that is lent already.
     fn a_second_add_is_refused(host) {

@@ -10,10 +10,16 @@ use ferrule_kernel::{
     enable_announcements, sysctl,
 };
 
+use crate::preference::{prefer, tolerate};
 use crate::{NetError, Sandbox};
 
 /// How long duplicate address detection may take when the user asks for it.
 const DETECTION_LIMIT: Duration = Duration::from_secs(5);
+
+/// Kind of the routes by which packets are delivered here (`RTN_LOCAL` of `linux/rtnetlink.h`).
+const LOCAL: u8 = 2;
+/// How long the kernel may take to make such a route; it is seldom as much as a millisecond.
+const LOCAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the user asks for beyond addresses and routes.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +81,8 @@ pub fn configure(
             .iter()
             .map(|route| plan_route(link, route, &ips)),
     );
-    add_routes(sandbox, &routes)
+    add_routes(sandbox, &routes)?;
+    wait_until_local(sandbox, ips.iter().map(|ip| ip.address.address()))
 }
 
 /// The addresses that the result puts on the interface `name`. Those without an index are nobody's.
@@ -114,16 +121,15 @@ fn prepare(
     sandbox.run(|| {
         let name = &link.name;
         let detect = if options.detect_duplicates { "1" } else { "0" };
-        // Without IPv6 in the kernel there is nothing to detect.
         if options.detect_duplicates {
-            let _ = sysctl::write(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1");
+            prefer(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1")?;
         }
-        let _ = sysctl::write(&format!("net/ipv6/conf/{name}/accept_dad"), detect);
-        enable_announcements(name)?;
+        prefer(&format!("net/ipv6/conf/{name}/accept_dad"), detect)?;
+        tolerate(enable_announcements(name))?;
         if ipv6 {
             enable_ipv6("lo")?;
             enable_ipv6(name)?;
-            sysctl::write(&format!("net/ipv6/conf/{name}/keep_addr_on_down"), "1")?;
+            prefer(&format!("net/ipv6/conf/{name}/keep_addr_on_down"), "1")?;
         }
         Ok(())
     })?
@@ -213,6 +219,33 @@ fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
         }
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits until the kernel delivers packets for the addresses, which are in the namespace of `route`.
+///
+/// Of an IPv6 address that is spared the detection of duplicates, the kernel makes the local route
+/// in the background (`addrconf_dad_work` of `net/ipv6/addrconf.c`), and drops the packets that
+/// come before. Routing rules of the administrator may hide that route, so that it is not waited
+/// for without end.
+pub fn wait_until_local(
+    route: &ferrule_kernel::Route,
+    addresses: impl IntoIterator<Item = IpAddr>,
+) -> Result<(), NetError> {
+    let start = Instant::now();
+    for address in addresses.into_iter().filter(IpAddr::is_ipv6) {
+        let mut pause = Duration::from_micros(20);
+        while route
+            .route_to(address)?
+            .is_none_or(|entry| entry.kind != LOCAL)
+        {
+            if start.elapsed() > LOCAL_LIMIT {
+                return Ok(());
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+    Ok(())
 }
 
 /// Tells the neighbours where the container's addresses are now, since they may remember another

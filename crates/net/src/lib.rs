@@ -16,6 +16,7 @@ pub mod link;
 pub mod masquerade;
 pub mod parent;
 mod place;
+mod preference;
 pub mod spoofcheck;
 pub mod veth;
 

@@ -4,8 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_types::{CniResult, Error, Interface, Request};
-use ferrule_kernel::{Link, LinkChange, Mac, OperState, VethPair, sysctl};
+use ferrule_kernel::{Link, LinkChange, Mac, OperState, VethPair};
 
+use crate::preference::prefer;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
 /// What host ends are called; NetworkManager and others ignore links with this prefix.
@@ -139,21 +140,13 @@ fn finish(host: &Host, sandbox: &Sandbox, id: &AttachmentId, name: &str) -> Resu
 
 /// Keeps a host link from taking addresses and routes that a container advertises.
 pub fn refuse_router_advertisements(name: &str) -> Result<(), NetError> {
-    set_ipv6(name, "accept_ra")
+    prefer(&format!("net/ipv6/conf/{name}/accept_ra"), "0")
 }
 
 /// Makes the link-local address of a new host link usable at once. The host asks for its IPv6
 /// neighbours from that address, so that nothing would reach a container while it is being tested.
 pub fn skip_duplicate_detection(name: &str) -> Result<(), NetError> {
-    set_ipv6(name, "accept_dad")
-}
-
-/// Turns an IPv6 setting of a link off, where the kernel has IPv6.
-fn set_ipv6(name: &str, setting: &str) -> Result<(), NetError> {
-    match sysctl::write(&format!("net/ipv6/conf/{name}/{setting}"), "0") {
-        Err(error) if error.is_not_found() => Ok(()),
-        outcome => Ok(outcome?),
-    }
+    prefer(&format!("net/ipv6/conf/{name}/accept_dad"), "0")
 }
 
 /// Waits until both ends can carry packets.

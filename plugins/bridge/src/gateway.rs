@@ -56,7 +56,8 @@ pub(crate) fn ensure(
     for gateway in &gateways {
         ensure_address(host, &device, *gateway, plan.force_address)?;
     }
-    forwarding::enable(gateways.iter().map(Cidr::address))
+    forwarding::enable(gateways.iter().map(Cidr::address))?;
+    addressing::wait_until_local(host, gateways.iter().map(Cidr::address))
 }
 
 /// Adds the address unless the device has it. Another IPv4 address, or an IPv6 one of an overlapping

@@ -8,6 +8,7 @@ mod config;
 mod setup;
 
 use cni_types::{Attachments, CniResult, Error};
+use ferrule_net::addressing;
 use ferrule_net::masquerade::{self, Masquerade};
 use ferrule_net::veth::{self, PairSettings};
 use ferrule_net::{
@@ -75,6 +76,7 @@ impl Plugin for Ptp {
             wish.add(&id, &result)?;
         }
         veth::wait_until_up(&host, &sandbox, &pair)?;
+        addressing::wait_until_local(&host, result.ips.iter().filter_map(|ip| ip.gateway))?;
         if call.config.dns.is_set() {
             result.dns = call.config.dns.clone();
         }

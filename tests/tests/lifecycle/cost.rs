@@ -43,7 +43,8 @@ fn received(host: &Host, plugin: &str, container: &str) -> Vec<u64> {
 }
 
 ferrule_testkit::test! {
-    /// Two hundred links and routes more do not make a byte of difference.
+    /// Two hundred links with routes are not read: that would be a quarter of a megabyte. A question
+    /// more or less is asked while waiting for the kernel.
     fn other_links_cost_nothing(host, plugin in ["bridge", "ptp"]) needs [Tool("strace")] {
         Network::of(plugin).attach(host, "earlier");
         let alone = received(host, plugin, "c1");
@@ -55,6 +56,8 @@ ferrule_testkit::test! {
             host.ip(format!("link set y{number} up"));
         }
         let crowded = received(host, plugin, "c2");
-        assert_eq!(alone, crowded);
+        for (verb, (before, after)) in alone.iter().zip(&crowded).enumerate() {
+            assert!(*after < before + 4000, "verb {verb}: {alone:?} became {crowded:?}");
+        }
     }
 }

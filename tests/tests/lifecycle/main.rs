@@ -11,6 +11,7 @@ mod interoperation;
 mod killed;
 mod parallel;
 mod status;
+mod surroundings;
 
 use ferrule_testkit::{Host, Snapshot};
 

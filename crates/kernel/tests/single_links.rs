@@ -1,8 +1,7 @@
 //! Links of single kinds put on a parent, in a real kernel. Few kernels of test machines have the
-//! drivers of ipvlan, vlan and dummy: those tests are ignored unless asked for, with
-//! `tests/lab/run cargo test -p ferrule-kernel --test single_links -- --ignored`.
+//! drivers of ipvlan, vlan and dummy: elsewhere those tests run on the lab kernel.
 
-#![cfg(test)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod lab;
 
@@ -16,137 +15,142 @@ const BRIDGE: Macvlan = Macvlan {
     broadcast_queue: None,
 };
 
-#[test]
-fn a_macvlan_is_born_whole_in_another_namespace() {
-    let (route, netns) = (private(), another());
-    let parent = pair(&route, &netns, "parent", "wire").here;
-    let macvlan = Macvlan {
-        mode: MacvlanMode::Vepa,
-        broadcast_queue: Some(2222),
-    };
-    let new = NewLink {
-        parent: Some(parent.index),
-        netns: Some(netns.fd()),
-        mtu: Some(1400),
-        mac: Some(mac("02:00:00:00:00:07")),
-        up: true,
-        ..NewLink::named("eth0")
-    };
-    route.execute(macvlan.create(&new)).unwrap();
-
-    assert!(route.link_by_name("eth0").unwrap().is_none());
-    let born = link(&Route::open_in(&netns).unwrap(), "eth0");
-    assert!(born.is_kind("macvlan"));
-    assert_eq!(born.settings, Some(DriverSettings::Macvlan(macvlan)));
-    assert_eq!((born.mtu, born.mac, born.up), (1400, new.mac, true));
-    assert_eq!(born.peer_index, Some(parent.index));
-    assert!(born.link_netnsid.is_some());
-}
-
-#[test]
-fn a_macvlan_takes_after_its_parent_and_goes_with_it() {
-    let (route, netns) = (private(), another());
-    let parent = pair(&route, &netns, "parent", "wire").here;
-    let modes = [MacvlanMode::Private, MacvlanMode::Bridge];
-    for (name, mode) in ["mv0", "mv1"].into_iter().zip(modes) {
-        let new = NewLink {
-            parent: Some(parent.index),
-            ..NewLink::named(name)
+ferrule_testkit::test! {
+    fn a_macvlan_is_born_whole_in_another_namespace(_host) needs [Macvlan] {
+        let (route, netns) = (private(), another());
+        let parent = pair(&route, &netns, "parent", "wire").here;
+        let macvlan = Macvlan {
+            mode: MacvlanMode::Vepa,
+            broadcast_queue: Some(2222),
         };
-        let macvlan = Macvlan { mode, ..BRIDGE };
-        route.execute(macvlan.create(&new)).unwrap();
-        let born = link(&route, name);
-        let Some(DriverSettings::Macvlan(read)) = born.settings else {
-            panic!("{born:?}")
-        };
-        assert_eq!(read.mode, mode);
-        assert_eq!(
-            (born.mtu, born.up, born.link_netnsid),
-            (parent.mtu, false, None)
-        );
-    }
-    let taken = NewLink {
-        parent: Some(parent.index),
-        ..NewLink::named("mv0")
-    };
-    assert!(
-        route
-            .execute(BRIDGE.create(&taken))
-            .unwrap_err()
-            .is_exists()
-    );
-    route.delete_link(parent.index).unwrap();
-    assert!(route.link_by_name("mv0").unwrap().is_none());
-}
-
-#[test]
-fn drivers_are_looked_for_without_making_links() {
-    let (route, netns) = (private(), another());
-    let before = route.links().unwrap().len();
-    for kind in ["macvlan", "veth", "bridge"] {
-        assert!(route.has_driver(kind).unwrap(), "{kind}");
-    }
-    assert!(!route.has_driver("no-such-kind").unwrap());
-    assert_eq!(route.links().unwrap().len(), before);
-    drop(netns);
-}
-
-#[test]
-#[ignore = "needs a kernel with ipvlan"]
-fn an_ipvlan_shares_its_parents_address() {
-    let (route, netns) = (private(), another());
-    let parent = pair(&route, &netns, "parent", "wire").here;
-    let remote = Route::open_in(&netns).unwrap();
-    for mode in [IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3s] {
-        let ipvlan = Ipvlan { mode };
         let new = NewLink {
             parent: Some(parent.index),
             netns: Some(netns.fd()),
+            mtu: Some(1400),
+            mac: Some(mac("02:00:00:00:00:07")),
+            up: true,
             ..NewLink::named("eth0")
         };
-        route.execute(ipvlan.create(&new)).unwrap();
-        let born = link(&remote, "eth0");
-        assert_eq!(born.settings, Some(DriverSettings::Ipvlan(ipvlan)));
-        assert_eq!((born.mac, born.mtu), (parent.mac, parent.mtu));
-        remote.delete_link(born.index).unwrap();
+        route.execute(macvlan.create(&new)).unwrap();
+
+        assert!(route.link_by_name("eth0").unwrap().is_none());
+        let born = link(&Route::open_in(&netns).unwrap(), "eth0");
+        assert!(born.is_kind("macvlan"));
+        assert_eq!(born.settings, Some(DriverSettings::Macvlan(macvlan)));
+        assert_eq!((born.mtu, born.mac, born.up), (1400, new.mac, true));
+        assert_eq!(born.peer_index, Some(parent.index));
+        assert!(born.link_netnsid.is_some());
     }
-    assert!(route.has_driver("ipvlan").unwrap());
 }
 
-#[test]
-#[ignore = "needs a kernel with 802.1Q"]
-fn a_parent_carries_a_vlan_once() {
-    let (route, netns) = (private(), another());
-    let parent = pair(&route, &netns, "parent", "wire").here;
-    let vlan = Vlan { id: 4094 };
-    let new = |name| NewLink {
-        parent: Some(parent.index),
-        netns: Some(netns.fd()),
-        mtu: Some(1400),
-        ..NewLink::named(name)
-    };
-    route.execute(vlan.create(&new("eth0"))).unwrap();
-    let born = link(&Route::open_in(&netns).unwrap(), "eth0");
-    assert_eq!(born.settings, Some(DriverSettings::Vlan(vlan)));
-    assert_eq!(born.mtu, 1400);
-    let again = route.execute(vlan.create(&new("eth1"))).unwrap_err();
-    assert!(again.is_exists(), "{again}");
-    assert!(route.has_driver("vlan").unwrap());
+ferrule_testkit::test! {
+    fn a_macvlan_takes_after_its_parent_and_goes_with_it(_host) needs [Macvlan] {
+        let (route, netns) = (private(), another());
+        let parent = pair(&route, &netns, "parent", "wire").here;
+        let modes = [MacvlanMode::Private, MacvlanMode::Bridge];
+        for (name, mode) in ["mv0", "mv1"].into_iter().zip(modes) {
+            let new = NewLink {
+                parent: Some(parent.index),
+                ..NewLink::named(name)
+            };
+            let macvlan = Macvlan { mode, ..BRIDGE };
+            route.execute(macvlan.create(&new)).unwrap();
+            let born = link(&route, name);
+            let Some(DriverSettings::Macvlan(read)) = born.settings else {
+                panic!("{born:?}")
+            };
+            assert_eq!(read.mode, mode);
+            assert_eq!(
+                (born.mtu, born.up, born.link_netnsid),
+                (parent.mtu, false, None)
+            );
+        }
+        let taken = NewLink {
+            parent: Some(parent.index),
+            ..NewLink::named("mv0")
+        };
+        assert!(
+            route
+                .execute(BRIDGE.create(&taken))
+                .unwrap_err()
+                .is_exists()
+        );
+        route.delete_link(parent.index).unwrap();
+        assert!(route.link_by_name("mv0").unwrap().is_none());
+    }
 }
 
-#[test]
-#[ignore = "needs a kernel with dummy links"]
-fn a_dummy_stands_alone() {
-    let (route, netns) = (private(), another());
-    assert!(route.has_driver("dummy").unwrap());
-    let new = NewLink {
-        netns: Some(netns.fd()),
-        mac: Some(mac("02:00:00:00:00:07")),
-        ..NewLink::named("eth0")
-    };
-    route.execute(Dummy.create(&new)).unwrap();
-    assert!(route.link_by_name("eth0").unwrap().is_none());
-    let born = link(&Route::open_in(&netns).unwrap(), "eth0");
-    assert!(born.is_kind("dummy"));
-    assert_eq!((born.mac, born.peer_index), (new.mac, None));
+ferrule_testkit::test! {
+    fn drivers_are_looked_for_without_making_links(_host) needs [Macvlan] {
+        let (route, netns) = (private(), another());
+        let before = route.links().unwrap().len();
+        for kind in ["macvlan", "veth", "bridge"] {
+            assert!(route.has_driver(kind).unwrap(), "{kind}");
+        }
+        assert!(!route.has_driver("no-such-kind").unwrap());
+        assert_eq!(route.links().unwrap().len(), before);
+        drop(netns);
+    }
 }
+
+ferrule_testkit::test! {
+    fn an_ipvlan_shares_its_parents_address(_host) needs [Ipvlan] {
+        let (route, netns) = (private(), another());
+        let parent = pair(&route, &netns, "parent", "wire").here;
+        let remote = Route::open_in(&netns).unwrap();
+        for mode in [IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3s] {
+            let ipvlan = Ipvlan { mode };
+            let new = NewLink {
+                parent: Some(parent.index),
+                netns: Some(netns.fd()),
+                ..NewLink::named("eth0")
+            };
+            route.execute(ipvlan.create(&new)).unwrap();
+            let born = link(&remote, "eth0");
+            assert_eq!(born.settings, Some(DriverSettings::Ipvlan(ipvlan)));
+            assert_eq!((born.mac, born.mtu), (parent.mac, parent.mtu));
+            remote.delete_link(born.index).unwrap();
+        }
+        assert!(route.has_driver("ipvlan").unwrap());
+    }
+}
+
+ferrule_testkit::test! {
+    fn a_parent_carries_a_vlan_once(_host) needs [Vlan8021q] {
+        let (route, netns) = (private(), another());
+        let parent = pair(&route, &netns, "parent", "wire").here;
+        let vlan = Vlan { id: 4094 };
+        let new = |name| NewLink {
+            parent: Some(parent.index),
+            netns: Some(netns.fd()),
+            mtu: Some(1400),
+            ..NewLink::named(name)
+        };
+        route.execute(vlan.create(&new("eth0"))).unwrap();
+        let born = link(&Route::open_in(&netns).unwrap(), "eth0");
+        assert_eq!(born.settings, Some(DriverSettings::Vlan(vlan)));
+        assert_eq!(born.mtu, 1400);
+        let again = route.execute(vlan.create(&new("eth1"))).unwrap_err();
+        assert!(again.is_exists(), "{again}");
+        assert!(route.has_driver("vlan").unwrap());
+    }
+}
+
+ferrule_testkit::test! {
+    fn a_dummy_stands_alone(_host) needs [Dummy] {
+        let (route, netns) = (private(), another());
+        assert!(route.has_driver("dummy").unwrap());
+        let new = NewLink {
+            netns: Some(netns.fd()),
+            mac: Some(mac("02:00:00:00:00:07")),
+            ..NewLink::named("eth0")
+        };
+        route.execute(Dummy.create(&new)).unwrap();
+        assert!(route.link_by_name("eth0").unwrap().is_none());
+        let born = link(&Route::open_in(&netns).unwrap(), "eth0");
+        assert!(born.is_kind("dummy"));
+        assert_eq!((born.mac, born.peer_index), (new.mac, None));
+    }
+}
+
+ferrule_testkit::main!();

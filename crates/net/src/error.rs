@@ -1,5 +1,7 @@
 //! What can go wrong while a container's network is wired.
 
+use std::io::ErrorKind;
+
 use cni_types::{Code, Error};
 use ferrule_kernel::{Errno, NetlinkError, NetnsError, RouteOpenError, SysctlError};
 
@@ -97,6 +99,12 @@ impl NetError {
                 if error.is_gone() =>
             {
                 Some("the runtime must create the namespace before ADD and keep it until DEL")
+            }
+            Self::Namespace(NetnsError::Enter { source, .. })
+            | Self::Open(RouteOpenError::Netns(NetnsError::Enter { source, .. }))
+                if source.kind() == ErrorKind::PermissionDenied =>
+            {
+                Some("run as root, with CAP_SYS_ADMIN and CAP_NET_ADMIN")
             }
             Self::Netlink(error) => match error.errno()? {
                 Errno::EPERM | Errno::EACCES => Some("run as root, with CAP_NET_ADMIN"),

@@ -113,7 +113,7 @@ fn create_under_free_name(
 /// A host end of the attachment itself was left by an ADD that no DEL followed.
 fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Result<(), NetError> {
     match host.link_by_name(&name)? {
-        Some(link) if !id.is_foreign(link.alias.as_deref()) => {
+        Some(link) if link.is_kind(KIND) && !id.is_foreign(link.alias.as_deref()) => {
             Err(NetError::AlreadyAttached { name })
         }
         _ => Ok(()),

@@ -1,7 +1,10 @@
 //! Hosts and containers whose kernel settings are out of the ordinary.
 
+use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::json;
+
+use crate::{leases, without_bridge};
 
 ferrule_testkit::test! {
     /// Runtimes switch IPv6 off in new namespaces; an IPv6 address switches it on again.
@@ -48,10 +51,70 @@ ferrule_testkit::test! {
         host.exec("mount --bind /proc/sys /proc/sys").succeeds();
         host.exec("mount -o remount,bind,ro /proc/sys").succeeds();
         host.netns("c1");
-        let before = crate::without_bridge(host);
+        let before = without_bridge(host);
         let outcome = Network::of(plugin).call(host, "c1").add().fails();
         outcome.mentions("net/ipv4/ip_forward").mentions("read-only file system");
-        ferrule_testkit::assert_same(&before, &crate::without_bridge(host));
-        assert_eq!(crate::leases(), [""; 0]);
+        assert_same(&before, &without_bridge(host));
+        assert_eq!(leases(), [""; 0]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// Without the right to change networks nothing is done, and the text says what is needed.
+    fn without_privileges(host, plugin in ["bridge", "ptp"]) needs [Tool("setpriv")] {
+        host.exec("sysctl -q -w net.ipv4.ip_forward=1").succeeds();
+        host.netns("c1");
+        let before = without_bridge(host);
+        let folder = ferrule_testkit::binaries_folder();
+        let executable = folder.join(plugin);
+        let words = ["--bounding-set=-all", "--inh-caps=-all", executable.to_str().unwrap()];
+        let call = host.executable("/usr/bin/setpriv", words).cni_path(&folder);
+        let call = call.container("c1").netns("/run/netns/c1").ifname("eth0");
+        let outcome = call.config(Network::of(plugin).config).add().fails();
+        outcome.mentions("operation not permitted").mentions("CAP_");
+        assert_same(&before, &without_bridge(host));
+        assert_eq!(leases(), [""; 0]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// Runtimes name the namespace of a process, too.
+    fn the_namespace_of_a_process(host, plugin in ["bridge", "ptp"]) {
+        let container = host.netns("unnamed");
+        let mut process = container.start("sleep 60");
+        let path = format!("/proc/{}/ns/net", process.pid());
+        container.remove();
+        let network = Network::of(plugin);
+        let call = network.call(host, "c1").netns(&path);
+        let result = call.add().succeeds().json();
+        let entry = result["interfaces"].as_array().unwrap().last().unwrap();
+        assert_eq!(entry["sandbox"], path.as_str());
+        assert!(answers_at_once(host, "10.1.2.2"));
+        let full = ferrule_tests::with_prev_result(&network.config, &result);
+        call.clone().config(full).check().succeeds();
+        process.kill();
+        process.wait();
+        call.del().succeeds();
+        assert_eq!(leases(), [""; 0]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// The name a host end would have is taken: by another attachment, or by something else.
+    fn host_names_that_are_taken(host, plugin in ["bridge", "ptp"]) {
+        let attachment = Network::of(plugin).attach(host, "c1");
+        let name = attachment.host_end();
+        attachment.detach();
+        for (kind, alias) in [("veth", "cni:net/other/eth0"), ("bridge", "")] {
+            host.ip(["link", "add", name, "type", kind]);
+            host.ip(["link", "set", name, "alias", alias]);
+            let result = attachment.call.add().succeeds().json();
+            let names = result["interfaces"].as_array().unwrap().iter().map(|entry| &entry["name"]);
+            assert!(names.clone().all(|found| found != name), "{result}");
+            let own = names.filter_map(serde_json::Value::as_str).find(|name| name.starts_with("veth"));
+            attachment.call.del().succeeds();
+            assert!(host.has_link(name) && !host.has_link(own.unwrap()));
+            host.ip(["link", "delete", name]);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! that a killed process leaves the device in it and not in nowhere: a namespace that ends takes
 //! links without hardware with it.
 
+use std::mem;
 use std::path::PathBuf;
 
 use ferrule_kernel::{Link, LinkChange, Mac, Netns, NetnsError, Route};
@@ -54,8 +55,11 @@ impl Transit {
     /// Takes it away. What is still in it ends with it.
     pub(crate) fn remove(self) -> Result<(), NetError> {
         let Self { path, netns, route } = self;
-        drop((route, netns));
-        Ok(Netns::unmount(&path).map(drop)?)
+        Netns::unmount(&path)?;
+        // Kept open until this process ends: the kernel takes a namespace apart under the lock that
+        // every further request would wait for, 20 ms and more.
+        mem::forget((netns, route));
+        Ok(())
     }
 
     /// The device, if it is here. The kernel may have put links of its own beside it.

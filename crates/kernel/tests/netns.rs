@@ -39,7 +39,7 @@ fn files_directories_and_pipes_are_no_namespaces() {
     }
     let error = Netns::open(&file.join("below")).unwrap_err();
     assert!(
-        matches!(error, NetnsError::Io { .. }) && !error.is_gone(),
+        matches!(error, NetnsError::NotFound { .. }) && error.is_gone(),
         "{error}"
     );
 }

@@ -104,7 +104,11 @@ impl LinkChange {
 
     /// Whether it takes all multicast packets.
     pub fn all_multicast(self, on: bool) -> Self {
-        let word = if on { "allmulticast on" } else { "allmulticast off" };
+        let word = if on {
+            "allmulticast on"
+        } else {
+            "allmulticast off"
+        };
         self.with(word.into(), |body| body.allmulticast(on))
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Form {
     /// Connections that were let through before, and what belongs to them.
     established: bool,
     comment: Option<String>,
+    /// The comment that older releases of the Go plugin put on the same rule.
+    older_comment: Option<String>,
     target: String,
 }
 
@@ -85,6 +87,15 @@ impl Form {
     pub(crate) fn with_comment(self, text: &str) -> Self {
         let comment = Some(text.to_owned());
         Self { comment, ..self }
+    }
+
+    /// The same; what has this comment instead is not another rule.
+    pub(crate) fn or_comment(self, text: &str) -> Self {
+        let older_comment = Some(text.to_owned());
+        Self {
+            older_comment,
+            ..self
+        }
     }
 
     /// As the tools take and list it.
@@ -147,9 +158,14 @@ impl Form {
 
     /// Writes it both ways.
     pub(crate) fn prepare(&self, family: Family) -> Prepared {
+        let write = |form: &Self| Written {
+            words: form.words(),
+            rule: form.expressions(family),
+        };
+        let older = self.older_comment.as_ref();
         Prepared {
-            words: self.words(),
-            rule: self.expressions(family),
+            current: write(self),
+            older: older.map(|comment| write(&self.clone().with_comment(comment))),
         }
     }
 }
@@ -157,6 +173,15 @@ impl Form {
 /// A rule in both ways of writing, to be compared with many listed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prepared {
+    /// As it is made.
+    pub(crate) current: Written,
+    /// As older releases have made it.
+    older: Option<Written>,
+}
+
+/// A rule in both ways of writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
     /// For the tools.
     pub(crate) words: iptables::Rule,
     /// For tables of `nf_tables`.
@@ -164,25 +189,31 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Whether a rule that a tool listed is this one.
-    pub(crate) fn is_listed(&self, listed: &iptables::ListedRule) -> bool {
-        listed.rule == self.words
+    /// The writing of this rule that a tool listed, if it is this rule.
+    pub(crate) fn listed(&self, listed: &iptables::ListedRule) -> Option<&Written> {
+        self.writings().find(|written| listed.rule == written.words)
     }
 
-    /// Whether a rule of `nf_tables` is this one, whoever wrote it.
-    pub(crate) fn is_held(&self, held: &nft::ListedRule) -> bool {
+    /// The writing of this rule that `nf_tables` holds, whoever wrote it, if it is this rule.
+    pub(crate) fn held(&self, held: &nft::ListedRule) -> Option<&Written> {
         let alike = |(one, other): (&Expression, &Expression)| is_alike(one, other);
-        let (ours, theirs) = (self.rule.expressions(), &held.expressions);
-        telling(ours).count() == telling(theirs).count()
-            && telling(ours).zip(telling(theirs)).all(alike)
-            && self.rule.comment() == comment(held).as_deref()
+        let (ours, theirs) = (self.current.rule.expressions(), &held.expressions);
+        let same = telling(ours).count() == telling(theirs).count()
+            && telling(ours).zip(telling(theirs)).all(alike);
+        let comment = comment(held).filter(|_| same);
+        self.writings()
+            .find(|written| same && written.rule.comment() == comment.as_deref())
+    }
+
+    fn writings(&self) -> impl Iterator<Item = &Written> {
+        std::iter::once(&self.current).chain(&self.older)
     }
 }
 
 impl fmt::Display for Prepared {
     /// As `iptables -S` prints it, without the chain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.words.fmt(f)
+        self.current.words.fmt(f)
     }
 }
 
@@ -328,7 +359,7 @@ mod tests {
             .leaving("b")
             .with_comment("c");
         let wanted = form.prepare(Family::V4);
-        assert!(wanted.is_held(&held(&form)));
+        assert!(wanted.held(&held(&form)).is_some());
         // As iptables writes it: short names, the comment in a match, counts.
         let mut theirs = held(&form);
         theirs.comment = None;
@@ -345,7 +376,19 @@ mod tests {
             data: b"c\0\0".to_vec(),
         };
         theirs.expressions.insert(4, comment);
-        assert!(wanted.is_held(&theirs), "{theirs:?}");
+        assert!(wanted.held(&theirs).is_some(), "{theirs:?}");
+    }
+
+    #[test]
+    fn an_older_comment_is_as_good() {
+        let form = Form::target("X").with_comment("new").or_comment("old");
+        let wanted = form.prepare(Family::V4);
+        for (comment, known) in [("new", true), ("old", true), ("other", false)] {
+            let found = held(&form.clone().with_comment(comment));
+            let writing = wanted.held(&found);
+            assert_eq!(writing.is_some(), known);
+            assert!(writing.is_none_or(|one| one.rule.comment() == Some(comment)));
+        }
     }
 
     #[test]
@@ -366,7 +409,7 @@ mod tests {
         ];
         for (place, form) in forms.iter().enumerate() {
             let written = held(form);
-            let same = |other: &&Form| other.prepare(Family::V4).is_held(&written);
+            let same = |other: &&Form| other.prepare(Family::V4).held(&written).is_some();
             assert_eq!(forms.iter().filter(same).count(), 1, "{place}");
         }
     }

@@ -55,7 +55,13 @@ pub(crate) fn to_accepting() -> Form {
 
 /// The rule that leads to the isolating chains.
 pub(crate) fn to_isolating() -> Form {
-    Form::target(STAGE_1).with_comment(ISOLATION_COMMENT)
+    with_isolation_comment(Form::target(STAGE_1))
+}
+
+/// Before 1.7.0 the Go plugin knew one policy and put its comment on all rules.
+fn with_isolation_comment(form: Form) -> Form {
+    form.with_comment(ISOLATION_COMMENT)
+        .or_comment(&policy_comment(Policy::SameBridge))
 }
 
 /// The rules of one address.
@@ -95,7 +101,7 @@ pub(crate) fn isolating(isolation: &Isolation<'_>) -> [Wanted<Form>; 2] {
         .entering(bridge)
         .leaving(bridge)
         .with_comment(&isolated_comment);
-    let end = Form::target("RETURN").with_comment(ISOLATION_COMMENT);
+    let end = with_isolation_comment(Form::target("RETURN"));
     let mut stage_1 = Wanted {
         first: vec![elsewhere(&comment)],
         then: vec![end.clone()],
@@ -106,9 +112,7 @@ pub(crate) fn isolating(isolation: &Isolation<'_>) -> [Wanted<Form>; 2] {
     } else if !isolation.keep_isolated {
         stage_1.never = vec![between, elsewhere(&isolated_comment)];
     }
-    let into = Form::target("DROP")
-        .leaving(bridge)
-        .with_comment(ISOLATION_COMMENT);
+    let into = with_isolation_comment(Form::target("DROP").leaving(bridge));
     let stage_2 = Wanted {
         first: vec![into],
         then: vec![end],

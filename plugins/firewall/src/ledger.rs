@@ -57,6 +57,7 @@ pub(crate) struct Record {
 /// The notes of one node.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    folder: PathBuf,
     attachments: PathBuf,
     addresses: PathBuf,
     isolated: PathBuf,
@@ -66,6 +67,7 @@ impl Ledger {
     /// The notes in a folder, which need not be there.
     pub(crate) fn at(folder: &Path) -> Self {
         Self {
+            folder: folder.to_owned(),
             attachments: folder.join("attachments"),
             addresses: folder.join("addresses"),
             isolated: folder.join("isolated"),
@@ -109,7 +111,12 @@ impl Ledger {
             self.release(tag, *address)?;
         }
         remove(&self.half(tag))?;
-        remove(&self.attachments.join(tag))
+        remove(&self.attachments.join(tag))?;
+        // Folders others still have notes in stay.
+        for folder in [&self.addresses, &self.attachments, &self.folder] {
+            let _ = fs::remove_dir(folder);
+        }
+        Ok(())
     }
 
     /// Forgets that an attachment has an address.
@@ -257,6 +264,7 @@ mod tests {
         assert_eq!(ledger.holder(first.addresses[1]), Some(tag.clone()));
         ledger.leave(&tag, &first.addresses).unwrap();
         assert_eq!((ledger.record(&tag), files(folder.path())), (None, 0));
+        assert!(!folder.path().exists());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ferrule_kernel::nft::{self, Nft, Table};
 
 use super::TABLE;
 use crate::error::FirewallError;
-use crate::form::Prepared;
+use crate::form::{Prepared, Written};
 
 /// A filter table, to be read chain by chain.
 ///
@@ -111,11 +111,14 @@ impl Listing<'_> {
 
     /// Whether the rule at a place is this one.
     pub(super) fn is(&self, place: usize, rule: &Prepared) -> bool {
+        self.written(place, rule).is_some()
+    }
+
+    /// How the rule at a place is written, if it is this one.
+    pub(super) fn written<'r>(&self, place: usize, rule: &'r Prepared) -> Option<&'r Written> {
         match self {
-            Self::Kernel(rules) => rules.get(place).is_some_and(|held| rule.is_held(held)),
-            Self::Listed(rules) => rules
-                .get(place)
-                .is_some_and(|listed| rule.is_listed(listed)),
+            Self::Kernel(rules) => rules.get(place).and_then(|held| rule.held(held)),
+            Self::Listed(rules) => rules.get(place).and_then(|listed| rule.listed(listed)),
         }
     }
 

@@ -88,7 +88,7 @@ fn remove_with(tool: &Tool, targets: &[&Target]) -> Result<(), FirewallError> {
         let is = |place: usize, rule: &Prepared| {
             listed
                 .get(place)
-                .is_some_and(|listed| rule.is_listed(listed))
+                .is_some_and(|listed| rule.listed(listed).is_some())
         };
         let mut changes = Restore::new();
         for place in doomed(targets, listed.len(), prepare, is) {
@@ -155,12 +155,12 @@ fn changes(filter: &Filter, chains: &[Wanted<Prepared>]) -> Result<Restore, Fire
             match step {
                 Step::Delete(place) => {
                     let mut ours = wanted.first.iter().chain(&wanted.never);
-                    if let Some(rule) = ours.find(|rule| listing.is(place, rule)) {
-                        changes.table(TABLE).delete(chain, &rule.words);
+                    if let Some(written) = ours.find_map(|rule| listing.written(place, rule)) {
+                        changes.table(TABLE).delete(chain, &written.words);
                     }
                 }
-                Step::Insert(rule) => _ = changes.table(TABLE).insert(chain, &rule.words),
-                Step::Append(rule) => _ = changes.table(TABLE).append(chain, &rule.words),
+                Step::Insert(rule) => _ = changes.table(TABLE).insert(chain, &rule.current.words),
+                Step::Append(rule) => _ = changes.table(TABLE).append(chain, &rule.current.words),
             }
         }
     }
@@ -182,7 +182,11 @@ fn check_chain(filter: &Filter, wanted: &Wanted<Prepared>) -> Result<(), Firewal
     match wanted.fault(listing.len(), |place, rule| listing.is(place, rule)) {
         None => Ok(()),
         // Should the tools write it in a way unknown here, they know best.
-        Some(Fault::Missing(rule)) if filter.tool().has_rule(TABLE, chain, &rule.words)? => Ok(()),
+        Some(Fault::Missing(rule))
+            if filter.tool().has_rule(TABLE, chain, &rule.current.words)? =>
+        {
+            Ok(())
+        }
         Some(Fault::Missing(rule)) => differs("rule not found", rule.to_string()),
         Some(Fault::Misplaced(rule)) => differs("rule in the wrong place", rule.to_string()),
         Some(Fault::Extra(rule)) => differs("rule of another ingress policy", rule.to_string()),

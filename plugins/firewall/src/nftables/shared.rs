@@ -28,13 +28,13 @@ pub(super) fn plan(
     }
     for wanted in &chains {
         let listed = nft.rules(home.table().chain(&wanted.chain))?;
-        let is = |held: &ListedRule, rule: &Prepared| rule.is_held(held);
+        let is = |held: &ListedRule, rule: &Prepared| rule.held(held).is_some();
         arrange(
             &listed,
             home.table(),
             wanted,
             is,
-            |rule| &rule.rule,
+            |rule| &rule.current.rule,
             changes,
         );
     }
@@ -51,7 +51,9 @@ pub(super) fn check(
     for wanted in chains(nft, home, family, rules)? {
         let listed = nft.rules(home.table().chain(&wanted.chain))?;
         let is = |place: usize, rule: &Prepared| {
-            listed.get(place).is_some_and(|held| rule.is_held(held))
+            listed
+                .get(place)
+                .is_some_and(|held| rule.held(held).is_some())
         };
         let (what, rule) = match wanted.fault(listed.len(), is) {
             None => continue,
@@ -83,8 +85,11 @@ pub(super) fn remove(
     let chain = home.table().chain(ACCEPTING);
     let listed = nft.rules(chain)?;
     let prepare = |address| layout::of_address(address).map(|form| form.prepare(family));
-    let is =
-        |place: usize, rule: &Prepared| listed.get(place).is_some_and(|held| rule.is_held(held));
+    let is = |place: usize, rule: &Prepared| {
+        listed
+            .get(place)
+            .is_some_and(|held| rule.held(held).is_some())
+    };
     for place in doomed(&targets, listed.len(), prepare, is) {
         if let Some(held) = listed.get(place) {
             changes.delete_rule(chain, held.handle);
@@ -107,7 +112,7 @@ fn chains(
     let listed = nft.rules(home.table().chain(&home.forward))?;
     let has = |form: &crate::form::Form| {
         let rule = form.prepare(family);
-        listed.iter().any(|held| rule.is_held(held))
+        listed.iter().any(|held| rule.held(held).is_some())
     };
     let mut chains = layout::accepting(rules.admin_chain, &addresses).to_vec();
     chains.push(layout::forward(&home.forward, true, false, has));

@@ -1,0 +1,52 @@
+//! `kill -9` in the middle.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::node::{CASES, Node};
+
+const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
+
+fn notes() -> usize {
+    ["attachments", "addresses"]
+        .iter()
+        .flat_map(|name| fs::read_dir(format!("/run/cni/firewall/{name}")))
+        .map(Iterator::count)
+        .sum()
+}
+
+ferrule_testkit::test! {
+    /// ADD killed at any system call, then a DEL that knows nothing but names: nothing is left. The
+    /// DEL may be killed anywhere, too.
+    fn killed_anywhere(host, case in CASES)
+    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+        let node = Node::new(host, case);
+        let keys = json!({ "ingressPolicy": "same-bridge" });
+        let add = node.call(1, "c1", &ADDRESSES, &keys).verb("ADD");
+        let del = node.call_without_result(1, "c1").verb("DEL");
+        add.run().succeeds();
+        del.run().succeeds();
+        let assert_clean = |what: &str| {
+            for address in ADDRESSES {
+                assert_eq!(node.rules_about(address), Vec::<String>::new(), "{what}");
+            }
+            assert_eq!(notes(), 0, "{what}");
+        };
+        let mut count = 1;
+        while let Some(killed) = add.killed_at_syscall(count) {
+            del.run().succeeds();
+            assert_clean(&killed.to_string());
+            count += 1;
+        }
+        assert!(count > 40, "{count}");
+        // The last one was not killed.
+        for count in 1.. {
+            add.run().succeeds();
+            let Some(killed) = del.killed_at_syscall(count) else { break };
+            del.run().succeeds();
+            assert_clean(&killed.to_string());
+        }
+        assert_clean("at the end");
+    }
+}

@@ -6,6 +6,7 @@
 
 mod measure;
 mod plot;
+mod ports;
 mod report;
 mod scenario;
 mod side;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use ferrule_testkit::Host;
 
 use crate::report::Report;
-use crate::scenario::SCENARIOS;
+use crate::scenario::{MASTER, SCENARIOS};
 use crate::side::Side;
 
 /// Rounds of each scenario, of which the median is taken.
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
         .unwrap_or(DEFAULT_ROUNDS);
     let only = words.next().unwrap_or_default();
     let host = Host::new();
+    host.ip(format!("link add {MASTER} up type veth peer name wire0").as_str());
+    host.ip("link set wire0 up");
     let sides = [Side::ours(), Side::peer()];
     let mut report = Report::new(rounds, &sides);
     for scenario in SCENARIOS
@@ -41,6 +44,13 @@ fn main() -> ExitCode {
         match scenario.measure(&host, &sides, rounds) {
             Ok(measured) => report.rows.push(measured),
             Err(reason) => report.skipped.push((scenario.name, reason)),
+        }
+    }
+    let [ours, _] = &sides;
+    if ours.has("portmap") && "portmap".contains(&only) {
+        match ports::many_in_maps(&host, ours, rounds) {
+            Ok(measured) => report.rows.push(measured),
+            Err(reason) => report.skipped.push(("portmap in maps", reason)),
         }
     }
     report.memory = measure::peak_memory(&host, &sides);

@@ -7,6 +7,7 @@ use ferrule_testkit::{Container, Host};
 use serde_json::{Value, json};
 
 use crate::measure::{Run, median};
+use crate::ports;
 use crate::side::Side;
 
 /// One kind of work, done by both sides.
@@ -30,8 +31,8 @@ pub(crate) struct Measured {
     pub(crate) budget: [Option<f64>; 2],
 }
 
-/// The link that macvlan links are made on.
-const MASTER: &str = "master0";
+/// One end of a pair of the host: macvlan links are made on it.
+pub(crate) const MASTER: &str = "master0";
 
 /// Everything that is measured, in the order of the report.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -72,6 +73,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         budget: [Some(0.10), None],
     },
     Scenario {
+        name: "portmap, 1 port by iptables",
+        plugins: &["portmap"],
+        config: ports::one_by_iptables,
+        leases: 0,
+        budget: [Some(0.35), None],
+    },
+    Scenario {
+        name: "portmap, 1 port by nftables (Go: iptables)",
+        plugins: &["portmap"],
+        config: ports::one_by_nftables,
+        leases: 0,
+        budget: [Some(0.15), None],
+    },
+    Scenario {
         name: "macvlan",
         plugins: &["macvlan", "host-local"],
         config: macvlan,
@@ -94,11 +109,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-fn network(side: &Side, plugin: &str, what: &str) -> Value {
+pub(crate) fn network(side: &Side, plugin: &str, what: &str) -> Value {
     json!({ "cniVersion": "1.0.0", "name": format!("{what}-{}", side.name), "type": plugin })
 }
 
-fn with(mut network: Value, more: Value) -> Value {
+pub(crate) fn with(mut network: Value, more: Value) -> Value {
     if let (Value::Object(network), Value::Object(more)) = (&mut network, more) {
         network.extend(more);
     }
@@ -136,7 +151,6 @@ fn bridge_nftables(side: &Side, what: &str) -> Value {
     with(bridge(side, &format!("{what}n")), masquerade)
 }
 
-/// On one end of a pair of the host, made by [`Scenario::measure`].
 fn macvlan(side: &Side, what: &str) -> Value {
     with(
         network(side, "macvlan", what),
@@ -164,10 +178,6 @@ impl Scenario {
             if let Some(missing) = self.plugins.iter().find(|plugin| !side.has(plugin)) {
                 return Err(format!("{} has no {missing}", side.name));
             }
-        }
-        if !host.has_link(MASTER) {
-            host.ip(format!("link add {MASTER} up type veth peer name wire0").as_str());
-            host.ip("link set wire0 up");
         }
         let what = format!("bench{}", self.leases);
         let configs = sides.each_ref().map(|side| (self.config)(side, &what));

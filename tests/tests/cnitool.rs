@@ -314,10 +314,10 @@ ferrule_testkit::test! {
             let helped = cnitool(host, line).run().succeeds();
             assert!(helped.stdout.contains("cnitool") && helped.stderr.is_empty(), "{helped}");
         }
-        host.netns("demo");
+        host.netns("some-netns");
         script(host, "good", "echo '{\"code\": 100, \"msg\": \"no namespace\"}'; exit 1");
-        let hinted = cnitool(host, "add lab demo").run().fails();
-        assert!(hinted.stderr.contains("did you mean /run/netns/demo?"), "{hinted}");
+        let hinted = cnitool(host, "add lab some-netns").run().fails();
+        assert!(hinted.stderr.contains("did you mean /run/netns/some-netns?"), "{hinted}");
     }
 }
 

@@ -103,10 +103,7 @@ impl<'a> Content<'a> {
                 each.map(|target| nft::Rules::new(target, settings))
                     .collect::<Result<_, _>>()?,
             ),
-            Form::Maps => Parts::Maps(
-                each.map(|target| maps::Elements::new(target, settings))
-                    .collect(),
-            ),
+            Form::Maps => Parts::Maps(maps::Elements::of(targets, settings)),
         };
         Ok(Self {
             owner,

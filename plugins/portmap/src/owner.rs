@@ -70,15 +70,25 @@ impl Owner {
         text
     }
 
-    /// The note that goes with a comment: without the namespace if that is too long.
-    pub(crate) fn note(&self, comment: &str) -> String {
+    /// The note on rules.
+    pub(crate) fn rule_note(&self) -> String {
+        self.note(&self.tag, self.rule_comment())
+    }
+
+    /// The note on map elements: how many elements the attachment has in all, and the namespace.
+    pub(crate) fn element_note(&self, count: usize) -> String {
+        self.note(&count.to_string(), &self.element_comment())
+    }
+
+    /// A note that goes with a comment: without the namespace if that is too long.
+    fn note(&self, word: &str, comment: &str) -> String {
         match &self.namespace {
             Some(namespace)
-                if comment.len() + self.tag.len() + 1 + namespace.len() + OVERHEAD <= USER_DATA =>
+                if comment.len() + word.len() + 1 + namespace.len() + OVERHEAD <= USER_DATA =>
             {
-                format!("{} {namespace}", self.tag)
+                format!("{word} {namespace}")
             }
-            _ => self.tag.clone(),
+            _ => word.to_owned(),
         }
     }
 
@@ -87,7 +97,7 @@ impl Owner {
     pub(crate) fn standing_of_rule(&self, comment: Option<&str>, note: Option<&str>) -> Standing {
         let container = comment.unwrap_or_default();
         match note {
-            Some(note) => self.standing(tag_of(note), container, note),
+            Some(note) => self.standing(first_word(note), container, note),
             None if container == self.id.container_id => Standing::Own,
             None => Standing::Unknown(container.to_owned()),
         }
@@ -120,8 +130,8 @@ impl Owner {
     }
 }
 
-/// The tag in a note.
-pub(crate) fn tag_of(note: &str) -> &str {
+/// What a note begins with: the tag on rules, the count on elements.
+pub(crate) fn first_word(note: &str) -> &str {
     note.split(' ').next().unwrap_or_default()
 }
 
@@ -165,7 +175,7 @@ mod tests {
         let us = owner("us", alive());
         let standing = |other: &Owner| {
             let comment = other.rule_comment();
-            us.standing_of_rule(Some(comment), Some(&other.note(comment)))
+            us.standing_of_rule(Some(comment), Some(&other.rule_note()))
         };
         assert_eq!(standing(&us), Standing::Own);
         assert_eq!(
@@ -198,7 +208,7 @@ mod tests {
         let mut other = owner("us", alive());
         other.id.network = "other".into();
         other.tag = other.id.tag();
-        let note = other.note("us");
+        let note = other.rule_note();
         assert_eq!(
             us.standing_of_rule(Some("us"), Some(&note)),
             Standing::Alive("us".to_owned())
@@ -214,7 +224,8 @@ mod tests {
             comment.ends_with(", id: other, if: eth0, net: net"),
             "{comment}"
         );
-        let note = other.note(&comment);
+        let note = other.element_note(3);
+        assert!(note.starts_with("3 "), "{note}");
         assert_eq!(
             us.standing_of_element(Some(&comment), Some(&note)),
             Standing::Alive("other".to_owned())
@@ -236,13 +247,16 @@ mod tests {
         let long = owner(&"c".repeat(200), Some(format!("1 /{}", "n".repeat(200))));
         let comment = long.element_comment();
         assert_eq!(comment.len(), LONGEST_COMMENT);
-        assert_eq!(long.note(&comment), long.tag);
+        assert_eq!(long.element_note(7), "7");
+        assert_eq!(long.rule_note(), long.tag);
         let usual = owner(
             &"c".repeat(64),
             Some(format!("4026531840 /var/run/netns/cni-{}", "0".repeat(36))),
         );
-        for comment in [usual.rule_comment(), &usual.element_comment()] {
-            let note = usual.note(comment);
+        for (comment, note) in [
+            (usual.rule_comment(), usual.rule_note()),
+            (&usual.element_comment(), usual.element_note(10_000)),
+        ] {
             assert!(note.len() + comment.len() + OVERHEAD <= USER_DATA);
             assert!(note.contains("/var/run/netns"), "{} {note}", comment.len());
         }

@@ -1,7 +1,15 @@
 //! The portmap plugin, seen from outside and judged by packets.
 
+mod check;
+mod interop;
+mod interop_nft;
+mod kills;
+mod lifecycle;
 mod node;
+mod owners;
 mod packets;
+mod parallel;
+mod refusals;
 mod sources;
 mod udp;
 

@@ -22,7 +22,9 @@ pub(super) const OLD_PREFIX: &str = "CNI-SN-";
 
 /// The `multiport` match takes no more.
 const PORTS_PER_RULE: usize = 15;
-/// A comment is cut to this and three dots, of which the kernel keeps 255 bytes.
+/// The kernel keeps this much of a comment.
+const PRINTED_COMMENT: usize = 255;
+/// A comment is cut to this and three dots.
 const LONGEST_COMMENT: usize = 253;
 
 /// What a container has in the table `nat` of one family.
@@ -34,6 +36,8 @@ pub(super) struct ContainerRules {
     pub(super) own: Vec<(String, Rule)>,
     /// The rules that lead to its chain.
     pub(super) entries: Vec<Rule>,
+    /// Whether the tools may print those in other words.
+    pub(super) may_be_printed_otherwise: bool,
 }
 
 impl ContainerRules {
@@ -46,6 +50,8 @@ impl ContainerRules {
                 .flat_map(|mapping| of_mapping(mapping, target, settings))
                 .collect(),
             entries: entries(id, settings, target.family()),
+            may_be_printed_otherwise: !settings.conditions.of(target.family()).is_empty()
+                || entry_comment(id).len() > PRINTED_COMMENT,
         }
     }
 }

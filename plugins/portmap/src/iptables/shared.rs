@@ -96,18 +96,14 @@ impl Present {
 }
 
 /// Compares what is there with what [`Present::complete`] makes.
-pub(super) fn check(
-    tool: &Tool,
-    rules: &[ListedRule],
-    settings: &Settings,
-) -> Result<(), PortmapError> {
+pub(super) fn check(rules: &[ListedRule], settings: &Settings) -> Result<(), PortmapError> {
     for (chain, _) in [PREROUTING, OUTPUT] {
-        expect(tool, rules, chain, &to_containers(), None)?;
+        expect(rules, chain, &to_containers())?;
     }
     if mark_bit(settings).is_none() {
         return Ok(());
     }
-    expect(tool, rules, POSTROUTING.0, &to_masquerade(), None)?;
+    expect(rules, POSTROUTING.0, &to_masquerade())?;
     // Another network may have changed the bit; what is set must be what is masqueraded.
     let marks = |chain: &'static str, target: &'static str, option: &'static str| {
         let rules = rules
@@ -125,24 +121,22 @@ pub(super) fn check(
     Err(missing(MASQ, &format!("rule that masquerades mark {mark}")))
 }
 
-/// Looks for a rule, first among those listed, then by asking the tool, which knows every way of
-/// writing it.
-pub(super) fn expect(
-    tool: &Tool,
-    rules: &[ListedRule],
-    chain: &str,
-    wanted: &Rule,
-    what: Option<&str>,
-) -> Result<(), PortmapError> {
-    let listed = |rule: &ListedRule| rule.chain == chain && rule.rule == *wanted;
-    if rules.iter().any(listed) || tool.has_rule(TABLE, chain, wanted)? {
+/// Looks for a rule among those listed. What the tools print of a rule of ours is what we write.
+fn expect(rules: &[ListedRule], chain: &str, wanted: &Rule) -> Result<(), PortmapError> {
+    if is_listed(rules, chain, wanted) {
         return Ok(());
     }
-    let text = format!("rule \"{wanted}\"");
-    Err(missing(chain, what.unwrap_or(&text)))
+    Err(missing(chain, &format!("rule \"{wanted}\"")))
 }
 
-fn missing(chain: &str, what: &str) -> PortmapError {
+/// Whether a rule is among those listed.
+pub(super) fn is_listed(rules: &[ListedRule], chain: &str, wanted: &Rule) -> bool {
+    rules
+        .iter()
+        .any(|rule| rule.chain == chain && rule.rule == *wanted)
+}
+
+pub(super) fn missing(chain: &str, what: &str) -> PortmapError {
     let place = format_args!("chain {chain} of iptables table {TABLE}");
     PortmapError::missing(&place, what)
 }

@@ -10,7 +10,7 @@ use super::skeleton::{HOSTIP_HOSTPORTS, HOSTPORTS};
 use crate::config::Masquerading;
 use crate::forwarding::Forwarding;
 use crate::nft::listed;
-use crate::owner::Owner;
+use crate::owner::{Owner, first_word};
 
 /// The map a mapping is in.
 pub(super) fn map_of(forwarding: &Forwarding) -> &'static str {
@@ -29,8 +29,8 @@ pub(super) fn key(transport: Transport, only: Option<IpAddr>, host_port: u16) ->
     }
 }
 
-/// The element of a mapping.
-pub(super) fn mapping(forwarding: &Forwarding, owner: &Owner) -> Element {
+/// The element of a mapping, one of `count` of the attachment.
+pub(super) fn mapping(forwarding: &Forwarding, owner: &Owner, count: usize) -> Element {
     let Forwarding {
         transport,
         only,
@@ -38,7 +38,7 @@ pub(super) fn mapping(forwarding: &Forwarding, owner: &Owner) -> Element {
         to,
     } = *forwarding;
     let to = [Value::Address(to.ip()), Value::Port(to.port())];
-    signed(key(transport, only, host_port).giving(&to), owner)
+    signed(key(transport, only, host_port).giving(&to), owner, count)
 }
 
 /// What an element of a map forwards.
@@ -79,11 +79,16 @@ pub(super) fn forwarding(element: &Element, family: Family) -> Option<Forwarding
 }
 
 /// The elements that have connections to the container masqueraded.
-pub(super) fn masquerading(address: Cidr, whose: Masquerading, owner: &Owner) -> Vec<Element> {
+pub(super) fn masquerading(
+    address: Cidr,
+    whose: Masquerading,
+    owner: &Owner,
+    count: usize,
+) -> Vec<Element> {
     let to = Value::Address(address.address());
     let from = |first: IpAddr, last: IpAddr| {
         let element = Element::new(&[Value::Address(first), to]);
-        signed(element.up_to(&[Value::Address(last), to]), owner)
+        signed(element.up_to(&[Value::Address(last), to]), owner, count)
     };
     let from_network = |network: Cidr| {
         let network = network.network();
@@ -109,8 +114,13 @@ pub(super) fn masquerading_keys(address: IpAddr) -> Vec<Element> {
     }
 }
 
-fn signed(element: Element, owner: &Owner) -> Element {
-    let comment = owner.element_comment();
-    let note = owner.note(&comment);
-    element.with_comment(&comment).with_note(&note)
+fn signed(element: Element, owner: &Owner, count: usize) -> Element {
+    element
+        .with_comment(&owner.element_comment())
+        .with_note(&owner.element_note(count))
+}
+
+/// How many elements for mappings the attachment has in all, if that was noted.
+pub(super) fn count(element: &Element) -> Option<usize> {
+    first_word(element.note.as_deref()?).parse().ok()
 }

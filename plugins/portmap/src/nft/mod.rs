@@ -17,7 +17,7 @@ use crate::claims::Claims;
 use crate::config::Settings;
 use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
-use crate::owner::{Owner, Standing, tag_of};
+use crate::owner::{Owner, Standing, first_word};
 use crate::plan::Target;
 use listed::Found;
 use rules::Wanted;
@@ -61,7 +61,7 @@ impl Rules {
             }
         }
         let comment = owner.rule_comment();
-        let note = owner.note(comment);
+        let note = owner.rule_note();
         let signed = |wanted: &Wanted| {
             let rule = wanted.rule.clone();
             rule.with_comment(comment).with_note(note.as_str())
@@ -159,7 +159,7 @@ pub(crate) fn collect(
 ) -> Result<Vec<Forwarding>, PortmapError> {
     let of_network = format!("{}-", network_tag(network));
     delete(nft, changes, |_, note| {
-        let tag = tag_of(note.unwrap_or_default());
+        let tag = first_word(note.unwrap_or_default());
         tag.starts_with(&of_network) && !live.contains(tag)
     })
 }

@@ -243,7 +243,11 @@ fn remove_inside(
     if let Some(peer) = peer_on_host(host, &link)? {
         let mut names = host_ends(prev_result).map(|entry| &entry.name).peekable();
         let is_unknown = names.peek().is_some() && !names.any(|name| *name == peer.name);
-        if id.is_foreign(peer.alias.as_deref()) || is_unknown {
+        let is_ours = match peer.alias.as_deref() {
+            Some(alias) if alias == id.alias() => true,
+            alias => !id.is_foreign(alias) && !is_unknown,
+        };
+        if !is_ours {
             return Ok(false);
         }
     }

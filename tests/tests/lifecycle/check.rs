@@ -200,8 +200,9 @@ ferrule_testkit::test! {
             let outcome = words.iter().fold(attachment.check().fails(), |outcome, word| outcome.mentions(word));
             assert!(!outcome.error().msg.is_empty(), "{what}: {outcome}");
             attachment.detach();
+            assert!(!host.has_link("renamed"), "{what}");
             attachment.container.remove();
-            for link in ["cni0", "other", "renamed"].iter().filter(|link| host.has_link(link)) {
+            for link in ["cni0", "other"].iter().filter(|link| host.has_link(link)) {
                 host.ip(["link", "delete", link]);
             }
             let _ = std::fs::remove_dir_all("/var/lib/cni/networks");

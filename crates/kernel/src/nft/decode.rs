@@ -135,6 +135,11 @@ fn read(data: &Parts<'_>, name: &str) -> Option<Expression> {
             revision: data.u32(2)?,
             data: data.find(3)?.value.to_vec(),
         },
+        "target" => Expression::Target {
+            name: data.text(1)?,
+            revision: data.u32(2)?,
+            data: data.find(3)?.value.to_vec(),
+        },
         _ => return None,
     })
 }

@@ -71,6 +71,7 @@ fn name(expression: &Expression) -> &str {
         Expression::Limit { .. } => "limit",
         Expression::Reject { .. } => "reject",
         Expression::Match { .. } => "match",
+        Expression::Target { .. } => "target",
         Expression::Other { name } => name,
     }
 }
@@ -163,24 +164,23 @@ fn fill(data: &mut Body, expression: &Expression) {
         Expression::Counter { packets, bytes } => {
             data.u64(1, *bytes).u64(2, *packets);
         }
-        // nft_limit_attributes: RATE, UNIT, BURST, TYPE, FLAGS; type 0 counts packets
         Expression::Limit {
             packets,
             seconds,
             burst,
-        } => {
-            data.u64(1, *packets)
-                .u64(2, *seconds)
-                .u32(3, *burst)
-                .u32(4, 0)
-                .u32(5, 0);
-        }
+        } => fill_limit(data, *packets, *seconds, *burst),
         // nft_reject_attributes: TYPE, ICMP_CODE
         Expression::Reject { kind, code } => {
             data.u32(1, *kind).u8(2, *code);
         }
         // nft_match_attributes: NAME, REV, INFO
+        // nft_target_attributes: the same
         Expression::Match {
+            name,
+            revision,
+            data: structure,
+        }
+        | Expression::Target {
             name,
             revision,
             data: structure,
@@ -189,6 +189,12 @@ fn fill(data: &mut Body, expression: &Expression) {
         }
         Expression::Masquerade | Expression::Other { .. } => {}
     }
+}
+
+/// `nft_limit_attributes`: RATE, UNIT, BURST, TYPE, FLAGS; type 0 counts packets.
+fn fill_limit(data: &mut Body, packets: u64, seconds: u64, burst: u32) {
+    data.u64(1, packets).u64(2, seconds);
+    data.u32(3, burst).u32(4, 0).u32(5, 0);
 }
 
 /// `nft_lookup_attributes`: SET, SREG, DREG, `SET_ID`, FLAGS.

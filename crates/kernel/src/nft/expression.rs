@@ -148,6 +148,15 @@ pub enum Expression {
         /// Its data, a structure of the kernel (`linux/netfilter/xt_*.h`), possibly padded.
         data: Vec<u8>,
     },
+    /// Does what a target of iptables does (`nft_compat`).
+    Target {
+        /// The target's name: `MARK`.
+        name: String,
+        /// The version of its data.
+        revision: u32,
+        /// Its data, a structure of the kernel (`linux/netfilter/xt_*.h`), possibly padded.
+        data: Vec<u8>,
+    },
     /// An expression this crate has no word for, as listings may hold it.
     Other {
         /// The kernel's name for it.

@@ -57,7 +57,7 @@ impl<'a> Rules<'a> {
     pub(crate) fn add(&self) -> Result<(), PortmapError> {
         repeatedly(|| {
             let chain = &self.wanted.chain;
-            let present = Present::find(&self.tool)?;
+            let present = Present::find(&self.tool, self.settings)?;
             let stale = entries(&self.tool, DNAT, chain)?;
             let mut changes = Restore::new();
             let nat = changes.table(TABLE);

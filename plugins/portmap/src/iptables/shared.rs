@@ -29,16 +29,19 @@ pub(super) struct Present {
     dnat: bool,
     /// The chains of the kernel that lead to ours.
     leading: Vec<&'static str>,
+    /// Whether connections are marked and masqueraded by the bit that is wanted, and no other.
+    marking: bool,
 }
 
 impl Present {
     /// Looks for it; with the usual variant of iptables without starting a process.
-    pub(super) fn find(tool: &Tool) -> Result<Self, IptablesError> {
+    pub(super) fn find(tool: &Tool, settings: &Settings) -> Result<Self, IptablesError> {
         if !tool.may_hold_rules(TABLE)? {
             return Ok(Self::default());
         }
         let mut leading = Vec::new();
-        match tool.variant() {
+        let bit = mark_bit(settings);
+        let marking = match tool.variant() {
             Variant::Nft => {
                 let nft = Nft::open()?;
                 let table = Table::new(nft::Family::of(tool.family()), TABLE);
@@ -47,6 +50,7 @@ impl Present {
                         leading.push(entry.0);
                     }
                 }
+                bit.map_or(Ok(true), |bit| marks(&nft, table, bit))?
             }
             Variant::Legacy | Variant::Unknown => {
                 let rules = tool.rules_of_table(TABLE)?;
@@ -60,21 +64,29 @@ impl Present {
                         .filter(|one| found(*one))
                         .map(|one| one.0),
                 );
+                let only = |chain: &str, wanted: &Rule| {
+                    let rules = || rules.iter().filter(|rule| rule.chain == chain);
+                    rules().count() == 1 && rules().all(|rule| rule.rule == *wanted)
+                };
+                bit.is_none_or(|bit| only(SETMARK, &set_mark(bit)) && only(MASQ, &masquerade(bit)))
             }
-        }
+        };
         let dnat = leading.iter().any(|chain| *chain != POSTROUTING.0);
         Ok(Self {
             dnat: dnat || tool.has_chain(TABLE, DNAT)?,
             leading,
+            marking,
         })
     }
 
     /// Makes what is missing. Only connections to an address of this host are looked at.
     pub(super) fn complete(&self, nat: &mut TableChanges, settings: &Settings) {
         if let Some(bit) = mark_bit(settings) {
-            // Written anew every time: after a change of the bit the old one means nothing.
-            nat.new_chain(SETMARK).append(SETMARK, &set_mark(bit));
-            nat.new_chain(MASQ).append(MASQ, &masquerade(bit));
+            if !self.marking {
+                // Written anew: after a change of the bit the old one means nothing.
+                nat.new_chain(SETMARK).append(SETMARK, &set_mark(bit));
+                nat.new_chain(MASQ).append(MASQ, &masquerade(bit));
+            }
             if !self.leads(POSTROUTING) {
                 // In front of ipMasq, which would accept connections of the container's network.
                 nat.insert(POSTROUTING.0, &to_masquerade());
@@ -187,6 +199,28 @@ fn leads_to(
     let jump = Expression::Verdict(Verdict::Jump(target.to_owned()));
     let rules = nft.rules(table.chain(chain))?;
     Ok(rules.iter().any(|rule| rule.expressions.contains(&jump)))
+}
+
+/// Whether connections are marked by a bit and masqueraded by it, and by no other, in the variant
+/// that keeps its rules in `nf_tables`. What is not understood is not it.
+fn marks(nft: &Nft, table: Table<'_>, bit: u32) -> Result<bool, IptablesError> {
+    let mark = (1_u32 << bit).to_ne_bytes();
+    // `struct xt_mark_tginfo2` and `xt_mark_mtinfo1` of linux/netfilter/xt_mark.h: mark, mask.
+    let both = [mark, mark].concat();
+    let sets = |one: &Expression| matches!(one, Expression::Target { name, revision: 2, data } if name == "MARK" && data.starts_with(&both));
+    let tests = |one: &Expression| match one {
+        Expression::Match { name, data, .. } => name == "mark" && data.starts_with(&both),
+        Expression::Compare { with, .. } => *with == mark,
+        _ => false,
+    };
+    let only = |chain, fits: &dyn Fn(&Expression) -> bool| {
+        let rules = nft.rules(table.chain(chain))?;
+        let fitting = rules
+            .iter()
+            .filter(|rule| rule.expressions.iter().any(fits));
+        Ok::<_, IptablesError>(rules.len() == 1 && fitting.count() == 1)
+    };
+    Ok(only(SETMARK, &sets)? && only(MASQ, &tests)?)
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@
 use ferrule_kernel::Family;
 use ferrule_kernel::nft::{
     self, BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, DataType, Element, Field, Hook,
-    ListedRule, Nft, Rule, SOURCE_NAT, SetLayout, SetReference, Table, Transaction, Transport,
+    ListedRule, Nft, Rule, SOURCE_NAT, Set, SetLayout, SetReference, Table, Transaction, Transport,
     Value,
 };
 
 use crate::error::PortmapError;
-use crate::nft::skeleton::check_base;
+use crate::nft::skeleton::{Present, check_base};
 
 const NAME: &str = "cni_hostport_map";
 const COMMENT: &str = "CNI portmap plugin, map mode";
@@ -127,18 +127,19 @@ pub(super) fn ensure(
     family: Family,
 ) -> Result<(), PortmapError> {
     let table = table(family);
+    let present = Present::find(nft, table)?;
     changes.add_table(table, Some(COMMENT));
     let address = DataType::Address(family);
     let (to, pair) = ([address, DataType::Port], [address, address]);
     for (name, fields) in maps(family) {
         let key: Vec<DataType> = fields.iter().map(|field| field.data_type()).collect();
-        changes.add_set(table.set(name), &SetLayout::map(&key, &to));
+        add_set(nft, changes, table.set(name), &SetLayout::map(&key, &to))?;
     }
     let layout = SetLayout::set(&pair).with_ranges();
-    changes.add_set(table.set(MASQUERADING), &layout);
+    add_set(nft, changes, table.set(MASQUERADING), &layout)?;
     for part in parts(family) {
         let chain = table.chain(part.name);
-        changes.add_chain(chain, &part.layout);
+        present.add_chain(changes, part.name, &part.layout);
         let found = nft.rules(chain)?;
         let mut pairs = found.iter().zip(&part.lines);
         if found.len() == part.lines.len() && pairs.all(|(rule, line)| line.is(rule, family)) {
@@ -149,6 +150,19 @@ pub(super) fn ensure(
             let rule = line.rule(family, || transports(changes, table));
             changes.append_rule(chain, &rule);
         }
+    }
+    Ok(())
+}
+
+/// Adds a set unless it is there.
+fn add_set(
+    nft: &Nft,
+    changes: &mut Transaction,
+    set: Set<'_>,
+    layout: &SetLayout<'_>,
+) -> Result<(), PortmapError> {
+    if !nft.has_set(set)? {
+        changes.add_set(set, layout);
     }
     Ok(())
 }

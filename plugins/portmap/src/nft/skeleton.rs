@@ -5,8 +5,8 @@
 
 use ferrule_kernel::Family;
 use ferrule_kernel::nft::{
-    self, BaseChain, Chain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, Nft, Rule, SOURCE_NAT,
-    Table, Transaction,
+    self, BaseChain, Chain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, ListedChain, Nft, Rule,
+    SOURCE_NAT, Table, Transaction,
 };
 
 use crate::error::PortmapError;
@@ -82,13 +82,14 @@ pub(crate) fn ensure(
     masquerading: bool,
 ) -> Result<(), PortmapError> {
     let table = table(family);
+    let present = Present::find(nft, table)?;
     changes.add_table(table, Some(COMMENT));
     for name in [HOSTPORTS, HOSTIP_HOSTPORTS] {
-        changes.add_chain(table.chain(name), &ChainLayout::regular());
+        present.add_chain(changes, name, &ChainLayout::regular());
     }
     for chain in leading(family) {
         let name = table.chain(chain.name);
-        changes.add_chain(name, &chain.layout);
+        present.add_chain(changes, chain.name, &chain.layout);
         let found = nft.rules(name)?;
         let same = found.len() == chain.rules.len()
             && found
@@ -103,7 +104,7 @@ pub(crate) fn ensure(
         }
     }
     if masquerading {
-        changes.add_chain(table.chain(MASQUERADING), &ChainLayout::base(POSTROUTING));
+        present.add_chain(changes, MASQUERADING, &ChainLayout::base(POSTROUTING));
     }
     Ok(())
 }
@@ -128,6 +129,42 @@ pub(crate) fn check(nft: &Nft, family: Family, masquerading: bool) -> Result<(),
     Ok(())
 }
 
+/// The chains a table has.
+pub(crate) struct Present<'a> {
+    table: Table<'a>,
+    chains: Vec<ListedChain>,
+}
+
+impl<'a> Present<'a> {
+    pub(crate) fn find(nft: &Nft, table: Table<'a>) -> Result<Self, PortmapError> {
+        let chains = nft.chains(table)?;
+        Ok(Self { table, chains })
+    }
+
+    /// Adds a chain unless it is there. To add it all the same would do no harm, but make the
+    /// kernel wait until no packet can be in the chain any more, which takes several milliseconds.
+    pub(crate) fn add_chain(
+        &self,
+        changes: &mut Transaction,
+        name: &str,
+        layout: &ChainLayout<'_>,
+    ) {
+        let is_it =
+            |chain: &ListedChain| chain.name == name && plain(chain.base) == plain(layout.base);
+        if !self.chains.iter().any(is_it) {
+            changes.add_chain(self.table.chain(name), layout);
+        }
+    }
+}
+
+/// How packets enter a chain, whatever becomes of them at its end.
+fn plain(base: Option<BaseChain>) -> Option<BaseChain> {
+    base.map(|base| BaseChain {
+        policy: None,
+        ..base
+    })
+}
+
 /// Whether packets enter the chain as they should.
 pub(crate) fn check_base(
     nft: &Nft,
@@ -136,11 +173,7 @@ pub(crate) fn check_base(
 ) -> Result<(), PortmapError> {
     let Some(wanted) = wanted else { return Ok(()) };
     let found = nft.chain(chain)?.and_then(|chain| chain.base);
-    let plain = found.map(|base| BaseChain {
-        policy: None,
-        ..base
-    });
-    if plain == Some(wanted) {
+    if plain(found) == Some(wanted) {
         return Ok(());
     }
     let what = format!("its hook {:?} at priority {}", wanted.hook, wanted.priority);

@@ -30,6 +30,8 @@ pub struct Test {
     pub name: &'static str,
     /// What it cannot do without.
     pub needs: &'static [Need],
+    /// What one case cannot do without besides.
+    pub needs_of_case: fn(&str) -> &'static [Need],
     /// The cases it runs once for each of; empty for a test without cases.
     pub cases: &'static [&'static str],
     /// The body; gets the case, or an empty string.
@@ -48,18 +50,26 @@ inventory::collect!(Test);
 /// }
 /// ferrule_testkit::test! { fn two(host) needs [Ipvlan, Tool("dnsmasq")] { /* … */ } }
 /// ferrule_testkit::test! { fn three(host, version in VERSIONS) { /* once per version */ } }
+/// // needs_of: fn(&str) -> &'static [Need]
+/// ferrule_testkit::test! { fn four(host, case in CASES => needs_of) needs [Iptables] { /* … */ } }
 /// ferrule_testkit::main!();
 /// ```
 #[macro_export]
 macro_rules! test {
-    ($(#[$meta:meta])* fn $name:ident($host:pat $(, $case:ident in $cases:expr)?) $body:block) => {
-        $crate::test! { $(#[$meta])* fn $name($host $(, $case in $cases)?) needs [] $body }
+    (@needs_of_case) => { |_| &[] };
+    (@needs_of_case $needs_of_case:expr) => { $needs_of_case };
+    ($(#[$meta:meta])* fn $name:ident(
+        $host:pat $(, $case:ident in $cases:expr $(=> $more:expr)?)?
+    ) $body:block) => {
+        $crate::test! {
+            $(#[$meta])* fn $name($host $(, $case in $cases $(=> $more)?)?) needs [] $body
+        }
     };
     ($(#[$meta:meta])* fn $name:ident($host:pat)
         needs [$($need:expr),* $(,)?] $body:block) => {
         $crate::test! { $(#[$meta])* fn $name($host, _case in []) needs [$($need),*] $body }
     };
-    ($(#[$meta:meta])* fn $name:ident($host:pat, $case:ident in $cases:expr)
+    ($(#[$meta:meta])* fn $name:ident($host:pat, $case:ident in $cases:expr $(=> $more:expr)?)
         needs [$($need:expr),* $(,)?] $body:block) => {
         $(#[$meta])*
         fn $name($host: &$crate::Host, $case: &str) $body
@@ -72,6 +82,7 @@ macro_rules! test {
                     use $crate::Need::*;
                     &[$($need),*]
                 },
+                needs_of_case: $crate::test!(@needs_of_case $($more)?),
                 cases: {
                     #[allow(unused_imports, reason = "cases may be spelt out")]
                     use $crate::VERSIONS;
@@ -124,7 +135,7 @@ fn cases(test: &'static Test) -> Vec<(String, &'static str, &'static Test)> {
 }
 
 fn trial(name: String, case: &'static str, test: &'static Test, arguments: &Arguments) -> Trial {
-    let plan = plan(test.needs);
+    let plan = plan(&[test.needs, (test.needs_of_case)(case)].concat());
     if let Plan::Skip(reason) = &plan {
         report_skipped(&name, reason, arguments);
     }
@@ -248,6 +259,10 @@ mod tests {
         Box::leak(Box::new(Test {
             name: "it",
             needs,
+            needs_of_case: |case| match case {
+                "hard" => &[Need::Tool("ferrule-no-such-command")],
+                _ => &[],
+            },
             cases,
             body: |_, _| unreachable!(),
         }))
@@ -266,6 +281,24 @@ mod tests {
         assert!(as_trial(&[Need::Tool("ferrule-no-such-command")]).has_ignored_flag());
         assert!(!as_trial(&[Need::Tool("sh")]).has_ignored_flag());
         assert!(!as_trial(&[]).has_ignored_flag());
+    }
+
+    #[test]
+    fn one_case_may_need_more_than_the_others() {
+        let ignored = |case| {
+            let listing = Arguments {
+                list: true,
+                ..Arguments::default()
+            };
+            trial(
+                "it".to_owned(),
+                case,
+                declared(&[], &["easy", "hard"]),
+                &listing,
+            )
+            .has_ignored_flag()
+        };
+        assert!(ignored("hard") && !ignored("easy"));
     }
 
     #[test]

@@ -186,7 +186,10 @@ fn remove_outdated(plan: &Plan, ledger: &Ledger, new: &Record) -> Result<(), Err
             whose: Whose::Ours,
         })
         .collect();
-    let mut cleaner = detach::Cleaner::new(plan);
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    let mut cleaner = detach::Cleaner::new(plan)?;
     cleaner.know(Some(&old));
     joined(cleaner.clean(&outdated))?;
     for target in outdated {

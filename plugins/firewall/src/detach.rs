@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use cni_types::{Attachments, Error};
 use ferrule_kernel::FileLock;
+use ferrule_kernel::nft::Nft;
 use ferrule_net::AttachmentId;
 
 use crate::config::{Backend, ForwardChain, Plan};
@@ -16,16 +17,16 @@ use crate::{iptables, nftables};
 /// Takes away everything of an attachment. `named` are the addresses the runtime says it has;
 /// without any, those noted or found go.
 pub(crate) fn remove(plan: &Plan, id: &AttachmentId, named: &[IpAddr]) -> Result<(), Error> {
+    let mut cleaner = Cleaner::new(plan)?;
     let _lock = FileLock::of_namespace().map_err(FirewallError::from)?;
     let ledger = Ledger::at(&plan.folder);
     let tag = id.tag();
     let record = ledger.record(&tag);
     let noted = match &record {
         Some(record) => record.addresses.clone(),
-        None => nftables::owned_by(id)?,
+        None => cleaner.found(id)?,
     };
     let targets = targets(&ledger, &tag, named, &noted);
-    let mut cleaner = Cleaner::new(plan);
     cleaner.know(record.as_ref());
     joined(cleaner.clean(&targets))?;
     let addresses: Vec<IpAddr> = noted.into_iter().chain(named.iter().copied()).collect();
@@ -36,12 +37,12 @@ pub(crate) fn remove(plan: &Plan, id: &AttachmentId, named: &[IpAddr]) -> Result
 
 /// Takes away everything of attachments to a network that are not to be kept.
 pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<(), Error> {
+    let mut cleaner = Cleaner::new(plan)?;
     let _lock = FileLock::of_namespace().map_err(FirewallError::from)?;
     let ledger = Ledger::at(&plan.folder);
     let live: Vec<String> = keep.iter().map(|one| tag(network, one)).collect();
-    let mut cleaner = Cleaner::new(plan);
     let (mut targets, mut gone) = (Vec::new(), Vec::new());
-    let found = nftables::owned_in_network(network)?;
+    let found = cleaner.found_in_network(network)?;
     let mut tags = ledger.of_network(network).map_err(FirewallError::from)?;
     tags.extend(found.iter().map(|(_, tag)| tag.clone()));
     tags.sort_unstable();
@@ -102,7 +103,11 @@ fn targets(ledger: &Ledger, tag: &str, named: &[IpAddr], noted: &[IpAddr]) -> Ve
 }
 
 /// Cleans all back ends.
+///
+/// Its conversation with the kernel takes a while to end, as the kernel disposes of what was
+/// deleted first: let go of locks before.
 pub(crate) struct Cleaner {
+    nft: Option<Nft>,
     forward_chains: Vec<ForwardChain>,
     zones: Vec<String>,
     /// Whether firewalld may hold something of what goes.
@@ -113,13 +118,27 @@ pub(crate) struct Cleaner {
 
 impl Cleaner {
     /// One that knows where the configuration puts things.
-    pub(crate) fn new(plan: &Plan) -> Self {
-        Self {
+    pub(crate) fn new(plan: &Plan) -> Result<Self, FirewallError> {
+        Ok(Self {
+            nft: Nft::open_if_supported()?,
             forward_chains: plan.forward_chains.clone().unwrap_or_default(),
             zones: vec![plan.zone.clone()],
             firewalld: false,
             firewalld_matters: matches!(plan.backend, None | Some(Backend::Firewalld)),
-        }
+        })
+    }
+
+    /// The addresses that the ruleset says an attachment has.
+    fn found(&self, id: &AttachmentId) -> Result<Vec<IpAddr>, FirewallError> {
+        let owned = self.nft.as_ref().map(|nft| nftables::owned_by(nft, id));
+        owned.unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// The same for all attachments to a network, with their tags.
+    fn found_in_network(&self, network: &str) -> Result<Vec<(IpAddr, String)>, FirewallError> {
+        let nft = self.nft.as_ref();
+        let owned = nft.map(|nft| nftables::owned_in_network(nft, network));
+        owned.unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// Learns where an attachment has been put, or that nobody knows.
@@ -148,11 +167,18 @@ impl Cleaner {
             return Vec::new();
         }
         let outcomes = [
-            nftables::remove(targets, &self.forward_chains),
+            self.clean_nftables(targets),
             iptables::remove_from_older_tables(targets),
             self.clean_firewalld(targets),
         ];
         outcomes.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn clean_nftables(&self, targets: &[Target]) -> Result<(), FirewallError> {
+        match &self.nft {
+            Some(nft) => nftables::remove(nft, targets, &self.forward_chains),
+            None => Ok(()),
+        }
     }
 
     fn clean_firewalld(&self, targets: &[Target]) -> Result<(), FirewallError> {

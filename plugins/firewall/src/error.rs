@@ -53,6 +53,12 @@ pub(crate) enum FirewallError {
         /// The policy.
         policy: &'static str,
     },
+    /// A bridge that no kernel would call so.
+    #[error("the first interface of prevResult has an impossible name: {name:?}")]
+    BridgeName {
+        /// The name.
+        name: String,
+    },
     /// CHECK: something is missing, or changed, or in the wrong place.
     #[error("{what} in {place}: {rule}")]
     Differs {
@@ -103,9 +109,9 @@ impl From<FirewallError> for Error {
     fn from(error: FirewallError) -> Self {
         let code = match &error {
             FirewallError::Iptables(IptablesError::Locked { .. }) => Code::TryAgain,
-            FirewallError::NoBridge { .. } | FirewallError::NoForwardChain { .. } => {
-                Code::InvalidConfig
-            }
+            FirewallError::NoBridge { .. }
+            | FirewallError::BridgeName { .. }
+            | FirewallError::NoForwardChain { .. } => Code::InvalidConfig,
             FirewallError::Ledger(_) | FirewallError::Lock(_) => Code::Io,
             _ => Code::Internal,
         };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cni_types::CniResult;
+use cni_types::{CniResult, check_interface_name};
 use ferrule_net::AttachmentId;
 
 use crate::config::{Plan, Policy};
@@ -63,12 +63,16 @@ pub(crate) fn addresses(result: &CniResult) -> Vec<IpAddr> {
 
 fn bridge(policy: Policy, result: &CniResult) -> Result<String, FirewallError> {
     let name = result.interfaces.first().map(|first| first.name.as_str());
-    match name {
-        Some(name) if !name.is_empty() => Ok(name.to_owned()),
-        _ => Err(FirewallError::NoBridge {
-            policy: policy.name(),
-        }),
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        let policy = policy.name();
+        return Err(FirewallError::NoBridge { policy });
+    };
+    // It becomes part of rules, and the name of a folder.
+    if check_interface_name(name).is_err() {
+        let name = name.to_owned();
+        return Err(FirewallError::BridgeName { name });
     }
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]
@@ -119,5 +123,11 @@ mod tests {
             assert!(subject("{}", &result).is_ok());
         }
         assert!(subject(policy, "{}").unwrap().bridge.is_none());
+        let odd = format!(r#"{{"interfaces": [{{"name": "../../x"}}], {address}}}"#);
+        let error = subject(policy, &odd).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#"the first interface of prevResult has an impossible name: "../../x""#
+        );
     }
 }

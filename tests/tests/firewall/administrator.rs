@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::node::{CASES, Node, result};
+use crate::node::{CASES, Node, needs, result};
 
 /// Those where packets go through a chain of the administrator's.
 const WITH_CHAIN: &[&str] = CASES.split_last().unwrap().1;
@@ -10,8 +10,8 @@ const WITH_CHAIN: &[&str] = CASES.split_last().unwrap().1;
 ferrule_testkit::test! {
     /// What the administrator drops is dropped, what he accepts passes, and neither ADD nor DEL of
     /// other containers touches his rules.
-    fn the_administrator_has_the_first_word(host, case in WITH_CHAIN)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables] {
+    fn the_administrator_has_the_first_word(host, case in WITH_CHAIN => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let outside = node.outside();
         let pod = node.pod(1, "pod", &json!({}));
@@ -35,8 +35,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// Another chain may be the administrator's; the networks' chains stand beside each other.
-    fn each_network_may_have_a_chain_of_its_own(host, case in WITH_CHAIN)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables] {
+    fn each_network_may_have_a_chain_of_its_own(host, case in WITH_CHAIN => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let first = node.call(1, "c1", &["10.1.1.2", "fd00:1:1::2"], &json!({ "iptablesAdminChainName": "ONE" }));
         let second = node.call(2, "c2", &["10.1.2.2", "fd00:1:2::2"], &json!({ "iptablesAdminChainName": "TWO" }));

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Host, Snapshot, assert_same, binaries_folder};
 use serde_json::{Value, json};
 
-use crate::node::{CASES, Node};
+use crate::node::{CASES, Node, needs};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 
@@ -25,8 +25,8 @@ fn assert_clean(node: &Node, before: &Snapshot) {
 
 ferrule_testkit::test! {
     /// With the result of ADD or without, once or twice, and with the namespace gone.
-    fn del_leaves_nothing(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn del_leaves_nothing(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let before = settled(&node);
         let call = node.call(1, "c1", &ADDRESSES, &json!({}));
@@ -47,8 +47,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// Whatever the configuration says now, what ADD did is undone.
-    fn del_does_not_care_for_the_configuration_of_today(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn del_does_not_care_for_the_configuration_of_today(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let before = settled(&node);
         let call = node.call(1, "c1", &ADDRESSES, &json!({}));
@@ -69,8 +69,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// An ADD whose result cannot be told takes everything back.
-    fn a_failed_add_leaves_nothing(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn a_failed_add_leaves_nothing(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let before = settled(&node);
         let plugin = binaries_folder().join("firewall");
@@ -86,8 +86,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// An ADD for other addresses, or with another back end, replaces the one before.
-    fn an_add_replaces_the_one_before(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn an_add_replaces_the_one_before(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let before = settled(&node);
         node.call(1, "c1", &ADDRESSES, &json!({})).add().succeeds();
@@ -129,16 +129,16 @@ fn reuse(host: &Host, case: &str, late: impl Fn(&Node, &Value) -> Value) {
 
 ferrule_testkit::test! {
     /// A DEL that comes late leaves the rules of the container that has the address now.
-    fn a_late_del_hits_nobody_else(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn a_late_del_hits_nobody_else(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         reuse(host, case, |_, config| config.clone());
     }
 }
 
 ferrule_testkit::test! {
     /// The same without the result of ADD.
-    fn a_late_del_without_result_hits_nobody_else(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn a_late_del_without_result_hits_nobody_else(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         reuse(host, case, |node, _| node.config(1, &json!({})));
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::node::{CASES, Node};
+use crate::node::{CASES, Node, needs};
 
 ferrule_testkit::test! {
     /// What belongs to attachments of the network that are not listed goes, and nothing else.
-    fn what_is_not_listed_goes(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn what_is_not_listed_goes(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let add = |number: u8, container: &str, address: &str| {
             let addresses = [address.to_owned(), format!("fd00:{}", &address.replace('.', ":"))];

@@ -4,7 +4,7 @@ use ferrule_testkit::Call;
 use ferrule_tests::with_prev_result;
 use serde_json::{Value, json};
 
-use crate::node::{Node, result};
+use crate::node::{Node, needs, result};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 
@@ -57,8 +57,8 @@ fn is_single(node: &Node, case: &str) -> bool {
 ferrule_testkit::test! {
     /// What ours adds passes the Go plugin's CHECK, and its DEL takes it away; it does not add it
     /// again.
-    fn theirs_understands_ours(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, PeerPlugins, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn theirs_understands_ours(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables, PeerPlugins] {
         let node = Node::new(host, case);
         for policy in ["open", "same-bridge"] {
             let (ours, theirs) = both(&node, "c1", &json!({ "ingressPolicy": policy }));
@@ -80,8 +80,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// What the Go plugin adds passes our CHECK, and our DEL takes it away; we do not add it again.
-    fn ours_understands_theirs(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, PeerPlugins, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn ours_understands_theirs(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables, PeerPlugins] {
         let node = Node::new(host, case);
         for policy in ["open", "same-bridge"] {
             let (ours, theirs) = both(&node, "c1", &json!({ "ingressPolicy": policy }));
@@ -133,8 +133,8 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// The Go plugin took ours away and gave the address to a container of its own: neither GC nor
     /// a late DEL of ours touches that one, and its DEL by ours works.
-    fn an_address_may_pass_from_ours_to_theirs(host, case in ["iptables", "legacy iptables"])
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, PeerPlugins] {
+    fn an_address_may_pass_from_ours_to_theirs(host, case in ["iptables", "legacy iptables"] => needs)
+    needs [Iptables, Ip6tables, Nftables, PeerPlugins] {
         let node = Node::new(host, case);
         let valid = json!({ "cniVersion": "1.1.0", "cni.dev/valid-attachments": [
             { "containerID": "new", "ifname": "eth0" },

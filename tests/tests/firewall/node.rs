@@ -1,6 +1,6 @@
 //! A node that forwards nothing by default, and a world outside.
 
-use ferrule_testkit::{Call, Container, Host, Outcome};
+use ferrule_testkit::{Call, Container, Host, Need, Outcome};
 use ferrule_tests::{Attachment, Network, with_prev_result};
 use serde_json::{Value, json};
 
@@ -15,6 +15,15 @@ pub(crate) const CASES: &[&str] = &[
     "nftables alone",
     "firewalld",
 ];
+
+/// What a case needs besides the usual tools.
+pub(crate) fn needs(case: &str) -> &'static [Need] {
+    match case {
+        "legacy iptables" => &[Need::LegacyIptables],
+        "firewalld" => &[Need::Tool("firewalld"), Need::Tool("dbus-daemon")],
+        _ => &[],
+    }
+}
 
 /// The ruleset that Debian ships as an example of a workstation's, with the policy of a server.
 const RULESET: &str = "table inet filter {

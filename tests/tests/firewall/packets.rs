@@ -3,7 +3,7 @@
 use ferrule_testkit::Namespace;
 use serde_json::json;
 
-use crate::node::{CASES, Node, Pod};
+use crate::node::{CASES, Node, Pod, needs};
 
 const OUTSIDE: [&str; 2] = ["192.0.2.9", "2001:db8::9"];
 
@@ -81,8 +81,8 @@ fn between<'n>(what: &str, from: &'n Pod, to: &'n Pod, expected: bool) -> Vec<Pr
 ferrule_testkit::test! {
     /// What a container sends passes, and the answers; what somebody else begins does not, nor what
     /// another container sends that the plugin was not asked about. After DEL nothing passes.
-    fn a_container_may_begin_and_others_may_not(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn a_container_may_begin_and_others_may_not(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let outside = node.outside();
         let pod = node.pod(1, "pod", &json!({}));
@@ -111,8 +111,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// With `same-bridge` containers of other such bridges stay out, and the way outside is open.
-    fn same_bridge_keeps_other_bridges_out(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn same_bridge_keeps_other_bridges_out(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let outside = node.outside();
         let policy = json!({ "ingressPolicy": "same-bridge" });
@@ -134,8 +134,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// With `isolated` containers of the same bridge stay out as well.
-    fn isolated_keeps_everybody_out(host, case in CASES)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables, BridgeNetfilter, Tool("firewalld"), Tool("dbus-daemon")] {
+    fn isolated_keeps_everybody_out(host, case in CASES => needs)
+    needs [Iptables, Ip6tables, Nftables, BridgeNetfilter] {
         let node = Node::new(host, case);
         let outside = node.outside();
         let policy = json!({ "ingressPolicy": "isolated" });

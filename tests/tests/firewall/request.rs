@@ -143,6 +143,27 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    /// A container without IPv6 needs no `ip6tables`; one with it is refused and leaves nothing.
+    fn only_tools_that_are_needed_are_needed(host) needs [Iptables, Ip6tables] {
+        let node = Node::new(host, "iptables");
+        host.exec("mount -t tmpfs tmpfs /etc/alternatives").succeeds();
+        for tool in ["iptables", "iptables-restore", "iptables-save"] {
+            let link = format!("/etc/alternatives/{tool}");
+            std::os::unix::fs::symlink("/usr/sbin/xtables-nft-multi", link).unwrap();
+        }
+        let single = node.call(1, "c1", &ADDRESSES[..1], &json!({}));
+        single.status().succeeds();
+        single.add().succeeds();
+        single.check().succeeds();
+        single.del().succeeds();
+        let before = host.snapshot();
+        let double = node.call(1, "c2", &ADDRESSES, &json!({}));
+        double.add().fails().mentions("ip6tables: executable file not found in PATH");
+        assert_same(&before, &host.snapshot());
+    }
+}
+
+ferrule_testkit::test! {
     /// An administrator's chain may have any name.
     fn other_forward_chains_can_be_named(host) needs [Nftables] {
         let node = Node::new(host, "nftables alone");

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Call, Host};
 use serde_json::json;
 
-use crate::node::{CASES, Node};
+use crate::node::{CASES, Node, needs};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 
@@ -65,8 +65,8 @@ fn assert_missed(host: &Host, call: &Call, command: &str, told: &str) {
 
 ferrule_testkit::test! {
     /// Whichever rule is deleted, CHECK names it, and ADD makes it again.
-    fn no_rule_can_be_taken_away_unnoticed(host, case in LISTED)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables] {
+    fn no_rule_can_be_taken_away_unnoticed(host, case in LISTED => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let call = node.call(1, "c1", &ADDRESSES, &json!({ "ingressPolicy": "isolated" }));
         call.add().succeeds();
@@ -110,8 +110,8 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// A rule that is changed is another one.
-    fn a_changed_rule_is_noticed(host, case in ["iptables", "legacy iptables", "nftables beside iptables"])
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables] {
+    fn a_changed_rule_is_noticed(host, case in ["iptables", "legacy iptables", "nftables beside iptables"] => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let call = node.call(1, "c1", &ADDRESSES, &json!({}));
         call.add().succeeds();
@@ -137,8 +137,8 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// When the way to the accepting chain is lost, the isolating one still comes first after the
     /// next ADD, even of a network without a policy.
-    fn isolation_stays_in_front(host, case in LISTED)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables] {
+    fn isolation_stays_in_front(host, case in LISTED => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let isolated = node.call(1, "c1", &ADDRESSES, &json!({ "ingressPolicy": "same-bridge" }));
         isolated.add().succeeds();
@@ -168,8 +168,8 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// A bridge that is no longer isolated loses the rule that says so, unless another network of
     /// the bridge wants it.
-    fn a_policy_can_be_eased(host, case in LISTED)
-    needs [Iptables, Ip6tables, Nftables, LegacyIptables] {
+    fn a_policy_can_be_eased(host, case in LISTED => needs)
+    needs [Iptables, Ip6tables, Nftables] {
         let node = Node::new(host, case);
         let isolated = |node: &Node| {
             let rules = node.rules();

@@ -87,25 +87,25 @@ pub(super) fn remove(
 }
 
 /// The addresses entered for an attachment, looked for among all.
-pub(crate) fn owned_by(id: &AttachmentId) -> Result<Vec<IpAddr>, FirewallError> {
+pub(crate) fn owned_by(nft: &Nft, id: &AttachmentId) -> Result<Vec<IpAddr>, FirewallError> {
     let tag = id.tag();
-    let owned = owned(|comment| tag_of(comment) == tag)?;
+    let owned = owned(nft, |comment| tag_of(comment) == tag)?;
     Ok(owned.into_iter().map(|(address, _)| address).collect())
 }
 
 /// The addresses entered for attachments to a network, with the tags of those.
-pub(crate) fn owned_in_network(network: &str) -> Result<Vec<(IpAddr, String)>, FirewallError> {
+pub(crate) fn owned_in_network(
+    nft: &Nft,
+    network: &str,
+) -> Result<Vec<(IpAddr, String)>, FirewallError> {
     let prefix = format!("{}-", network_tag(network));
-    let owned = owned(|comment| comment.starts_with(&prefix))?;
+    let owned = owned(nft, |comment| comment.starts_with(&prefix))?;
     let tagged = |(address, comment): (IpAddr, String)| (address, tag_of(&comment).to_owned());
     Ok(owned.into_iter().map(tagged).collect())
 }
 
-fn owned(is: impl Fn(&str) -> bool) -> Result<Vec<(IpAddr, String)>, FirewallError> {
+fn owned(nft: &Nft, is: impl Fn(&str) -> bool) -> Result<Vec<(IpAddr, String)>, FirewallError> {
     let mut owned = Vec::new();
-    let Some(nft) = Nft::open_if_supported()? else {
-        return Ok(owned);
-    };
     let table = Table::new(Tables::Inet, OWN_TABLE);
     for (family, _) in NAMES {
         for element in nft.elements(of_family(table, family))? {

@@ -88,24 +88,19 @@ pub(crate) fn check(rules: &Rules<'_>) -> Result<(), FirewallError> {
 
 /// Takes addresses out of all tables of `nf_tables` they may be in, those of iptables included.
 pub(crate) fn remove(
+    nft: &Nft,
     targets: &[Target],
     forward_chains: &[ForwardChain],
 ) -> Result<(), FirewallError> {
-    let Some(nft) = Nft::open_if_supported()? else {
-        return Ok(());
-    };
-    if targets.is_empty() {
-        return Ok(());
-    }
     let homes = home::for_removal(forward_chains);
     repeatedly(|| {
         let mut changes = Transaction::new();
         for home in &homes {
             match home.kind {
                 Kind::Own | Kind::Native => {
-                    address_set::remove(&nft, home.table(), targets, &mut changes)?;
+                    address_set::remove(nft, home.table(), targets, &mut changes)?;
                 }
-                Kind::Shared(family) => shared::remove(&nft, home, family, targets, &mut changes)?,
+                Kind::Shared(family) => shared::remove(nft, home, family, targets, &mut changes)?,
             }
         }
         nft.commit(&changes)

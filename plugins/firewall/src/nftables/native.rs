@@ -65,17 +65,22 @@ pub(super) fn plan(
     let table = home.table();
     if home.kind == Kind::Own {
         changes.add_table(table, Some(TABLE_COMMENT));
-        changes.add_chain(table.chain(&home.forward), &ChainLayout::base(BASE));
+        let forward = table.chain(&home.forward);
+        let found = nft.chain(forward)?;
+        // The kernel refuses to make another kind of chain of one that is there.
+        if !found.is_some_and(|chain| is_forward(chain.base)) {
+            changes.add_chain(forward, &ChainLayout::base(BASE));
+        }
     }
     for family in families(home) {
         address_set::create(table, family, changes);
     }
     for name in [rules.admin_chain, ACCEPTING] {
-        changes.add_chain(table.chain(name), &ChainLayout::regular());
+        nft.add_missing_chain(changes, table.chain(name), &ChainLayout::regular())?;
     }
     if let Some(isolation) = isolation_in(home, rules) {
         for name in [STAGE_1, STAGE_2] {
-            changes.add_chain(table.chain(name), &ChainLayout::regular());
+            nft.add_missing_chain(changes, table.chain(name), &ChainLayout::regular())?;
         }
         isolate(nft, table, isolation, changes)?;
     }

@@ -23,7 +23,7 @@ pub(super) fn plan(
     for wanted in &chains {
         if wanted.chain != home.forward {
             let chain = home.table().chain(&wanted.chain);
-            changes.add_chain(chain, &ChainLayout::regular());
+            nft.add_missing_chain(changes, chain, &ChainLayout::regular())?;
         }
     }
     for wanted in &chains {

@@ -173,12 +173,18 @@ fn evict_others(
         }
         found.push((map, element));
     }
-    if claims.each().any(|(one, _)| one.only.is_none()) {
+    let all = claims.each().filter(|(one, _)| one.only.is_none());
+    let ports: HashSet<_> = all.map(|(one, _)| (one.transport, one.host_port)).collect();
+    if !ports.is_empty() {
         // Elements for one address go first, so those of the dead would hide the new ones.
         let known: HashSet<_> = found.iter().map(|(_, one)| one.key.clone()).collect();
+        let hides = |element: &Element| {
+            let theirs = element::forwarding(element, family);
+            theirs.is_some_and(|one| ports.contains(&(one.transport, one.host_port)))
+                && !known.contains(&element.key)
+        };
         let narrower = nft.elements(table.set(HOSTIP_HOSTPORTS))?.into_iter();
-        let narrower = narrower.filter(|element| !known.contains(&element.key));
-        found.extend(narrower.map(|element| (HOSTIP_HOSTPORTS, element)));
+        found.extend(narrower.filter(hides).map(|one| (HOSTIP_HOSTPORTS, one)));
     }
     let mut own = false;
     for (map, element) in found {

@@ -71,3 +71,27 @@ ferrule_testkit::test! {
         assert!(!node.rules().contains("10.1."), "{}", node.rules());
     }
 }
+
+ferrule_testkit::test! {
+    /// firewalld, too, is told of each of many that come and go at once.
+    fn firewalld_serves_many(host) needs [Nftables, Tool("firewalld"), Tool("dbus-daemon")] {
+        let node = Node::new(host, "firewalld");
+        let calls: Vec<Call> = (0..100)
+            .map(|number| {
+                let address = format!("10.1.1.{}", number + 2);
+                node.call(1, &format!("c{number}"), &[&address], &json!({}))
+            })
+            .collect();
+        let verb = |calls: &[Call], verb: &'static str| -> Vec<(Call, &'static str)> {
+            calls.iter().map(|call| (call.clone(), verb)).collect()
+        };
+        let (early, late) = calls.split_at(50);
+        all(&verb(early, "ADD"));
+        let (going, coming) = (verb(early, "DEL"), verb(late, "ADD"));
+        let both: Vec<_> = going.into_iter().zip(coming).flat_map(|(a, b)| [a, b]).collect();
+        all(&both);
+        all(&verb(late, "CHECK"));
+        let sources = host.tool("firewall-cmd", "--zone=trusted --list-sources");
+        assert_eq!(sources.split_whitespace().count(), 50, "{sources}");
+    }
+}

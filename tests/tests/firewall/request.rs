@@ -1,6 +1,6 @@
 //! Requests, the answers to them, and refusals.
 
-use ferrule_testkit::{assert_same, binaries_folder};
+use ferrule_testkit::{Host, assert_same, binaries_folder};
 use serde_json::{Value, json};
 
 use crate::node::{Node, result};
@@ -184,24 +184,58 @@ ferrule_testkit::test! {
     }
 }
 
+/// The processes that a verb starts, by their command lines.
+fn started(host: &Host, verb: &str, config: &Value) -> Vec<String> {
+    let executable = binaries_folder().join("firewall");
+    let trace = host.work_folder().join(verb);
+    let mut words = vec!["-f", "-e", "trace=execve", "-o", trace.to_str().unwrap()];
+    words.push(executable.to_str().unwrap());
+    let call = host
+        .executable("/usr/bin/strace", words)
+        .cni_path(binaries_folder());
+    let call = call
+        .container("c1")
+        .netns("/run/netns/c1")
+        .ifname("eth0")
+        .config(config);
+    call.verb(verb).run().succeeds();
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let calls = trace.lines().filter(|line| line.contains("execve("));
+    // The first one is the plugin itself.
+    calls.skip(1).map(str::to_owned).collect()
+}
+
 ferrule_testkit::test! {
     /// With nftables no process is started, even where iptables has its tables.
     fn nftables_needs_no_process(host, case in ["nftables beside iptables", "nftables alone"])
     needs [Nftables, Iptables, Ip6tables, Tool("strace")] {
         let node = Node::new(host, case);
-        let executable = binaries_folder().join("firewall");
         let keys = json!({ "ingressPolicy": "isolated", "cni.dev/valid-attachments": [] });
         let mut config = node.config(1, &keys);
         config["prevResult"] = result(1, &ADDRESSES);
         for verb in ["STATUS", "ADD", "CHECK", "DEL", "GC"] {
-            let trace = host.work_folder().join(verb);
-            let words = ["-f", "-e", "trace=execve,clone,clone3,fork,vfork", "-o", trace.to_str().unwrap(), executable.to_str().unwrap()];
-            let call = host.executable("/usr/bin/strace", words).cni_path(binaries_folder());
-            let call = call.container("c1").netns("/run/netns/c1").ifname("eth0").config(&config);
-            call.verb(verb).run().succeeds();
-            let trace = std::fs::read_to_string(trace).unwrap();
-            let started: Vec<&str> = trace.lines().filter(|line| line.contains('(')).collect();
-            assert_eq!(started.len(), 1, "{verb}: {started:#?}");
+            assert_eq!(started(host, verb, &config), Vec::<String>::new(), "{verb}");
         }
+    }
+}
+
+ferrule_testkit::test! {
+    /// iptables is started once per family by ADD, and where `nf_tables` holds its tables by no
+    /// other verb.
+    fn iptables_is_started_once_per_family(host) needs [Nftables, Iptables, Ip6tables, Tool("strace")] {
+        let node = Node::new(host, "iptables");
+        let keys = json!({ "ingressPolicy": "isolated", "cni.dev/valid-attachments": [] });
+        let mut config = node.config(1, &keys);
+        config["prevResult"] = result(1, &ADDRESSES);
+        let add = started(host, "ADD", &config);
+        assert_eq!(add.len(), 2, "{add:#?}");
+        for (call, tool) in add.iter().zip(["/iptables-restore\"", "/ip6tables-restore\""]) {
+            assert!(call.contains(tool) && call.contains("--noflush"), "{call}");
+        }
+        for verb in ["CHECK", "DEL", "GC"] {
+            assert_eq!(started(host, verb, &config), Vec::<String>::new(), "{verb}");
+        }
+        config["prevResult"] = result(1, &ADDRESSES[..1]);
+        assert_eq!(started(host, "ADD", &config).len(), 1);
     }
 }

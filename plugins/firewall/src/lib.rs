@@ -19,6 +19,7 @@ mod ledger;
 mod nftables;
 mod subject;
 mod target;
+mod written;
 
 use cni_types::{Attachments, CniResult, Error, SpecVersion};
 use ferrule_net::AttachmentId;

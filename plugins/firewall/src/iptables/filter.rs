@@ -8,7 +8,7 @@ use ferrule_kernel::nft::{self, Nft, Table};
 
 use super::TABLE;
 use crate::error::FirewallError;
-use crate::form::{Prepared, Written};
+use crate::written::{Prepared, Written};
 
 /// A filter table, to be read chain by chain.
 ///

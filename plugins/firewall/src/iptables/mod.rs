@@ -9,9 +9,9 @@ use ferrule_kernel::iptables::{IptablesError, Restore, Tool};
 
 use crate::arrange::{Fault, Step, Wanted};
 use crate::error::FirewallError;
-use crate::form::Prepared;
 use crate::layout::{self, FORWARD, Isolation};
 use crate::target::{Target, addresses_of, doomed, of_family};
+use crate::written::Prepared;
 use filter::Filter;
 
 /// The table of everything that lets packets through or not.

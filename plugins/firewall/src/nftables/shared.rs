@@ -7,9 +7,9 @@ use super::home::Home;
 use super::{Rules, arrange};
 use crate::arrange::{Fault, Wanted};
 use crate::error::FirewallError;
-use crate::form::Prepared;
 use crate::layout::{self, ACCEPTING};
 use crate::target::{self, Target, addresses_of, doomed};
+use crate::written::Prepared;
 
 /// Adds what makes the table as it is to be.
 pub(super) fn plan(

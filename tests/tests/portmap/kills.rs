@@ -1,5 +1,9 @@
 //! `kill -9` between any two system calls, then DEL.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::FORMS;
@@ -50,6 +54,44 @@ ferrule_testkit::test! {
             assert_eq!(node.rules(), skeleton, "{killed}");
             pod.portmap.add().succeeds();
         }
+        assert_eq!(node.rules(), skeleton);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A tool that a killed ADD has left running, and that writes its rules only now: DEL waits for
+    /// it and removes them.
+    fn del_waits_for_what_a_killed_add_left_running(host) needs [Iptables, Ip6tables, Ipv6] {
+        let node = Node::new(host, "iptables");
+        let pod = node.prepare("pod", &[mapping("tcp", 8080, 80)], &json!({}));
+        pod.portmap.add().succeeds();
+        pod.portmap.del().succeeds();
+        let skeleton = node.rules();
+        let folder = host.work_folder().join("slow");
+        std::fs::create_dir(&folder).unwrap();
+        symlink("/usr/sbin/iptables-nft", folder.join("iptables")).unwrap();
+        let script = folder.join("iptables-restore");
+        let begun = folder.join("begun");
+        let text = format!(
+            "#!/bin/sh\n/usr/bin/touch {}\n/usr/bin/sleep 1\nexec /usr/sbin/iptables-nft-restore \"$@\"\n",
+            begun.display()
+        );
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        let mut add = pod.portmap.clone().verb("ADD").env("PATH", &folder).start();
+        // All of its input is in the pipe by then, or soon.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !begun.exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        add.kill();
+        assert_eq!(node.rules(), skeleton, "the tool has not written yet");
+        let del = pod.portmap.del().succeeds();
+        assert!(del.elapsed > Duration::from_millis(300), "{del}");
+        assert_eq!(node.rules(), skeleton);
+        assert!(!add.wait().status.success());
+        std::thread::sleep(Duration::from_millis(1500));
         assert_eq!(node.rules(), skeleton);
     }
 }

@@ -10,6 +10,7 @@ mod owners;
 mod packets;
 mod parallel;
 mod refusals;
+mod sctp;
 mod sources;
 mod udp;
 

@@ -1,6 +1,7 @@
 //! Many calls at once, and what each of them starts.
 
 use std::collections::VecDeque;
+use std::fs::File;
 
 use ferrule_testkit::{Call, Running};
 use serde_json::{Value, json};
@@ -81,6 +82,8 @@ ferrule_testkit::test! {
         }
         run_all(staying.into_iter().map(|number| call("DEL", number)));
         assert_eq!(node.rules(), skeleton);
+        let lock = host.inside(|| File::open("/proc/thread-self/ns/net").unwrap());
+        assert!(lock.try_lock().is_ok(), "somebody still holds the lock");
     }
 }
 

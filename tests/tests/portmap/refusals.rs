@@ -230,3 +230,31 @@ ferrule_testkit::test! {
         broken.status().fails_with_code(50).mentions("no such table");
     }
 }
+
+ferrule_testkit::test! {
+    /// Without `backend` the node decides: iptables, unless that does not work.
+    fn the_default_is_the_nodes_choice(host) needs [Iptables, Ip6tables, Nftables, Ipv6] {
+        let node = Node::new(host, "iptables");
+        let pod = node.prepare("pod", &[mapping("tcp", 8080, 80)], &json!({}));
+        let call = pod.call_with(&json!({ "backend": null }));
+        call.add().succeeds();
+        assert!(node.rules().contains("CNI-DN-") && !node.rules().contains("cni_hostport"));
+        call.check().succeeds();
+        call.del().succeeds();
+        let folder = host.work_folder().join("broken");
+        std::fs::create_dir(&folder).unwrap();
+        for tool in ["iptables", "iptables-restore"] {
+            std::fs::write(folder.join(tool), "#!/bin/sh\nexit 3\n").unwrap();
+            std::fs::set_permissions(folder.join(tool), Permissions::from_mode(0o755)).unwrap();
+        }
+        let broken = call.env("PATH", &folder);
+        broken.add().succeeds();
+        assert!(!node.rules().contains("CNI-DN-"));
+        assert!(node.rules().contains(&format!("{}:80", pod.address(0))));
+        broken.status().succeeds();
+        broken.check().succeeds();
+        // The tools work again: DEL looks everywhere.
+        pod.portmap.del().succeeds();
+        assert!(!pod.is_mentioned_in(&node.rules()));
+    }
+}

@@ -23,7 +23,7 @@ fn network(case: &str) -> Network {
 }
 
 /// A namespace beyond the host that knows no way to the containers. The host is 192.0.2.1 and
-/// 2001:db8::1 there.
+/// `2001:db8::1` there.
 fn outside(host: &Host) -> Container {
     let outside = host.netns("outside");
     host.ip("link add wire type veth peer name eth0 netns outside");

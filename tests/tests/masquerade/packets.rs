@@ -10,9 +10,10 @@ use super::{CASES, network, outside};
 
 /// The address a TCP and a UDP server at `address` see `client` come from, which must be the same.
 fn seen(server: &Namespace, address: &str, client: &Namespace) -> Result<IpAddr, String> {
-    let listen = match address.contains(':') {
-        true => format!("[{address}]:0"),
-        false => format!("{address}:0"),
+    let listen = if address.contains(':') {
+        format!("[{address}]:0")
+    } else {
+        format!("{address}:0")
     };
     let tcp = server.listen_tcp(&listen);
     let udp = server.listen_udp(&listen);

@@ -2,6 +2,9 @@
 //!
 //! The Go plugins make the same ones, so that each finds what the other made.
 
+use std::collections::HashSet;
+
+use cni_types::{Attachment, Attachments};
 use sha2::{Digest, Sha512};
 
 use crate::AttachmentId;
@@ -23,6 +26,35 @@ pub fn hash_name(prefix: &str, length: usize, text: &str) -> String {
 /// The half of a tag that stands for the network.
 pub fn network_tag(network: &str) -> String {
     hash_name("", TAG_DIGITS, network)
+}
+
+/// Which tags are of a network, and which of these of attachments that are to be kept.
+pub struct Tags {
+    network: String,
+    live: HashSet<String>,
+}
+
+impl Tags {
+    /// Those of a network, of which these attachments are to be kept.
+    pub fn new(network: &str, keep: &Attachments) -> Self {
+        let tag = |attachment: &Attachment| {
+            let id = AttachmentId {
+                network: network.to_owned(),
+                container_id: attachment.container_id.clone(),
+                ifname: attachment.ifname.clone(),
+            };
+            id.tag()
+        };
+        Self {
+            network: format!("{}-", network_tag(network)),
+            live: keep.iter().map(tag).collect(),
+        }
+    }
+
+    /// Whether a tag was left behind in the network.
+    pub fn is_dead(&self, tag: &str) -> bool {
+        tag.starts_with(&self.network) && !self.live.contains(tag)
+    }
 }
 
 impl AttachmentId {
@@ -59,6 +91,23 @@ mod tests {
         );
         let text = "cni-plugin-bandwidth-testdummy";
         assert_eq!(name("bwp", 15, text), "bwpa8eda89404b7");
+    }
+
+    #[test]
+    fn only_tags_of_the_network_can_be_dead() {
+        let id = |network: &str, container_id: &str| AttachmentId {
+            network: network.into(),
+            container_id: container_id.into(),
+            ifname: "eth0".into(),
+        };
+        let kept = Attachment {
+            container_id: "kept".into(),
+            ifname: "eth0".into(),
+        };
+        let tags = Tags::new("net", &[kept].into_iter().collect());
+        assert!(tags.is_dead(&id("net", "lost").tag()));
+        assert!(!tags.is_dead(&id("net", "kept").tag()));
+        assert!(!tags.is_dead(&id("other", "lost").tag()) && !tags.is_dead(""));
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub mod veth;
 pub use attachment::AttachmentId;
 pub use entry::{host_entry, mac_text, sandbox_entry};
 pub use error::NetError;
-pub use hash_name::{hash_name, network_tag};
+pub use hash_name::{Tags, hash_name, network_tag};
 pub use place::{Host, Sandbox};

@@ -4,13 +4,12 @@
 //! calls for the same port one sees what the other did, and a DEL waits for the tools that an
 //! ADD, killed meanwhile, has left running.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use cni_types::{Attachments, Error};
 use ferrule_kernel::nft::Nft;
 use ferrule_kernel::{Family, FileLock};
-use ferrule_net::AttachmentId;
+use ferrule_net::Tags;
 use ferrule_net::masquerade::Backend;
 
 use crate::claims::Claims;
@@ -223,22 +222,12 @@ pub(crate) fn collect(
     network: &str,
     keep: &Attachments,
 ) -> (Vec<Forwarding>, Result<(), PortmapError>) {
-    let live: HashSet<String> = keep
-        .iter()
-        .map(|one| {
-            let id = AttachmentId {
-                network: network.to_owned(),
-                container_id: one.container_id.clone(),
-                ifname: one.ifname.clone(),
-            };
-            id.tag()
-        })
-        .collect();
+    let tags = Tags::new(network, keep);
     everywhere(
         |nft| {
             settle(nft, |changes| {
-                let rules = nft::collect(nft, network, &live, changes)?;
-                let elements = maps::collect(nft, network, &live, changes)?;
+                let rules = nft::collect(nft, &tags, changes)?;
+                let elements = maps::collect(nft, &tags, changes)?;
                 Ok([rules, elements].concat())
             })
         },

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use ferrule_testkit::Namespace;
+use ferrule_testkit::{Host, Namespace};
 use serde_json::json;
 
 use crate::FORMS;
@@ -35,6 +35,21 @@ impl Client {
         if self.0.take_error().unwrap().is_some() {
             let _ = self.0.send_to(b"x", to);
         }
+    }
+}
+
+/// Takes the mappings away behind the plugin's back, as a DEL does that is killed before it comes to
+/// the flows.
+fn forget_rules(host: &Host, form: &str) {
+    for (ip, tool) in [("ip", "iptables"), ("ip6", "ip6tables")] {
+        match form {
+            "nftables" => host.tool("nft", format!("flush chain {ip} cni_hostport hostports")),
+            "maps" => host.tool("nft", format!("flush map {ip} cni_hostport_map hostports")),
+            _ => {
+                let tool = form.replace("iptables", tool);
+                host.tool(&tool, "-t nat -F CNI-HOSTPORT-DNAT")
+            }
+        };
     }
 }
 
@@ -80,6 +95,12 @@ ferrule_testkit::test! {
             // Even with nothing to tell where the flow led, or the mapping gone already.
             first.portmap.add().succeeds();
             assert!(client.reaches(&servers[0], to));
+            first.call_with(&json!({ "prevResult": null })).del().succeeds();
+            assert!(client.reaches(&squatter, to));
+            first.portmap.add().succeeds();
+            assert!(client.reaches(&servers[0], to));
+            forget_rules(host, form);
+            assert!(client.reaches(&servers[0], to), "the flow goes on without rules");
             first.call_with(&json!({ "prevResult": null })).del().succeeds();
             assert!(client.reaches(&squatter, to));
         }

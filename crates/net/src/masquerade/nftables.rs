@@ -1,7 +1,5 @@
 //! Masquerading in `nf_tables`: one rule per address in a table shared by all networks.
 
-use std::collections::HashSet;
-
 use cni_types::Attachments;
 use ferrule_kernel::Family::{V4, V6};
 use ferrule_kernel::nft::{
@@ -11,7 +9,7 @@ use ferrule_kernel::nft::{
 use ferrule_kernel::{IpNetwork, NetlinkError};
 
 use super::{MasqueradeError, comment, multicast};
-use crate::{AttachmentId, network_tag};
+use crate::{AttachmentId, Tags};
 
 /// The table, its chains and their comments are those of the Go plugins, word by word.
 const TABLE: Table<'_> = Table::new(Family::Inet, "cni_plugins_masquerade");
@@ -59,22 +57,8 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
 
 /// Deletes the rules of all attachments to a network that are not to be kept.
 pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
-    let marked = format!("{}-", network_tag(network));
-    let live: HashSet<String> = keep
-        .iter()
-        .map(|attachment| {
-            let id = AttachmentId {
-                network: network.to_owned(),
-                container_id: attachment.container_id.clone(),
-                ifname: attachment.ifname.clone(),
-            };
-            id.tag()
-        })
-        .collect();
-    remove_marked(|comment| {
-        let tag = comment.split(',').next().unwrap_or_default();
-        comment.starts_with(&marked) && !live.contains(tag)
-    })
+    let tags = Tags::new(network, keep);
+    remove_marked(|comment| tags.is_dead(comment.split(',').next().unwrap_or_default()))
 }
 
 /// Whether there are rules of an attachment.

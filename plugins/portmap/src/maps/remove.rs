@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ferrule_kernel::Family;
 use ferrule_kernel::nft::{Element, Nft, Transaction};
-use ferrule_net::network_tag;
+use ferrule_net::Tags;
 
 use super::element;
 use super::skeleton::{self, HOSTIP_HOSTPORTS, HOSTPORTS, MASQUERADING};
@@ -57,21 +57,20 @@ pub(crate) fn remove(
     Ok(gone)
 }
 
-/// Adds the deletion of the elements of attachments to a network whose tags are not among `live`.
+/// Adds the deletion of the elements of attachments whose tags are dead; answers what they
+/// forwarded.
 pub(crate) fn collect(
     nft: &Nft,
-    network: &str,
-    live: &HashSet<String>,
+    tags: &Tags,
     changes: &mut Transaction,
 ) -> Result<Vec<Forwarding>, PortmapError> {
-    let of_network = format!("{}-", network_tag(network));
+    let is_dead = |element: &Element| {
+        let comment = element.comment.as_deref().unwrap_or_default();
+        tags.is_dead(comment.split(',').next().unwrap_or_default())
+    };
     let mut gone = Vec::new();
     for family in [Family::V4, Family::V6] {
-        gone.extend(sweep(nft, family, changes, |element| {
-            let comment = element.comment.as_deref().unwrap_or_default();
-            let tag = comment.split(',').next().unwrap_or_default();
-            tag.starts_with(&of_network) && !live.contains(tag)
-        })?);
+        gone.extend(sweep(nft, family, changes, is_dead)?);
     }
     Ok(gone)
 }

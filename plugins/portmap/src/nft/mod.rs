@@ -6,12 +6,10 @@ pub(crate) mod listed;
 mod rules;
 pub(crate) mod skeleton;
 
-use std::collections::HashSet;
-
 use cni_types::Error;
 use ferrule_kernel::Family;
 use ferrule_kernel::nft::{Nft, Transaction};
-use ferrule_net::network_tag;
+use ferrule_net::Tags;
 
 use crate::claims::Claims;
 use crate::config::Settings;
@@ -148,19 +146,16 @@ pub(crate) fn remove(
     })
 }
 
-/// Adds the deletion of the rules of attachments to a network whose tags are not among `live`.
+/// Adds the deletion of the rules of attachments whose tags are dead; answers what they forwarded.
 ///
 /// Rules of the Go plugin do not say which network they are for, and stay.
 pub(crate) fn collect(
     nft: &Nft,
-    network: &str,
-    live: &HashSet<String>,
+    tags: &Tags,
     changes: &mut Transaction,
 ) -> Result<Vec<Forwarding>, PortmapError> {
-    let of_network = format!("{}-", network_tag(network));
     delete(nft, changes, |_, note| {
-        let tag = first_word(note.unwrap_or_default());
-        tag.starts_with(&of_network) && !live.contains(tag)
+        tags.is_dead(first_word(note.unwrap_or_default()))
     })
 }
 

@@ -68,7 +68,8 @@ ferrule_testkit::test! {
             network.call(host, name).config(config).check().succeeds();
         }
         assert_eq!(addresses.len(), 200);
-        assert!(answers_at_once(&containers[0], addresses.iter().next().unwrap()));
+        // The kernel's table of neighbours, one for all namespaces, is nearly full by now.
+        assert!(containers[0].ping(addresses.iter().next().unwrap()));
         all_at_once(host, &network, &names, "DEL");
         assert_same(&before, &without_bridge(host));
         assert_eq!(leases(), [""; 0]);

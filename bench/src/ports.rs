@@ -88,6 +88,7 @@ pub(crate) fn many_in_maps(host: &Host, ours: &Side, rounds: usize) -> Result<Me
     Ok(Measured {
         name: "portmap, 500 ports in maps, 10 000 held (2nd column: none held)",
         medians: [[full[0], empty[0]], [full[1], empty[1]]],
+        floor: None,
         budget: [Some(2.0), Some(2.0)],
     })
 }

@@ -13,6 +13,8 @@ use crate::side::Side;
 const SIZED: [&str; 4] = ["bridge", "ptp", "loopback", "host-local"];
 /// The most memory a bridge ADD may take, in kB.
 const MEMORY_BUDGET: u64 = 3072;
+/// How much longer than the removal of its link a DEL may take.
+const FLOOR_BUDGET: f64 = 1.1;
 
 /// Everything that was measured.
 pub(crate) struct Report {
@@ -62,9 +64,17 @@ impl Report {
             peer: row.medians[verb][1],
             budget: row.budget[verb],
         };
+        let floor = |row: &Measured| {
+            row.floor.map(|floor| Line {
+                name: format!("{} DEL (2nd column: the kernel alone)", row.name),
+                ours: row.medians[1][0],
+                peer: floor,
+                budget: Some(FLOOR_BUDGET),
+            })
+        };
         self.rows
             .iter()
-            .flat_map(|row| [line(row, 0), line(row, 1)])
+            .flat_map(|row| [line(row, 0), line(row, 1)].into_iter().chain(floor(row)))
             .collect()
     }
 

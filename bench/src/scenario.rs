@@ -1,8 +1,10 @@
 //! What is measured.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use ferrule_kernel::{Netns, Route};
 use ferrule_testkit::{Container, Host};
 use serde_json::{Value, json};
 
@@ -20,6 +22,8 @@ pub(crate) struct Scenario {
     config: fn(&Side, &str) -> Value,
     /// Reservations the address store holds beforehand.
     leases: u32,
+    /// Whether ADD makes a link, whose removal by the kernel is most of a DEL.
+    link: bool,
     /// The highest ratio to the other side for ADD and for DEL, where there is a budget.
     budget: [Option<f64>; 2],
 }
@@ -28,8 +32,15 @@ pub(crate) struct Scenario {
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
     pub(crate) medians: [[Duration; 2]; 2],
+    /// What the kernel alone takes to remove the link.
+    pub(crate) floor: Option<Duration>,
     pub(crate) budget: [Option<f64>; 2],
 }
+
+/// How long to leave the kernel alone before a removal is timed. What was made or removed just
+/// before keeps it busy for a while (grace periods, work it put off), which a removal has to wait
+/// for: without this pause the faster side pays for the work of the slower one.
+const SETTLING: Duration = Duration::from_millis(50);
 
 /// One end of a pair of the host: macvlan links are made on it.
 pub(crate) const MASTER: &str = "master0";
@@ -41,6 +52,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["loopback"],
         config: loopback,
         leases: 0,
+        link: false,
         budget: [Some(0.35), None],
     },
     Scenario {
@@ -48,6 +60,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["bridge", "host-local"],
         config: bridge,
         leases: 0,
+        link: true,
         budget: [Some(0.25), None],
     },
     Scenario {
@@ -55,6 +68,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["ptp", "host-local"],
         config: ptp,
         leases: 0,
+        link: true,
         budget: [Some(0.25), None],
     },
     Scenario {
@@ -62,6 +76,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["bridge", "host-local"],
         config: bridge_iptables,
         leases: 0,
+        link: true,
         budget: [Some(0.35), None],
     },
     Scenario {
@@ -70,6 +85,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["bridge", "host-local"],
         config: bridge_nftables,
         leases: 0,
+        link: true,
         budget: [Some(0.10), None],
     },
     Scenario {
@@ -77,6 +93,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["portmap"],
         config: ports::one_by_iptables,
         leases: 0,
+        link: false,
         budget: [Some(0.35), None],
     },
     Scenario {
@@ -84,6 +101,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["portmap"],
         config: ports::one_by_nftables,
         leases: 0,
+        link: false,
         budget: [Some(0.15), None],
     },
     Scenario {
@@ -91,6 +109,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["macvlan", "host-local"],
         config: macvlan,
         leases: 0,
+        link: true,
         budget: [Some(0.25), None],
     },
     Scenario {
@@ -98,6 +117,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["host-local"],
         config: host_local,
         leases: 0,
+        link: false,
         budget: [None, None],
     },
     Scenario {
@@ -105,6 +125,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         plugins: &["host-local"],
         config: host_local,
         leases: 10_000,
+        link: false,
         budget: [Some(0.05), Some(0.05)],
     },
 ];
@@ -185,44 +206,73 @@ impl Scenario {
             hold_leases(config, self.leases)?;
         }
         let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
+        let mut floor = Vec::new();
+        let mut used = Vec::new();
         // The first round fills caches and makes what is shared, and does not count.
         for round in 0..=rounds {
             for turn in 0..2 {
                 let which = (round + turn) % 2;
                 let container = format!("c{}-{round}", sides[which].name);
                 let netns = host.netns(&container);
-                let [add, del] = self.once(&sides[which], &configs[which], &container, &netns)?;
-                netns.remove();
+                let run = |verb| self.run(verb, &configs[which], &container, &netns);
+                let add = run("ADD").time(&sides[which])?;
+                sleep(SETTLING);
+                let del = run("DEL").time(&sides[which])?;
                 if round > 0 {
                     times[0][which].push(add);
                     times[1][which].push(del);
                 }
+                used.push(netns);
+            }
+            if self.link {
+                let container = format!("kernel-{round}");
+                let netns = host.netns(&container);
+                let run = |verb| self.run(verb, &configs[0], &container, &netns);
+                run("ADD").time(&sides[0])?;
+                sleep(SETTLING);
+                floor.push(removal(&netns)?);
+                run("DEL").time(&sides[0])?;
+                used.push(netns);
             }
         }
+        // The end of a namespace, too, is work that the kernel puts off.
+        used.iter().for_each(Container::remove);
+        sleep(10 * SETTLING);
         let medians = times.map(|verb| verb.map(|mut t| median(&mut t).unwrap_or_default()));
         Ok(Measured {
             name: self.name,
             medians,
+            floor: median(&mut floor),
             budget: self.budget,
         })
     }
 
-    fn once(
+    fn run<'a>(
         &self,
-        side: &Side,
-        config: &Value,
-        container: &str,
-        netns: &Container,
-    ) -> Result<[Duration; 2], String> {
-        let run = |verb| Run {
+        verb: &'a str,
+        config: &'a Value,
+        container: &'a str,
+        netns: &'a Container,
+    ) -> Run<'a> {
+        Run {
             plugin: self.plugins[0],
             verb,
             container,
             netns: netns.path(),
             config,
-        };
-        Ok([run("ADD").time(side)?, run("DEL").time(side)?])
+        }
     }
+}
+
+/// What the kernel takes to remove the container's interface.
+fn removal(netns: &Container) -> Result<Duration, String> {
+    let inside = Netns::open(netns.path()).map_err(|error| error.to_string())?;
+    let route = Route::open_in(&inside).map_err(|error| error.to_string())?;
+    let start = Instant::now();
+    route
+        .delete_link_by_name("eth0")
+        .map_err(|error| error.to_string())?;
+    Ok(start.elapsed())
 }
 
 /// Fills the address store of a network as its plugins would have, from the upper end of the range

@@ -25,6 +25,7 @@ help: ## list the verbs
 build: ## static release executables, one per plugin and cnitool, into ./bin
 	@rustup target add $(machine)-unknown-linux-musl >/dev/null 2>&1 || true
 	@set -e; \
+	FERRULE_BUILD=$$(tools/build-name); export FERRULE_BUILD; \
 	has() { ls "$$(rustc --print target-libdir --target $$1)"/libstd-*.rlib >/dev/null 2>&1; }; \
 	compile() { cargo build --release --bins $(packages) "$$@"; }; \
 	musl=$(machine)-unknown-linux-musl; gnu=$(machine)-unknown-linux-gnu; \
@@ -36,8 +37,7 @@ build: ## static release executables, one per plugin and cnitool, into ./bin
 	else \
 		compile; from=$(target)/release; kind="NOT STATIC: no target here builds static ones"; \
 	fi; \
-	mkdir -p bin; \
-	for name in $(executables); do install -m 755 $$from/$$name bin/$$name; done; \
+	tools/stamp $$from bin $(executables); \
 	echo "bin/: $(words $(executables)) executables, $$kind"
 
 demo: build ## two containers on a bridge, told step by step
@@ -46,8 +46,7 @@ demo: build ## two containers on a bridge, told step by step
 
 test: ## install what the tests need, build, run every test, list what was skipped
 	@tests/prepare
-	cargo build --workspace --bins
-	@tests/all
+	@tests/all $(executables)
 
 bench: build ## side by side with Debian's Go plugins, into bench/results
 	@tests/prepare

@@ -95,7 +95,7 @@ pub enum Incoming {
 }
 
 /// A request that passed every check that needs no knowledge of the plugin's own keys.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The verb.
     pub command: Command,
@@ -160,6 +160,15 @@ impl Request {
             config,
             stdin,
         })))
+    }
+
+    /// The same request for a delegate, whose verb may be another one: DEL takes back an ADD.
+    #[must_use]
+    pub fn delegated(&self, command: Command) -> Self {
+        Self {
+            command,
+            ..self.clone()
+        }
     }
 
     /// The configuration as the plugin's own type; an error names the wrong key (code 6).

@@ -10,27 +10,16 @@
 use crate::link::Link;
 use crate::link::change::LinkChange;
 use crate::netlink::Message;
-use crate::sysctl::{self, SysctlError};
 
-/// Has the kernel announce the addresses of the link of this name, in the namespace the calling
-/// thread is in, whenever it comes up and whenever it is told to ([`announce`]). A family that the
-/// kernel lacks has nothing to announce.
-pub fn enable_announcements(link: &str) -> Result<(), SysctlError> {
-    let settings = [
-        format!("net/ipv4/conf/{link}/arp_notify"),
-        format!("net/ipv6/conf/{link}/ndisc_notify"),
-    ];
-    for setting in settings {
-        match sysctl::write(&setting, "1") {
-            Err(error) if error.is_not_found() => {}
-            outcome => outcome?,
-        }
-    }
-    Ok(())
+/// The setting below `/proc/sys` that has the kernel announce a link's IPv6 addresses whenever it
+/// comes up and whenever it is told to ([`announce`]). For IPv4 it is
+/// [`LinkChange::announce_ipv4`], which takes no `/proc/sys`.
+pub fn ipv6_announcements(link: &str) -> String {
+    format!("net/ipv6/conf/{link}/ndisc_notify")
 }
 
-/// The message that has the kernel announce a link's addresses now, if announcements are
-/// [enabled](enable_announcements): the link is given the link-layer address it has. `None` for a
+/// The message that has the kernel announce a link's addresses now, if announcements have been
+/// switched on: the link is given the link-layer address it has. `None` for a
 /// link without one. Links that cannot be given one (ipvlan) refuse with `EOPNOTSUPP`.
 pub fn announce(link: &Link) -> Option<Message> {
     Some(LinkChange::new(link.index).mac(link.mac?).message())

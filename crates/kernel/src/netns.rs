@@ -11,15 +11,13 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, statfs};
+use nix::unistd::{getpid, gettid};
 use thiserror::Error;
 
 use crate::os_error::io_text;
 
 /// `NSFS_MAGIC` of `linux/magic.h`; kernels before 3.19 kept namespace files on procfs.
 const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
-
-/// The calling thread's own namespace.
-const CURRENT: &str = "/proc/thread-self/ns/net";
 
 /// An open network namespace; it lives at least as long as this value.
 #[derive(Debug)]
@@ -114,7 +112,16 @@ impl Netns {
 
     /// The namespace the calling thread is in.
     pub fn current() -> Result<Self, NetnsError> {
-        Self::open(Path::new(CURRENT))
+        let path = Path::new(current_path());
+        let file = File::open(path).map_err(|source| NetnsError::Io {
+            path: path.to_owned(),
+            step: "open",
+            source,
+        })?;
+        Ok(Self {
+            file: file.into(),
+            path: path.to_owned(),
+        })
     }
 
     /// Whether both stand for one namespace, whatever their paths (device and inode number).
@@ -129,12 +136,13 @@ impl Netns {
     /// Sockets opened meanwhile belong to the namespace for good, and `/proc/sys/net` shows the
     /// namespace's settings. Threads started meanwhile stay inside: do not start any.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
-        let home = Self::current()?;
+        self.run_from(&Self::current()?, work)
+    }
+
+    /// As [`Netns::run`], for who has the namespace the thread is in at hand: `home`.
+    pub fn run_from<T>(&self, home: &Self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
         self.enter()?;
-        let stay = Stay {
-            home: &home,
-            over: false,
-        };
+        let stay = Stay { home, over: false };
         let value = work();
         stay.end().map_err(|errno| NetnsError::Leave {
             path: self.path.clone(),
@@ -165,6 +173,16 @@ impl Netns {
                 source: errno.into(),
             }),
         }
+    }
+}
+
+/// The file of the calling thread's own namespace. The kernel makes up the files of a thread when
+/// they are first asked for; the first thread shares those of its process.
+pub(crate) fn current_path() -> &'static str {
+    if gettid() == getpid() {
+        "/proc/self/ns/net"
+    } else {
+        "/proc/thread-self/ns/net"
     }
 }
 

@@ -6,7 +6,7 @@ mod lab;
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use ferrule_kernel::{Netns, NewAddress, Route, announce, enable_announcements};
+use ferrule_kernel::{LinkChange, Netns, NewAddress, Route, announce, ipv6_announcements, sysctl};
 use lab::{another, pair, private};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockProtocol, SockType, recv, setsockopt, socket,
@@ -24,6 +24,14 @@ fn give(route: &Route, index: u32, addresses: &[&str]) {
         };
         route.execute(address.message()).unwrap();
     }
+}
+
+/// Has the link `veth0` announce addresses of both families.
+fn enable_announcements(route: &Route, index: u32) {
+    let change = LinkChange::new(index).announce_ipv4();
+    route.execute(change.message()).unwrap();
+    assert_eq!(sysctl::read("net/ipv4/conf/veth0/arp_notify").unwrap(), "1");
+    sysctl::write(&ipv6_announcements("veth0"), "1").unwrap();
 }
 
 /// A socket that hears every packet in a namespace.
@@ -65,7 +73,7 @@ fn the_peer_hears_both_families() {
     let (route, netns) = (private(), another());
     let pair = pair(&route, &netns, "veth0", "eth0");
     let listener = listener(&netns);
-    enable_announcements("veth0").unwrap();
+    enable_announcements(&route, pair.here.index);
     give(&route, pair.here.index, &["10.1.2.3/24", "2001:db8::1/64"]);
     route.execute(announce(&pair.here).unwrap()).unwrap();
     let sender = pair.here.mac.unwrap();
@@ -95,7 +103,7 @@ fn neighbours_believe_what_they_hear() {
     let pair = pair(&route, &netns, "veth0", "eth0");
     // Without any address the peer does not take part in IPv4.
     give(&pair.remote, pair.there.index, &["10.1.2.9/24"]);
-    enable_announcements("veth0").unwrap();
+    enable_announcements(&route, pair.here.index);
     give(&route, pair.here.index, &["10.1.2.3/24", "2001:db8::1/64"]);
     let probe = |what: &str| netns.run(|| lab::ip(what)).unwrap();
     for address in ["10.1.2.3", "2001:db8::1"] {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use cni_types::{Cidr, CniResult, IpConfig, Route};
 use ferrule_kernel::{
-    Family, Link, LinkChange, NetlinkError, NewAddress, NewRoute, RouteMode, announce,
-    enable_announcements, sysctl,
+    Batch, Family, Link, LinkChange, NetlinkError, NewAddress, NewRoute, RouteMode, Sought,
+    announce, ipv6_announcements, sysctl,
 };
 
-use crate::preference::{prefer, tolerate};
+use crate::preference::prefer;
 use crate::{NetError, Sandbox};
 
 /// How long duplicate address detection may take when the user asks for it.
@@ -27,6 +27,9 @@ pub struct Options {
     /// Detect duplicate IPv6 addresses and wait for the outcome. Otherwise addresses are usable at
     /// once: IPAM owns them.
     pub detect_duplicates: bool,
+    /// Say whether to detect duplicates also where the link-local address, which the kernel makes
+    /// by itself, is the only IPv6 one. Otherwise the kernel's setting stays then.
+    pub link_local_too: bool,
     /// Which routes lead to the networks of the addresses.
     pub prefix_routes: PrefixRoutes,
 }
@@ -42,19 +45,23 @@ pub enum PrefixRoutes {
 }
 
 /// Puts the addresses of `result` that are on `link` and all its routes into effect, and brings the
-/// link up.
+/// link up. Returns the link as it is then.
 ///
 /// Everything goes to the kernel in one batch: addresses first, so that the kernel announces them
-/// when the link comes up, then the link, then the routes.
+/// when the link comes up, then the link, then the routes. A route that is there already, the
+/// kernel's own or the same twice in the result, is as good as added.
 pub fn configure(
     sandbox: &Sandbox,
     link: &Link,
     result: &CniResult,
     options: &Options,
-) -> Result<(), NetError> {
+) -> Result<Link, NetError> {
     let ips = addresses_of(result, &link.name)?;
     prepare(sandbox, link, &ips, options)?;
     let mut batch = sandbox.batch();
+    if ips.iter().any(|ip| ip.address.is_ipv4()) {
+        batch.add(LinkChange::new(link.index).announce_ipv4().message());
+    }
     for ip in &ips {
         let address = NewAddress {
             index: link.index,
@@ -67,22 +74,28 @@ pub fn configure(
         });
     }
     batch.add(LinkChange::new(link.index).up().message());
-    batch.run()?;
     if options.detect_duplicates {
+        batch.run()?;
         wait_for_detection(sandbox, link)?;
+        batch = sandbox.batch();
     }
-    let mut routes = match &options.prefix_routes {
-        PrefixRoutes::Kernel => vec![],
-        PrefixRoutes::Instead(routes) => routes.clone(),
-    };
-    routes.extend(
-        result
-            .routes
-            .iter()
-            .map(|route| plan_route(link, route, &ips)),
+    if let PrefixRoutes::Instead(routes) = &options.prefix_routes {
+        add_routes(&mut batch, routes.iter().copied());
+    }
+    let routes = result.routes.iter();
+    add_routes(
+        &mut batch,
+        routes.map(|route| plan_route(link, route, &ips)),
     );
-    add_routes(sandbox, &routes)?;
-    wait_until_local(sandbox, ips.iter().map(|ip| ip.address.address()))
+    let [after] = batch.run_and_look_up([Sought::Index(link.index)])?;
+    wait_until_local(sandbox, ips.iter().map(|ip| ip.address.address()))?;
+    after.ok_or_else(|| sandbox.lacks(&link.name))
+}
+
+fn add_routes(batch: &mut Batch<'_>, routes: impl Iterator<Item = NewRoute>) {
+    for route in routes {
+        batch.add(route.add().unless_made());
+    }
 }
 
 /// The addresses that the result puts on the interface `name`. Those without an index are nobody's.
@@ -118,6 +131,9 @@ fn prepare(
     options: &Options,
 ) -> Result<(), NetError> {
     let ipv6 = ips.iter().any(|ip| !ip.address.is_ipv4());
+    if !ipv6 && !options.link_local_too {
+        return Ok(());
+    }
     sandbox.run(|| {
         let name = &link.name;
         let detect = if options.detect_duplicates { "1" } else { "0" };
@@ -125,8 +141,8 @@ fn prepare(
             prefer(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1")?;
         }
         prefer(&format!("net/ipv6/conf/{name}/accept_dad"), detect)?;
-        tolerate(enable_announcements(name))?;
         if ipv6 {
+            prefer(&ipv6_announcements(name), "1")?;
             enable_ipv6("lo")?;
             enable_ipv6(name)?;
             prefer(&format!("net/ipv6/conf/{name}/keep_addr_on_down"), "1")?;
@@ -143,29 +159,6 @@ fn enable_ipv6(name: &str) -> Result<(), NetError> {
         // Absent in a kernel without IPv6, where the next step says so.
         _ => Ok(()),
     }
-}
-
-/// Adds the routes, all at once. One that is there already, the kernel's own or the same twice in
-/// the result, is as good as added.
-fn add_routes(sandbox: &Sandbox, routes: &[NewRoute]) -> Result<(), NetError> {
-    let mut batch = sandbox.batch();
-    for route in routes {
-        batch.add(route.add());
-    }
-    match batch.run() {
-        Err(error) if error.is_exists() => add_one_by_one(sandbox, routes),
-        outcome => Ok(outcome?),
-    }
-}
-
-fn add_one_by_one(sandbox: &Sandbox, routes: &[NewRoute]) -> Result<(), NetError> {
-    for route in routes {
-        match sandbox.execute(route.add()) {
-            Err(error) if error.is_exists() => {}
-            outcome => outcome?,
-        }
-    }
-    Ok(())
 }
 
 /// A route of the result as the kernel takes it: without a gateway of its own it goes through the

@@ -20,11 +20,15 @@ impl Host {
 
     /// The link of that name, which must be there.
     pub fn link(&self, name: &str) -> Result<Link, NetError> {
-        self.link_by_name(name)?
-            .ok_or_else(|| NetError::LinkNotFound {
-                name: name.to_owned(),
-                place: "the host".to_owned(),
-            })
+        self.link_by_name(name)?.ok_or_else(|| Self::lacks(name))
+    }
+
+    /// The error that there is no link of that name.
+    pub(crate) fn lacks(name: &str) -> NetError {
+        NetError::LinkNotFound {
+            name: name.to_owned(),
+            place: "the host".to_owned(),
+        }
     }
 }
 
@@ -42,6 +46,8 @@ pub struct Sandbox(Rc<Inside>);
 
 struct Inside {
     netns: Netns,
+    /// Where the thread was when it opened the namespace, and always is but for visits.
+    home: Netns,
     route: Route,
 }
 
@@ -49,8 +55,9 @@ impl Sandbox {
     /// Opens the namespace at `path`.
     pub fn open(path: &Path) -> Result<Self, NetError> {
         let netns = Netns::open(path)?;
-        let route = Route::open_in(&netns)?;
-        Ok(Self(Rc::new(Inside { netns, route })))
+        let home = Netns::current()?;
+        let route = netns.run_from(&home, Route::open)??;
+        Ok(Self(Rc::new(Inside { netns, home, route })))
     }
 
     /// Opens the namespace at `path` if there is one: for DEL, an empty path, a missing one and one
@@ -78,16 +85,20 @@ impl Sandbox {
 
     /// Runs `work` with the calling thread inside, so that `/proc/sys/net` is the container's.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetError> {
-        Ok(self.0.netns.run(work)?)
+        Ok(self.0.netns.run_from(&self.0.home, work)?)
     }
 
     /// The link of that name, which must be there.
     pub fn link(&self, name: &str) -> Result<Link, NetError> {
-        self.link_by_name(name)?
-            .ok_or_else(|| NetError::LinkNotFound {
-                name: name.to_owned(),
-                place: self.0.netns.path().display().to_string(),
-            })
+        self.link_by_name(name)?.ok_or_else(|| self.lacks(name))
+    }
+
+    /// The error that there is no link of that name.
+    pub(crate) fn lacks(&self, name: &str) -> NetError {
+        NetError::LinkNotFound {
+            name: name.to_owned(),
+            place: self.0.netns.path().display().to_string(),
+        }
     }
 }
 

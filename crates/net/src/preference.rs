@@ -11,17 +11,8 @@ use crate::NetError;
 /// A kernel without IPv6 lacks many. Where the plugins run in a container of their own, `/proc/sys`
 /// often is read-only, and the administrator sets what is needed from outside.
 pub(crate) fn prefer(setting: &str, value: &str) -> Result<(), NetError> {
-    tolerate(sysctl::write(setting, value))
-}
-
-/// Takes a setting that cannot be changed here for one that was.
-pub(crate) fn tolerate(outcome: Result<(), SysctlError>) -> Result<(), NetError> {
-    match outcome {
-        Err(SysctlError::Read { source, .. } | SysctlError::Write { source, .. })
-            if is_out_of_reach(source.kind()) =>
-        {
-            Ok(())
-        }
+    match sysctl::write(setting, value) {
+        Err(SysctlError::Write { source, .. }) if is_out_of_reach(source.kind()) => Ok(()),
         outcome => Ok(outcome?),
     }
 }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_types::{CniResult, Error, Interface, Request};
-use ferrule_kernel::{Link, LinkChange, Mac, OperState, VethPair};
+use ferrule_kernel::{Link, LinkChange, Mac, NetlinkError, OperState, Sought, VethPair};
 
 use crate::preference::prefer;
 use crate::{AttachmentId, Host, NetError, Sandbox};
@@ -34,6 +34,8 @@ pub struct Pair {
     pub host: Link,
     /// The container's end, down.
     pub container: Link,
+    /// The link the host's end is a port of, with that port.
+    pub master: Option<Link>,
 }
 
 impl Pair {
@@ -59,13 +61,17 @@ pub fn create(
     id: &AttachmentId,
     settings: PairSettings,
 ) -> Result<Pair, NetError> {
-    let name = create_under_free_name(host, sandbox, id, settings)?;
-    let pair = finish(host, sandbox, id, &name);
-    if pair.is_err() {
+    let (link, master) = create_under_free_name(host, sandbox, id, settings)?;
+    let finished = finish(host, &link, id).and_then(|()| sandbox.link(&id.ifname));
+    if finished.is_err() {
         // The error at hand is the one to report; DEL removes what resists here.
-        let _ = host.delete_link_by_name(&name);
+        let _ = host.delete_link(link.index);
     }
-    pair
+    Ok(Pair {
+        host: link,
+        container: finished?,
+        master,
+    })
 }
 
 /// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
@@ -84,7 +90,7 @@ fn create_under_free_name(
     sandbox: &Sandbox,
     id: &AttachmentId,
     settings: PairSettings,
-) -> Result<String, NetError> {
+) -> Result<(Link, Option<Link>), NetError> {
     for name in id.host_names(PREFIX) {
         let pair = VethPair {
             name: &name,
@@ -95,8 +101,8 @@ fn create_under_free_name(
             master: settings.master,
             up: false,
         };
-        match host.execute(pair.create()) {
-            Ok(()) => return Ok(name),
+        match create_as(host, &pair) {
+            Ok((link, master)) => return Ok((link.ok_or_else(|| Host::lacks(&name))?, master)),
             Err(error) if error.is_exists() => {
                 ensure_name_is_free(sandbox, &id.ifname)?;
                 ensure_name_is_foreign(host, id, name)?;
@@ -110,6 +116,30 @@ fn create_under_free_name(
     })
 }
 
+/// Makes the pair and returns its host end, and the master with that port.
+///
+/// Both are looked at now, while the host end is still down: asked about a link that is up but not
+/// connected, the kernel takes it out of service, which waits for a grace period.
+fn create_as(
+    host: &Host,
+    pair: &VethPair<'_>,
+) -> Result<(Option<Link>, Option<Link>), NetlinkError> {
+    let mut batch = host.batch();
+    batch.add(pair.create());
+    let name = Sought::Name(pair.name);
+    let seen = match pair.master {
+        None => batch.run_and_look_up([name]).map(|[link]| (link, None)),
+        Some(master) => batch
+            .run_and_look_up([name, Sought::Index(master)])
+            .map(|[link, master]| (link, master)),
+    };
+    if matches!(&seen, Err(NetlinkError::Refused { message: None, .. })) {
+        // The pair is there, but cannot be looked at.
+        let _ = host.delete_link_by_name(pair.name);
+    }
+    seen
+}
+
 /// A host end of the attachment itself was left by an ADD that no DEL followed.
 fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Result<(), NetError> {
     match host.link_by_name(&name)? {
@@ -120,22 +150,14 @@ fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Resul
     }
 }
 
-fn finish(host: &Host, sandbox: &Sandbox, id: &AttachmentId, name: &str) -> Result<Pair, NetError> {
-    let link = host.link(name)?;
-    refuse_router_advertisements(name)?;
+/// Gives a new host end its mark and switches it on.
+fn finish(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
+    refuse_router_advertisements(&link.name)?;
     if link.master.is_none() {
-        skip_duplicate_detection(name)?;
+        skip_duplicate_detection(&link.name)?;
     }
-    host.execute(
-        LinkChange::new(link.index)
-            .alias(&id.alias())
-            .up()
-            .message(),
-    )?;
-    Ok(Pair {
-        host: link,
-        container: sandbox.link(&id.ifname)?,
-    })
+    let change = LinkChange::new(link.index).alias(&id.alias()).up();
+    Ok(host.execute(change.message())?)
 }
 
 /// Keeps a host link from taking addresses and routes that a container advertises.
@@ -149,15 +171,22 @@ pub fn skip_duplicate_detection(name: &str) -> Result<(), NetError> {
     prefer(&format!("net/ipv6/conf/{name}/accept_dad"), "0")
 }
 
-/// Waits until both ends can carry packets.
+/// Waits until both ends can carry packets; `container` is the container's as it was last seen.
 ///
 /// The container's end counts as well: before the kernel has noticed that it is connected, it has no
 /// route for IPv6 multicast, and questions of its neighbours are lost. From kernel 6.8 on it notices
 /// as soon as it is asked. Before, a worker does, up to a second late where both ends happen to have
 /// the same index (`linkwatch_urgent_event` of `net/core/link_watch.c`).
-pub fn wait_until_up(host: &Host, sandbox: &Sandbox, pair: &Pair) -> Result<(), NetError> {
+pub fn wait_until_up(
+    host: &Host,
+    sandbox: &Sandbox,
+    pair: &Pair,
+    container: &Link,
+) -> Result<(), NetError> {
     let start = Instant::now();
-    wait_for_link(start, || sandbox.link(&pair.container.name))?;
+    if container.operstate != OperState::Up {
+        wait_for_link(start, || sandbox.link(&pair.container.name))?;
+    }
     wait_for_link(start, || host.link(&pair.host.name))
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use cni_types::{Code, Error, Request};
 
-/// The namespace of the calling thread.
-const OWN: &str = "/proc/thread-self/ns/net";
+/// The namespace of the process's first thread, which is the one that acts.
+const OWN: &str = "/proc/self/ns/net";
 
 /// Refuses (code 8) a request whose `CNI_NETNS` is the namespace the plugin itself runs in.
 ///

@@ -1,12 +1,13 @@
 //! Delegation to the plugin that hands out addresses.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use cni_types::{CniResult, Code, Command, Error, Request, SpecVersion};
+use cni_types::{CniResult, Code, Command, Error, Request};
 use libcni::exec::{ExecError, Invocation, Output, Running, find_plugin};
 
-use crate::Undo;
+use crate::{Builtin, Undo, build, builtin};
 
 /// Address plugins that only keep books: they need no link, and a failing ADD of theirs leaves
 /// nothing behind, so they may run while the link is being made.
@@ -16,9 +17,15 @@ const BOOKKEEPERS: [&str; 2] = ["host-local", "static"];
 #[derive(Clone, Debug)]
 pub struct Ipam {
     name: String,
-    path: std::ffi::OsString,
-    stdin: Vec<u8>,
-    version: SpecVersion,
+    request: Request,
+}
+
+/// How the address plugin is to be had.
+enum Means {
+    /// This executable carries it: the one that was found is of the same build.
+    Within(&'static dyn Builtin),
+    /// It is a process to be started.
+    Process(PathBuf),
 }
 
 impl Ipam {
@@ -27,9 +34,7 @@ impl Ipam {
         let name = request.config.field("ipam")?.text_field("type")?;
         (!name.is_empty()).then(|| Self {
             name: name.to_owned(),
-            path: request.path.clone(),
-            stdin: request.stdin.clone(),
-            version: request.version,
+            request: request.clone(),
         })
     }
 
@@ -51,20 +56,28 @@ impl Ipam {
 
     /// Whether there is such an executable: without one every verb fails.
     pub fn ensure_found(&self) -> Result<(), Error> {
-        let found = find_plugin(&self.name, &self.path);
-        found.map(drop).map_err(|error| self.failed(error))
+        self.means().map(drop)
     }
 
     /// Begins ADD and records its DEL in `undo`; the link can be made meanwhile.
     pub fn start_add(&self, undo: &mut Undo) -> Result<PendingAdd, Error> {
-        let invocation = self.invocation(Command::Add)?;
         let state = Rc::new(RefCell::new(State::Nothing));
-        let (ipam, shared) = (self.clone(), Rc::clone(&state));
-        undo.push(
-            format!("release the addresses from {}", self.name),
-            move || ipam.undo_add(shared.replace(State::Nothing)),
-        );
-        *state.borrow_mut() = State::Running(invocation.start().map_err(|e| self.failed(e))?);
+        match self.means()? {
+            Means::Within(plugin) => {
+                let result = plugin.add(&self.request, undo)?;
+                state.replace(State::Answered(Box::new(result)));
+            }
+            Means::Process(executable) => {
+                let (ipam, shared) = (self.clone(), Rc::clone(&state));
+                undo.push(
+                    format!("release the addresses from {}", self.name),
+                    move || ipam.undo_add(shared.replace(State::Nothing)),
+                );
+                let invocation = self.invocation(executable, Command::Add);
+                let running = invocation.start().map_err(|e| self.failed(e))?;
+                state.replace(State::Running(running));
+            }
+        }
         Ok(PendingAdd {
             ipam: self.clone(),
             state,
@@ -73,7 +86,7 @@ impl Ipam {
 
     fn undo_add(&self, state: State) -> Result<(), Error> {
         let held = match state {
-            State::Nothing => false,
+            State::Nothing | State::Answered(_) => false,
             State::Held => true,
             State::Running(running) => self.may_hold(&running.finish()),
         };
@@ -90,10 +103,16 @@ impl Ipam {
 
     /// Begins DEL; the link can be removed meanwhile.
     pub fn start_del(&self) -> Result<PendingDel, Error> {
-        let running = self
-            .invocation(Command::Del)?
-            .start()
-            .map_err(|e| self.failed(e))?;
+        let running = match self.means()? {
+            Means::Within(plugin) => {
+                plugin.run(Command::Del, &self.request)?;
+                None
+            }
+            Means::Process(executable) => {
+                let invocation = self.invocation(executable, Command::Del);
+                Some(invocation.start().map_err(|e| self.failed(e))?)
+            }
+        };
         Ok(PendingDel {
             ipam: self.clone(),
             running,
@@ -127,18 +146,30 @@ impl Ipam {
     }
 
     fn run(&self, command: Command) -> Result<(), Error> {
-        self.invocation(command)?
-            .run()
-            .map(drop)
-            .map_err(|e| self.failed(e))
+        match self.means()? {
+            Means::Within(plugin) => plugin.run(command, &self.request),
+            Means::Process(executable) => {
+                let outcome = self.invocation(executable, command).run();
+                outcome.map(drop).map_err(|e| self.failed(e))
+            }
+        }
     }
 
-    fn invocation(&self, command: Command) -> Result<Invocation, Error> {
-        let executable = find_plugin(&self.name, &self.path).map_err(|e| self.failed(e))?;
-        Ok(Invocation::new(executable)
+    /// The executable that `CNI_PATH` leads to decides, also if it is not to be started.
+    fn means(&self) -> Result<Means, Error> {
+        let found = find_plugin(&self.name, &self.request.path);
+        let executable = found.map_err(|error| self.failed(error))?;
+        Ok(match builtin::find(&self.name) {
+            Some(plugin) if build::is_same(&executable) => Means::Within(plugin),
+            _ => Means::Process(executable),
+        })
+    }
+
+    fn invocation(&self, executable: PathBuf, command: Command) -> Invocation {
+        Invocation::new(executable)
             .env(cni_types::env::COMMAND, command.as_str())
-            .stdin(self.stdin.clone())
-            .die_with_parent())
+            .stdin(self.request.stdin.clone())
+            .die_with_parent()
     }
 
     fn described(&self) -> String {
@@ -158,6 +189,8 @@ impl Ipam {
 enum State {
     Nothing,
     Running(Running),
+    /// What a plugin within this executable answered, which takes it back itself.
+    Answered(Box<CniResult>),
     Held,
 }
 
@@ -170,17 +203,13 @@ pub struct PendingAdd {
 impl PendingAdd {
     /// Waits for the addresses. A result without any is an error.
     pub fn finish(self) -> Result<CniResult, Error> {
-        let State::Running(running) = self.state.replace(State::Nothing) else {
-            return Err(Error::internal("address plugin was not started"));
+        let result = match self.state.replace(State::Nothing) {
+            State::Answered(result) => *result,
+            State::Running(running) => self.hear(running)?,
+            State::Nothing | State::Held => {
+                return Err(Error::internal("address plugin was not started"));
+            }
         };
-        let outcome = running.finish();
-        if self.ipam.may_hold(&outcome) {
-            *self.state.borrow_mut() = State::Held;
-        }
-        let output = outcome.map_err(|error| self.ipam.failed(error))?;
-        let (_, result) = output
-            .result(self.ipam.version)
-            .map_err(|error| Error::from(error).context(self.ipam.described()))?;
         if result.ips.is_empty() {
             return Err(Error::internal(format_args!(
                 "IPAM plugin {} returned missing IP config",
@@ -189,20 +218,34 @@ impl PendingAdd {
         }
         Ok(result)
     }
+
+    fn hear(&self, running: Running) -> Result<CniResult, Error> {
+        let outcome = running.finish();
+        if self.ipam.may_hold(&outcome) {
+            self.state.replace(State::Held);
+        }
+        let output = outcome.map_err(|error| self.ipam.failed(error))?;
+        let (_, result) = output
+            .result(self.ipam.request.version)
+            .map_err(|error| Error::from(error).context(self.ipam.described()))?;
+        Ok(result)
+    }
 }
 
 /// A DEL under way.
 pub struct PendingDel {
     ipam: Ipam,
-    running: Running,
+    /// None once the addresses have been released.
+    running: Option<Running>,
 }
 
 impl PendingDel {
     /// Waits for the release.
     pub fn finish(self) -> Result<(), Error> {
-        self.running
-            .finish()
-            .map(drop)
-            .map_err(|error| self.ipam.failed(error))
+        let Some(running) = self.running else {
+            return Ok(());
+        };
+        let outcome = running.finish();
+        outcome.map(drop).map_err(|error| self.ipam.failed(error))
     }
 }

@@ -5,6 +5,8 @@
 //! configuration, calls the verb, undoes a failed ADD, and prints. Nothing else writes to standard
 //! output, which belongs to the protocol.
 
+mod build;
+mod builtin;
 mod chained;
 mod common;
 mod guard;
@@ -18,12 +20,18 @@ mod undo;
 use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
 
+pub use builtin::Builtin;
 pub use chained::container_addresses;
 pub use ipam::{Ipam, PendingAdd, PendingDel};
 pub use note::note;
-pub use run::main;
+pub use run::{main, main_with};
 pub use together::{attach, collect, detach, join};
 pub use undo::Undo;
+
+// The C library's allocator asks the kernel for every few blocks; a plugin lives for a millisecond,
+// of which that is a tenth.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// A request with the plugin's own configuration.
 #[derive(Debug)]

@@ -6,7 +6,13 @@ use std::process::ExitCode;
 
 use cni_types::{Code, Command, Error, Incoming, Request, SpecVersion, version_reply};
 
-use crate::{Call, Plugin, Undo, common, guard, lineage, note};
+use crate::{Builtin, Call, Plugin, Undo, builtin, common, guard, lineage, note};
+
+/// As [`main`], for an executable that carries address plugins of its own build within.
+pub fn main_with<P: Plugin>(plugin: &P, carried: &'static [&'static dyn Builtin]) -> ExitCode {
+    builtin::carry(carried);
+    main(plugin)
+}
 
 /// Runs the plugin on this process's environment and standard streams.
 pub fn main<P: Plugin>(plugin: &P) -> ExitCode {
@@ -53,22 +59,26 @@ fn introduce(name: &str, versions: &[SpecVersion]) {
 }
 
 fn act<P: Plugin>(plugin: &P, request: Request) -> Result<(), Error> {
+    if matches!(request.command, Command::Add | Command::Del) {
+        guard::refuse_own_namespace(&request)?;
+    }
+    if request.command == Command::Add {
+        return add(plugin, &decode(request)?);
+    }
+    perform(plugin, request)
+}
+
+/// Any verb but ADD, whose result has to go somewhere.
+pub(crate) fn perform<P: Plugin>(plugin: &P, request: Request) -> Result<(), Error> {
     match request.command {
-        Command::Add => {
-            guard::refuse_own_namespace(&request)?;
-            add(plugin, &decode(request)?)
-        }
-        Command::Del => {
-            guard::refuse_own_namespace(&request)?;
-            plugin.del(&decode_lenient(P::NAME, request)?)
-        }
+        Command::Del => plugin.del(&decode_lenient(P::NAME, request)?),
         Command::Check => plugin.check(&decode(request)?),
         Command::Status => plugin.status(&decode(request)?),
         Command::Gc => {
             let keep = request.valid_attachments()?;
             plugin.gc(&decode(request)?, &keep)
         }
-        Command::Version => Ok(()),
+        Command::Add | Command::Version => Ok(()),
     }
 }
 
@@ -83,7 +93,7 @@ fn add<P: Plugin>(plugin: &P, call: &Call<P::Config>) -> Result<(), Error> {
         .map_err(|error| undo.roll_back(error))
 }
 
-fn decode<P>(request: Request) -> Result<Call<P>, Error>
+pub(crate) fn decode<P>(request: Request) -> Result<Call<P>, Error>
 where
     P: serde::de::DeserializeOwned,
 {

@@ -31,6 +31,16 @@ pub(crate) fn profile_folder(executable: &Path) -> &Path {
     }
 }
 
+/// Whether the executables bear the name of their build behind the last byte.
+pub(crate) fn is_named_build() -> bool {
+    const NAME: &[u8] = b"ferrule build ";
+    const DIGITS: usize = 64;
+    std::fs::read(folder().join("bridge")).is_ok_and(|bytes| {
+        let end = bytes.len().saturating_sub(NAME.len() + DIGITS);
+        bytes[end..].starts_with(NAME)
+    })
+}
+
 /// One of our executables.
 ///
 /// # Panics

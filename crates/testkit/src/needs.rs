@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::binaries::PEER_FOLDER;
+use crate::binaries::{self, PEER_FOLDER};
 use crate::lab;
 
 /// Something a test cannot do without.
@@ -54,6 +54,8 @@ pub enum Need {
     SpareHardware,
     /// Debian's Go plugins, package `containernetworking-plugins`.
     PeerPlugins,
+    /// Our executables bear the name of their build, as `make build` and `make test` have it.
+    NamedBuild,
     /// A command on the search path. The message says to install it.
     Tool(&'static str),
 }
@@ -110,6 +112,7 @@ impl Need {
     fn probe(self) -> bool {
         match self {
             Self::PeerPlugins => Path::new(PEER_FOLDER).join("bridge").is_file(),
+            Self::NamedBuild => binaries::is_named_build(),
             Self::Tool(name) => is_on_search_path(name),
             Self::Ipv6 => Path::new("/proc/sys/net/ipv6/conf/all").is_dir(),
             Self::SpareHardware => {
@@ -169,6 +172,7 @@ impl Need {
             | Self::Selinux
             | Self::SpareHardware
             | Self::PeerPlugins
+            | Self::NamedBuild
             | Self::Tool(_) => &[],
         }
     }
@@ -179,6 +183,7 @@ impl fmt::Display for Need {
         match self {
             Self::Tool(name) => write!(out, "the command {name}"),
             Self::PeerPlugins => write!(out, "the Go plugins in {PEER_FOLDER}"),
+            Self::NamedBuild => write!(out, "executables that `make test` has built"),
             feature => write!(out, "{feature:?}"),
         }
     }

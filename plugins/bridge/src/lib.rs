@@ -14,14 +14,12 @@ mod vlan;
 mod vlan_device;
 
 use cni_types::{Attachments, CniResult, Code, Error, Request};
-use ferrule_kernel::{Link, LinkChange};
+use ferrule_kernel::Link;
 use ferrule_net::addressing::{self, Options};
 use ferrule_net::masquerade::{self, Masquerade};
 use ferrule_net::spoofcheck::{self, SpoofCheck};
 use ferrule_net::veth::{self, Pair, PairSettings};
-use ferrule_net::{
-    AttachmentId, Host, NetError, Sandbox, host_entry, link, mac_text, sandbox_entry,
-};
+use ferrule_net::{AttachmentId, Host, NetError, Sandbox, host_entry, link, sandbox_entry};
 use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach, join};
 
 pub use config::Config;
@@ -56,6 +54,8 @@ impl Plugin for BridgePlugin {
         let id = AttachmentId::from(request);
         let bridge = device::ensure(&host, &plan)?;
         let pair = make_pair(&host, &sandbox, &bridge, &plan, &id, undo)?;
+        // The first port gives a bridge its hardware address, unless that has been set.
+        let bridge = pair.master.clone().unwrap_or(bridge);
         port::configure(&host, pair.host.index, &plan)?;
         if plan.spoof_check {
             check_source(&pair, &id, undo)?;
@@ -74,14 +74,15 @@ impl Plugin for BridgePlugin {
             (None, Some(ipam)) => Some(ipam.start_add(undo)?.finish()?),
             (None, None) => None,
         };
-        if let Some(addresses) = addresses {
+        let container = if let Some(addresses) = addresses {
             take_addresses(&mut result, addresses, &plan);
             gateway::ensure(&host, &bridge, &plan, &mut result)?;
             let options = Options {
                 detect_duplicates: plan.detect_duplicates,
+                link_local_too: true,
                 ..Options::default()
             };
-            addressing::configure(&sandbox, &pair.container, &result, &options)?;
+            let link = addressing::configure(&sandbox, &pair.container, &result, &options)?;
             if let Some(wish) = plan.masquerade {
                 let of = id.clone();
                 undo.push("remove the masquerading", move || {
@@ -89,16 +90,16 @@ impl Plugin for BridgePlugin {
                 });
                 wish.add(&id, &result)?;
             }
-        } else if plan.container_up {
-            switch_on(&sandbox, &pair.container)?;
-        }
+            link
+        } else {
+            if plan.container_up {
+                link::switch_on(&sandbox, &pair.container)?;
+            }
+            pair.container.clone()
+        };
         if plan.container_up {
-            veth::wait_until_up(&host, &sandbox, &pair)?;
-            addressing::announce_addresses(&sandbox, &pair.container);
-        }
-        // The first port gives a new bridge its hardware address.
-        if let Some(entry) = result.interfaces.first_mut() {
-            entry.mac = mac_text(&host.link(&plan.bridge)?);
+            veth::wait_until_up(&host, &sandbox, &pair, &container)?;
+            addressing::announce_addresses(&sandbox, &container);
         }
         if call.config.dns.is_set() {
             result.dns = call.config.dns.clone();
@@ -194,8 +195,4 @@ fn take_addresses(result: &mut CniResult, addresses: CniResult, plan: &Plan) {
         ip.interface = Some(CONTAINER);
     }
     gateway::plan_routes(result, plan);
-}
-
-fn switch_on(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
-    Ok(sandbox.execute(LinkChange::new(link.index).up().message())?)
 }

@@ -1,5 +1,8 @@
 //! The executable `dummy`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_dummy::DummyPlugin)
+    ferrule_plugin::main_with(
+        &cni_dummy::DummyPlugin,
+        &[&cni_host_local::HostLocal, &cni_static::Static],
+    )
 }

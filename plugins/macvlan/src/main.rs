@@ -1,5 +1,8 @@
 //! The executable `macvlan`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_macvlan::MacvlanPlugin)
+    ferrule_plugin::main_with(
+        &cni_macvlan::MacvlanPlugin,
+        &[&cni_host_local::HostLocal, &cni_static::Static],
+    )
 }

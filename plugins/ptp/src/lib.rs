@@ -67,7 +67,7 @@ impl Plugin for Ptp {
         let hops = setup::hops(&result)?;
         forwarding::enable(hops.iter().map(|hop| hop.address.address()))?;
         setup::host_end(&host, &pair.host, &hops)?;
-        setup::container_end(&sandbox, &pair.container, &result, &hops)?;
+        let container = setup::container_end(&sandbox, &pair.container, &result, &hops)?;
         if let Some(wish) = wish {
             let of = id.clone();
             undo.push("remove the masquerading", move || {
@@ -75,7 +75,7 @@ impl Plugin for Ptp {
             });
             wish.add(&id, &result)?;
         }
-        veth::wait_until_up(&host, &sandbox, &pair)?;
+        veth::wait_until_up(&host, &sandbox, &pair, &container)?;
         addressing::wait_until_local(&host, result.ips.iter().filter_map(|ip| ip.gateway))?;
         if call.config.dns.is_set() {
             result.dns = call.config.dns.clone();

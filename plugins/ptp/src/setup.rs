@@ -63,7 +63,7 @@ pub(crate) fn container_end(
     link: &Link,
     result: &CniResult,
     hops: &[Hop],
-) -> Result<(), NetError> {
+) -> Result<Link, NetError> {
     let mut first: Vec<NewRoute> = Vec::with_capacity(2 * hops.len());
     for route in hops.iter().flat_map(|hop| through_gateway(link, hop)) {
         // Addresses of one network share its routes; those of the first address count.

@@ -1,5 +1,8 @@
 //! The executable `tap`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_tap::TapPlugin)
+    ferrule_plugin::main_with(
+        &cni_tap::TapPlugin,
+        &[&cni_host_local::HostLocal, &cni_static::Static],
+    )
 }

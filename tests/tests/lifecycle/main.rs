@@ -12,6 +12,7 @@ mod killed;
 mod parallel;
 mod status;
 mod surroundings;
+mod within;
 
 use ferrule_testkit::{Host, Snapshot};
 

@@ -119,6 +119,8 @@ ferrule_testkit::test! {
         let attachment = Network::ptp().with(json!({ "ipam": ipam })).attach(host, "c1");
         // Forwarding would be another reason to ignore them.
         host.exec("sysctl -q -w net.ipv6.conf.all.forwarding=0").succeeds();
+        // The kernel's own one is under test for a while.
+        attachment.container.ip("address add fe80::77/64 dev eth0 nodad");
         // A link that listens shows that the advertisement is a good one.
         let listener = host.netns("listener");
         let settings = "net.ipv6.conf.default.accept_ra=1 net.ipv6.conf.default.accept_dad=0";

@@ -2,12 +2,21 @@
 
 use std::os::fd::{AsFd, AsRawFd as _};
 
-use nix::libc::RTM_SETLINK;
+use netlink_packet_core::{DefaultNla, Emitable as _};
+use netlink_packet_route::link::LinkAttribute;
+use nix::libc::{AF_INET, RTM_SETLINK};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use crate::mac::Mac;
 use crate::name::check;
 use crate::netlink::{InvalidRequest, Message};
+
+/// `IFLA_AF_SPEC` of `linux/if_link.h`: settings of address families.
+const IFLA_AF_SPEC: u16 = 26;
+/// `IFLA_INET_CONF`: settings of IPv4, those below `/proc/sys/net/ipv4/conf`.
+const IFLA_INET_CONF: u16 = 1;
+/// `IPV4_DEVCONF_ARP_NOTIFY` of `linux/ip.h`.
+const ARP_NOTIFY: u16 = 22;
 
 /// Changes to one link, all made by one request.
 ///
@@ -112,6 +121,14 @@ impl LinkChange {
         self.with(word.into(), |body| body.allmulticast(on))
     }
 
+    /// Has the kernel announce the link's IPv4 addresses by gratuitous ARP whenever it comes up or
+    /// is given a link-layer address: the setting `arp_notify`.
+    pub fn announce_ipv4(self) -> Self {
+        self.with("arp_notify 1".into(), |body| {
+            body.append_extra_attribute(LinkAttribute::Other(arp_notify()))
+        })
+    }
+
     /// Moves it into a namespace, which must stay open until the message has been sent. It may
     /// get another index there; a taken name is an error.
     pub fn netns(self, netns: impl AsFd) -> Self {
@@ -137,4 +154,20 @@ impl LinkChange {
         self.body = set(self.body);
         self
     }
+}
+
+/// The setting `arp_notify`, three levels deep as the kernel wants it.
+fn arp_notify() -> DefaultNla {
+    let within = |kind, inner: &DefaultNla| {
+        let mut bytes = vec![0; inner.buffer_len()];
+        inner.emit(&mut bytes);
+        DefaultNla::new(kind, bytes)
+    };
+    // Address families are 8 bits wide where the C library says `int`.
+    let family = u16::try_from(AF_INET).unwrap_or_default();
+    let setting = DefaultNla::new(ARP_NOTIFY, 1u32.to_ne_bytes().to_vec());
+    within(
+        IFLA_AF_SPEC,
+        &within(family, &within(IFLA_INET_CONF, &setting)),
+    )
 }

@@ -14,7 +14,7 @@ pub mod macvlan;
 mod new;
 mod parse;
 pub mod port;
-mod query;
+pub mod query;
 mod state;
 pub mod veth;
 pub mod vlan;

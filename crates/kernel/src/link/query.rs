@@ -4,27 +4,19 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use nix::libc::RTM_GETLINK;
 
 use super::{Link, delete, delete_by_name, name_attribute, parse};
-use crate::netlink::{Message, NetlinkError, Route};
+use crate::netlink::{Batch, Malformed, Message, NetlinkError, Route};
 
 impl Route {
     /// The link of this name, or with this alternative name; `None` when there is none.
     pub fn link_by_name(&self, name: &str) -> Result<Option<Link>, NetlinkError> {
-        let step = || format!("look up link {name:?}");
-        let attribute = name_attribute(name).map_err(|reason| NetlinkError::Invalid {
-            step: step(),
-            reason: reason.into(),
-            message: None,
-        })?;
-        let mut body = question();
-        body.attributes.push(attribute);
-        self.link(&step, &body)
+        let [link] = self.batch().run_and_look_up([Sought::Name(name)])?;
+        Ok(link)
     }
 
     /// The link of this index; `None` when there is none.
     pub fn link_by_index(&self, index: u32) -> Result<Option<Link>, NetlinkError> {
-        let mut body = question();
-        body.header.index = index;
-        self.link(&|| format!("look up link {index}"), &body)
+        let [link] = self.batch().run_and_look_up([Sought::Index(index)])?;
+        Ok(link)
     }
 
     /// All links. The cost grows with their number: look one up by name where that will do.
@@ -47,20 +39,69 @@ impl Route {
         self.remove_link(delete_by_name(name))
     }
 
-    fn link(
-        &self,
-        step: &dyn Fn() -> String,
-        body: &LinkMessage,
-    ) -> Result<Option<Link>, NetlinkError> {
-        match self.query(step, RTM_GETLINK, body, parse::link) {
-            Ok(link) => Ok(Some(link)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     fn remove_link(&self, message: Message) -> Result<bool, NetlinkError> {
         self.execute_removal(message)
+    }
+}
+
+impl Batch<'_> {
+    /// As [`Batch::run`], and looks links up in the same system call, as the changes left them:
+    /// `None` where there is none.
+    pub fn run_and_look_up<const N: usize>(
+        mut self,
+        sought: [Sought<'_>; N],
+    ) -> Result<[Option<Link>; N], NetlinkError> {
+        for link in sought {
+            self.add(link.question());
+        }
+        let mut found = [const { None }; N];
+        let mut places = found.iter_mut();
+        let mut failure = None;
+        self.converse(&mut |answer| {
+            let link = match answer.map(parse::link) {
+                Ok(Ok(link)) => Ok(link),
+                Ok(Err(Malformed)) => Err(NetlinkError::Malformed {
+                    step: "look up a link".to_owned(),
+                }),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            };
+            match (places.next(), link) {
+                (Some(place), Ok(link)) => *place = link,
+                (_, Err(error)) => {
+                    failure.get_or_insert(error);
+                }
+                (None, Ok(_)) => {}
+            }
+        })?;
+        failure.map_or(Ok(found), Err)
+    }
+}
+
+/// How a link is to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought<'a> {
+    /// By its name or alternative name.
+    Name(&'a str),
+    /// By its index.
+    Index(u32),
+}
+
+impl Sought<'_> {
+    fn question(self) -> Message {
+        let mut body = question();
+        let step = match self {
+            Self::Name(name) => format!("look up link {name:?}"),
+            Self::Index(index) => format!("look up link {index}"),
+        };
+        match self {
+            Self::Name(name) => match name_attribute(name) {
+                Ok(attribute) => body.attributes.push(attribute),
+                Err(reason) => return Message::invalid(step, reason.into()),
+            },
+            Self::Index(index) => body.header.index = index,
+        }
+        Message::question(step, RTM_GETLINK, &body)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use netlink_packet_route::link::{InfoData, InfoVeth};
+use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use super::create;
@@ -11,6 +11,10 @@ use crate::netlink::Message;
 
 /// A veth pair to be created in one step: the outer end in the namespace of the conversation,
 /// its peer in another one, neither visible half-made or under another name at any time.
+///
+/// Each end has one queue. Left to itself the kernel (from 5.13 on) makes as many as there are
+/// processors, with their folders in sysfs, and then takes all but one out of service, for which it
+/// waits for two grace periods: the more processors, the longer.
 #[derive(Debug, Clone, Copy)]
 pub struct VethPair<'a> {
     /// Name of the outer end, 1 to 15 bytes.
@@ -38,6 +42,10 @@ impl VethPair<'_> {
             .name(self.peer)
             .setns_by_fd(self.peer_netns.as_raw_fd());
         let mut outer = LinkVeth::new(self.name, self.peer);
+        for queues in [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)] {
+            peer = peer.append_extra_attribute(queues.clone());
+            outer = outer.append_extra_attribute(queues);
+        }
         if let Some(mtu) = self.mtu {
             peer = peer.mtu(mtu);
             outer = outer.mtu(mtu);

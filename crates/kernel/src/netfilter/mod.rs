@@ -20,12 +20,10 @@ pub(crate) use body::Body;
 pub(crate) use parts::Parts;
 
 use crate::netlink::{NetlinkError, Parsed, Socket};
+use crate::netns::current_path;
 
 /// Length of `struct nfgenmsg` of `linux/netfilter/nfnetlink.h`.
 const HEADER: usize = 4;
-
-/// The calling thread's network namespace.
-const CURRENT_NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 /// How often a torn listing is taken anew. Each of these is several attempts by the socket.
 const ROUNDS: u32 = 40;
@@ -55,7 +53,7 @@ type NamespaceNumber = (u64, u64);
 /// rulesets, a grace period of ten milliseconds and more. A socket that stays open lets whatever
 /// comes next go on meanwhile.
 pub(crate) fn open() -> Result<Rc<Socket>, NetlinkError> {
-    let here = metadata(CURRENT_NAMESPACE)
+    let here = metadata(current_path())
         .map(|found| (found.dev(), found.ino()))
         .ok();
     SOCKET.with_borrow_mut(|known| match known {

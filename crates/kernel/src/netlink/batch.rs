@@ -1,16 +1,19 @@
 //! Several changes in one system call.
 
 use super::error::NetlinkError;
-use super::frame::{Broken, Frames, Refusal, Reply};
-use super::message::{Message, number_requests};
+use super::frame::{Broken, Frames, Reply};
+use super::message::{Message, Part, number_requests, silence};
 use super::socket::{Socket, SocketFailure};
 
-/// How many requests one send may hold: their acknowledgements have to fit into the socket's
-/// receive buffer, of which each takes about a kilobyte.
+/// How many requests one send may hold: were all refused, the replies would have to fit into the
+/// socket's receive buffer, of which each takes about a kilobyte.
 const MOST_REQUESTS: usize = 100;
 
 /// How many bytes one send may hold; the kernel's default limit is 208 KiB.
 const MOST_BYTES: usize = 96 * 1024;
+
+/// Takes the answers to questions, or why there is none.
+pub(crate) type Hear<'a> = &'a mut dyn FnMut(Result<&[u8], NetlinkError>);
 
 /// Changes to be carried out in order.
 ///
@@ -52,41 +55,47 @@ impl<'a> Batch<'a> {
         self.messages.is_empty()
     }
 
-    /// Carries out the changes and waits for all replies; the first failure is returned.
+    /// Carries out the changes and waits for the replies; the first failure is returned.
     ///
     /// Nothing is sent when a message is invalid by itself.
     pub fn run(self) -> Result<(), NetlinkError> {
+        self.converse(&mut |_| {})
+    }
+
+    /// As [`Batch::run`]; the answers to the questions among the messages, or why there is none, go
+    /// to `hear` in the order of the questions.
+    pub(crate) fn converse(self, hear: Hear<'_>) -> Result<(), NetlinkError> {
         let socket = self.socket;
-        let mut steps = Vec::with_capacity(self.messages.len());
+        let mut parts = Vec::with_capacity(self.messages.len());
         let mut requests = Vec::with_capacity(self.messages.len());
         for (position, message) in self.messages.into_iter().enumerate() {
-            let (step, bytes) = message.into_parts();
+            let (part, bytes) = message.into_parts();
             match bytes {
                 Ok(bytes) => requests.push(bytes),
                 Err(reason) => {
                     return Err(NetlinkError::Invalid {
-                        step,
+                        step: part.step,
                         reason,
                         message: Some(position),
                     });
                 }
             }
-            steps.push(step);
+            parts.push(part);
         }
-        for shipment in shipments(requests, || socket.next_sequence()) {
+        for mut shipment in shipments(requests, || socket.next_sequence()) {
+            shipment.acknowledge_last(&parts);
             let first = shipment.owners.first().copied().unwrap_or_default();
-            let step = steps.get(first).map_or("", String::as_str);
+            let step = parts.get(first).map_or("", |part| &part.step);
             let failed = |failure: SocketFailure| failure.during(step.to_owned());
             socket.send(&shipment.bytes).map_err(failed)?;
-            let failure = collect(socket, &shipment).map_err(failed)?;
+            let failure = collect(socket, &shipment, &parts, hear).map_err(failed)?;
             let Ok(failure) = failure else {
                 return Err(NetlinkError::Malformed {
                     step: step.to_owned(),
                 });
             };
-            if let Some((position, refusal)) = failure {
-                let step = steps.get(position).cloned().unwrap_or_default();
-                return Err(NetlinkError::refused(step, refusal, Some(position)));
+            if let Some(refused) = failure {
+                return Err(refused);
             }
         }
         Ok(())
@@ -122,30 +131,44 @@ fn shipments(requests: Vec<Vec<u8>>, mut next: impl FnMut() -> u32) -> Vec<Shipm
     all
 }
 
-/// The first refusal of a shipment with the position of its message, if there was one.
-type Outcome = Result<Option<(usize, Refusal)>, Broken>;
+/// The first change of a shipment that was refused, if any was.
+type Outcome = Result<Option<NetlinkError>, Broken>;
 
-/// Waits until every request of a shipment has been answered.
-fn collect(socket: &Socket, shipment: &Shipment) -> Result<Outcome, SocketFailure> {
-    let mut answered = 0;
+/// Waits until the last request of a shipment has been answered. The kernel answers in order, and
+/// reports a refusal whether or not an acknowledgement was asked for.
+fn collect(
+    socket: &Socket,
+    shipment: &Shipment,
+    parts: &[Part],
+    hear: Hear<'_>,
+) -> Result<Outcome, SocketFailure> {
     let mut failure = None;
-    while answered < shipment.owners.len() {
+    let mut answered = false;
+    while !answered {
         let read = socket.receive(|datagram| {
             for frame in Frames::new(datagram) {
                 let frame = frame?;
-                let Some(owner) = shipment.owner_of(frame.sequence) else {
+                let Some((position, part)) = shipment.owner_of(frame.sequence, parts) else {
                     continue;
                 };
                 match frame.reply() {
-                    Reply::Acknowledged => answered += 1,
+                    Reply::Acknowledged => {}
+                    Reply::Object(payload) if part.is_question() => hear(Ok(payload)),
                     Reply::Refused(refusal) => {
-                        answered += 1;
-                        failure.get_or_insert((owner, refusal));
+                        let tolerated = part.tolerates(refusal.errno);
+                        let change = (!part.is_question()).then_some(position);
+                        let error = NetlinkError::refused(part.step.clone(), refusal, change);
+                        if part.is_question() {
+                            hear(Err(error));
+                        } else if !tolerated {
+                            failure.get_or_insert(error);
+                        }
                     }
                     Reply::Malformed => return Err(Broken),
                     // A copy of the object (NLM_F_ECHO) comes besides the acknowledgement.
-                    Reply::Object(_) | Reply::Done | Reply::Nothing => {}
+                    Reply::Object(_) | Reply::Done | Reply::Nothing => continue,
                 }
+                answered = shipment.is_last(frame.sequence);
             }
             Ok(())
         })?;
@@ -157,10 +180,27 @@ fn collect(socket: &Socket, shipment: &Shipment) -> Result<Outcome, SocketFailur
 }
 
 impl Shipment {
+    /// Has the kernel acknowledge the last change alone, which it carries out last: its reply says
+    /// that all is done. A question in its place is answered anyway.
+    fn acknowledge_last(&mut self, parts: &[Part]) {
+        let is_question = |owner: &usize| parts.get(*owner).is_some_and(Part::is_question);
+        let silent = match self.owners.last() {
+            Some(last) if !is_question(last) => self.owners.len().saturating_sub(1),
+            _ => self.owners.len(),
+        };
+        silence(&mut self.bytes, silent);
+    }
+
     /// The message a reply belongs to; `None` for replies to something older.
-    fn owner_of(&self, sequence: u32) -> Option<usize> {
+    fn owner_of<'p>(&self, sequence: u32, parts: &'p [Part]) -> Option<(usize, &'p Part)> {
         let offset = usize::try_from(sequence.wrapping_sub(self.first_sequence)).ok()?;
-        self.owners.get(offset).copied()
+        let owner = *self.owners.get(offset)?;
+        Some((owner, parts.get(owner)?))
+    }
+
+    fn is_last(&self, sequence: u32) -> bool {
+        let offset = sequence.wrapping_sub(self.first_sequence);
+        usize::try_from(offset).is_ok_and(|offset| offset + 1 >= self.owners.len())
     }
 }
 
@@ -179,6 +219,42 @@ mod tests {
         bytes
     }
 
+    fn parts(count: usize) -> Vec<Part> {
+        let change = |_| Message::new("do".into(), 16, 0, &DefaultNla::new(1, vec![]));
+        (0..count).map(|n| change(n).into_parts().0).collect()
+    }
+
+    /// The flags of each request.
+    fn flags(mut bytes: &[u8]) -> Vec<u16> {
+        let mut flags = vec![];
+        while let Some(length) = bytes.first_chunk() {
+            flags.push(u16::from_ne_bytes([bytes[6], bytes[7]]));
+            bytes = &bytes[u32::from_ne_bytes(*length) as usize..];
+        }
+        flags
+    }
+
+    #[test]
+    fn one_acknowledgement_tells_the_end_unless_an_answer_does() {
+        let body = DefaultNla::new(1, vec![]);
+        let change = || Message::new("do".into(), 16, 0, &body);
+        let ask = || Message::question("ask".into(), 18, &body);
+        for (messages, expected) in [
+            (vec![change(), change()], [1, 5]),
+            (vec![change(), ask()], [1, 1]),
+            (vec![ask(), change()], [1, 5]),
+        ] {
+            let (parts, requests): (Vec<_>, Vec<_>) = messages
+                .into_iter()
+                .map(Message::into_parts)
+                .map(|(part, bytes)| (part, bytes.unwrap()))
+                .unzip();
+            let mut sent = shipments(requests, counter(0));
+            sent[0].acknowledge_last(&parts);
+            assert_eq!(flags(&sent[0].bytes), expected);
+        }
+    }
+
     fn counter(mut sequence: u32) -> impl FnMut() -> u32 {
         move || {
             sequence = sequence.wrapping_add(1);
@@ -193,10 +269,14 @@ mod tests {
         assert_eq!(sent.len(), 1);
         assert_eq!(sent[0].owners, [0, 1, 1, 2]);
         // The sequence numbers wrap around.
-        let owners = [u32::MAX - 1, u32::MAX, 0, 1].map(|sequence| sent[0].owner_of(sequence));
+        let parts = parts(3);
+        let owner = |sequence| sent[0].owner_of(sequence, &parts).map(|(owner, _)| owner);
+        let owners = [u32::MAX - 1, u32::MAX, 0, 1].map(owner);
         assert_eq!(owners, [Some(0), Some(1), Some(1), Some(2)]);
-        assert_eq!(sent[0].owner_of(u32::MAX - 2), None);
-        assert_eq!(sent[0].owner_of(2), None);
+        assert_eq!(owner(u32::MAX - 2), None);
+        assert_eq!(owner(2), None);
+        let last = [u32::MAX - 1, u32::MAX, 0, 1].map(|sequence| sent[0].is_last(sequence));
+        assert_eq!(last, [false, false, false, true]);
     }
 
     #[test]
@@ -208,7 +288,8 @@ mod tests {
                 .collect::<Vec<_>>(),
             [100, 100, 50]
         );
-        assert_eq!(sent[2].owner_of(201), Some(200));
+        let parts = parts(250);
+        assert_eq!(sent[2].owner_of(201, &parts).unwrap().0, 200);
         let large = shipments((0..4).map(|_| request(40_000)).collect(), counter(0));
         assert_eq!(
             large

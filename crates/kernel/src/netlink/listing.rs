@@ -37,7 +37,7 @@ impl Socket {
     ) -> Result<T, NetlinkError> {
         let sequence = self.ask(step, kind, flag(NLM_F_REQUEST), body)?;
         loop {
-            let progress = self.hear(step, |datagram| {
+            let heard = self.receive(|datagram| {
                 for frame in Frames::new(datagram) {
                     let Ok(frame) = frame else {
                         return Progress::Malformed;
@@ -60,8 +60,8 @@ impl Socket {
                     }
                 }
                 Progress::More
-            })?;
-            match progress {
+            });
+            match heard.map_err(|failure| failure.during(step()))? {
                 Progress::More => {}
                 Progress::Finished(object) => return Ok(object),
                 Progress::Refused(refusal) => {
@@ -96,10 +96,10 @@ impl Socket {
         let mut objects = Vec::new();
         let mut torn = false;
         loop {
-            let progress = self.hear(step, |datagram| {
+            let heard = self.receive_part(|datagram| {
                 read_listing(datagram, sequence, &mut objects, &mut torn, &parse)
-            })?;
-            match progress {
+            });
+            match heard.map_err(|failure| failure.during(step()))? {
                 Progress::More => {}
                 Progress::Finished(()) => return Ok((objects, torn)),
                 Progress::Refused(refusal) => {
@@ -125,15 +125,6 @@ impl Socket {
         self.send(&request)
             .map_err(|failure| failure.during(step()))?;
         Ok(sequence)
-    }
-
-    fn hear<T>(
-        &self,
-        step: &dyn Fn() -> String,
-        inspect: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, NetlinkError> {
-        self.receive(inspect)
-            .map_err(|failure| failure.during(step()))
     }
 }
 

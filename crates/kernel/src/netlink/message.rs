@@ -1,6 +1,7 @@
 //! Changes to be made, as values.
 
 use netlink_packet_core::Emitable;
+use nix::errno::Errno;
 use nix::libc::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::error::InvalidRequest;
@@ -27,9 +28,35 @@ pub(crate) const fn flag(value: nix::libc::c_int) -> u16 {
 /// file must stay open until the message has been sent.
 #[derive(Debug, Clone)]
 pub struct Message {
-    step: String,
+    part: Part,
     /// Complete netlink messages, one behind the other; sequence numbers are filled in on sending.
     requests: Result<Vec<u8>, InvalidRequest>,
+}
+
+/// What has to be known of a message until it is answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) step: String,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Change,
+    /// A change whose effect may be there already.
+    ChangeUnlessMade,
+    Question,
+}
+
+impl Part {
+    pub(crate) fn is_question(&self) -> bool {
+        self.role == Role::Question
+    }
+
+    /// Whether this refusal is as good as an acknowledgement.
+    pub(crate) fn tolerates(&self, errno: Errno) -> bool {
+        self.role == Role::ChangeUnlessMade && errno == Errno::EEXIST
+    }
 }
 
 impl Message {
@@ -37,8 +64,20 @@ impl Message {
     pub(crate) fn new(step: String, kind: u16, flags: u16, body: &impl Emitable) -> Self {
         let mut requests = Vec::new();
         append_request(&mut requests, kind, CHANGE | flags, body);
+        let role = Role::Change;
         Self {
-            step,
+            part: Part { step, role },
+            requests: Ok(requests),
+        }
+    }
+
+    /// A question of type `kind` about one object.
+    pub(crate) fn question(step: String, kind: u16, body: &impl Emitable) -> Self {
+        let mut requests = Vec::new();
+        append_request(&mut requests, kind, flag(NLM_F_REQUEST), body);
+        let role = Role::Question;
+        Self {
+            part: Part { step, role },
             requests: Ok(requests),
         }
     }
@@ -54,19 +93,27 @@ impl Message {
 
     /// A change that cannot be asked for; sending it yields the reason.
     pub(crate) fn invalid(step: String, reason: InvalidRequest) -> Self {
+        let role = Role::Change;
         Self {
-            step,
+            part: Part { step, role },
             requests: Err(reason),
         }
     }
 
-    /// What the message does, for example `create bridge "cni0"`.
-    pub fn step(&self) -> &str {
-        &self.step
+    /// The same change, which also succeeds when what it makes is there already.
+    #[must_use]
+    pub fn unless_made(mut self) -> Self {
+        self.part.role = Role::ChangeUnlessMade;
+        self
     }
 
-    pub(crate) fn into_parts(self) -> (String, Result<Vec<u8>, InvalidRequest>) {
-        (self.step, self.requests)
+    /// What the message does, for example `create bridge "cni0"`.
+    pub fn step(&self) -> &str {
+        &self.part.step
+    }
+
+    pub(crate) fn into_parts(self) -> (Part, Result<Vec<u8>, InvalidRequest>) {
+        (self.part, self.requests)
     }
 }
 
@@ -99,11 +146,28 @@ pub(crate) fn number_requests(mut bytes: &mut [u8], mut next: impl FnMut() -> u3
         };
         sequence.copy_from_slice(&next().to_ne_bytes());
         count += 1;
-        let whole = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .next_multiple_of(4);
-        bytes = bytes.get_mut(whole..).unwrap_or_default();
+        bytes = bytes.get_mut(whole(length)..).unwrap_or_default();
     }
+}
+
+/// Takes the wish to be acknowledged from the first `count` netlink messages.
+pub(crate) fn silence(mut bytes: &mut [u8], count: usize) {
+    for _ in 0..count {
+        let Some(length) = bytes.first_chunk().map(|found| u32::from_ne_bytes(*found)) else {
+            return;
+        };
+        if let Some(flags) = bytes.get_mut(6..).and_then(|rest| rest.first_chunk_mut()) {
+            *flags = (u16::from_ne_bytes(*flags) & !flag(NLM_F_ACK)).to_ne_bytes();
+        }
+        bytes = bytes.get_mut(whole(length)..).unwrap_or_default();
+    }
+}
+
+/// The room a netlink message of this length takes, with its padding.
+fn whole(length: u32) -> usize {
+    usize::try_from(length)
+        .unwrap_or(usize::MAX)
+        .next_multiple_of(4)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const PATIENCE_SECONDS: i64 = 10;
 /// The kernel's address; processes have others.
 const KERNEL_PORT: u32 = 0;
 
-/// The usual size of a listing's datagrams; larger ones are taken whole as well.
+/// The usual size of a listing's datagrams, and far beyond that of any other reply.
 const USUAL_DATAGRAM: usize = 32 * 1024;
 
 /// Why sending or receiving failed.
@@ -113,11 +113,48 @@ impl Socket {
         })
     }
 
-    /// Waits for the kernel's next datagram and lets `inspect` look at it.
+    /// Waits for the kernel's next datagram, an answer to a single request, and lets `inspect` look
+    /// at it.
     pub(crate) fn receive<T>(&self, inspect: impl FnOnce(&[u8]) -> T) -> Result<T, SocketFailure> {
+        self.hear(inspect, |buffer| {
+            buffer.clear();
+            buffer.reserve(USUAL_DATAGRAM);
+            let room = buffer.capacity();
+            let (length, sender) = retried(|| self.inner.recv_from(buffer, libc::MSG_TRUNC))?;
+            if length > room {
+                return Err(Errno::EMSGSIZE.into());
+            }
+            Ok(sender.port_number())
+        })
+    }
+
+    /// As [`Self::receive`], for the datagrams of listings, whose size has no limit.
+    pub(crate) fn receive_part<T>(
+        &self,
+        inspect: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, SocketFailure> {
+        self.hear(inspect, |buffer| {
+            let (length, _) = retried(|| {
+                let mut nothing: &mut [u8] = &mut [];
+                self.inner
+                    .recv_from(&mut nothing, libc::MSG_PEEK | libc::MSG_TRUNC)
+            })?;
+            buffer.clear();
+            buffer.reserve(length.max(USUAL_DATAGRAM));
+            let (_, sender) = retried(|| self.inner.recv_from(buffer, 0))?;
+            Ok(sender.port_number())
+        })
+    }
+
+    /// Takes datagrams with `read`, which returns the sender's port, until one is the kernel's.
+    fn hear<T>(
+        &self,
+        inspect: impl FnOnce(&[u8]) -> T,
+        read: impl Fn(&mut Vec<u8>) -> io::Result<u32>,
+    ) -> Result<T, SocketFailure> {
         let mut buffer = self.buffer.borrow_mut();
         loop {
-            match self.receive_into(&mut buffer) {
+            match read(&mut buffer) {
                 Ok(KERNEL_PORT) => return Ok(inspect(&buffer)),
                 // Any process may send to our port.
                 Ok(_) => {}
@@ -132,19 +169,6 @@ impl Socket {
                 }
             }
         }
-    }
-
-    /// Reads one whole datagram, whatever its size, and returns its sender's port.
-    fn receive_into(&self, buffer: &mut Vec<u8>) -> io::Result<u32> {
-        let (length, _) = retried(|| {
-            let mut nothing: &mut [u8] = &mut [];
-            self.inner
-                .recv_from(&mut nothing, libc::MSG_PEEK | libc::MSG_TRUNC)
-        })?;
-        buffer.clear();
-        buffer.reserve(length.max(USUAL_DATAGRAM));
-        let (_, sender) = retried(|| self.inner.recv_from(buffer, 0))?;
-        Ok(sender.port_number())
     }
 }
 

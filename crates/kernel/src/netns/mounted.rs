@@ -10,7 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::fstat;
 
-use super::{CURRENT, Netns, NetnsError, Stay};
+use super::{Netns, NetnsError, Stay, current_path};
 
 impl Netns {
     /// Makes an empty namespace and mounts it on a new file at `path`, whose folder must exist.
@@ -65,7 +65,13 @@ fn mount_new(path: &Path) -> Result<(), NetnsError> {
         over: false,
     };
     let nothing: Option<&str> = None;
-    let mounted = mount(Some(CURRENT), path, nothing, MsFlags::MS_BIND, nothing);
+    let mounted = mount(
+        Some(current_path()),
+        path,
+        nothing,
+        MsFlags::MS_BIND,
+        nothing,
+    );
     stay.end().map_err(|errno| NetnsError::Leave {
         path: path.to_owned(),
         source: errno.into(),

@@ -1,12 +1,13 @@
 //! Preparing and starting one run of a plugin.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, PipeReader};
 use std::path::PathBuf;
 use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::input::Input;
 use super::{ExecError, Output, Running};
 
 /// Waits before starting again an executable that is being written, in milliseconds.
@@ -75,18 +76,18 @@ impl Invocation {
         self
     }
 
-    /// Starts the plugin and hands it as much of its input as it can take without waiting.
+    /// Starts the plugin, with as much of its input as a pipe takes.
     ///
     /// An executable that is just being replaced ("text file busy") is tried again for 1.4 seconds.
     pub fn start(self) -> Result<Running, ExecError> {
         let deadline = self
             .limit
             .and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
-        let child = self.spawn().map_err(|source| ExecError::Start {
+        let (child, input) = self.spawn().map_err(|source| ExecError::Start {
             executable: self.executable.clone(),
             source,
         })?;
-        Running::new(child, self.executable, self.stdin, deadline)
+        Running::new(child, input, self.executable, deadline)
     }
 
     /// Runs the plugin to its end.
@@ -94,21 +95,22 @@ impl Invocation {
         self.start()?.finish()
     }
 
-    fn spawn(&self) -> io::Result<Child> {
+    fn spawn(&self) -> io::Result<(Child, Input)> {
         let mut waits = BUSY_WAITS.iter();
         loop {
-            let started = self.command().spawn();
+            let (stdin, input) = Input::new(&self.stdin)?;
+            let started = self.command(stdin).spawn();
             let busy = started
                 .as_ref()
                 .is_err_and(|error| error.kind() == io::ErrorKind::ExecutableFileBusy);
             match waits.next().filter(|_| busy) {
                 Some(wait) => thread::sleep(Duration::from_millis(*wait)),
-                None => return started,
+                None => return Ok((started?, input)),
             }
         }
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, stdin: PipeReader) -> Command {
         let mut command = Command::new(&self.executable);
         for (key, value) in &self.environment {
             match value {
@@ -123,7 +125,7 @@ impl Invocation {
             command.env_remove(PARENT_VARIABLE);
         }
         command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command

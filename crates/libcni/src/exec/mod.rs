@@ -6,8 +6,10 @@
 //! works while the plugin does.
 
 mod error;
+mod input;
 mod invocation;
 mod lookup;
+mod pipe;
 mod running;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,20 @@
 //! Talking to a running plugin until it ends.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_types::{CniResult, Error, SpecVersion, json::Node};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::ExecError;
+use super::input::Input;
+use super::pipe::{Captured, set_nonblocking};
 
 /// How long to wait at first for pipes to move before asking whether the plugin has ended, in
 /// milliseconds. A plugin's end normally shows as the end of its pipes, at once; only where it left
@@ -28,9 +29,7 @@ const LONGEST_PAUSE: u64 = 100;
 pub struct Running {
     child: Child,
     executable: PathBuf,
-    stdin: Option<ChildStdin>,
-    unsent: Vec<u8>,
-    sent: usize,
+    stdin: Input,
     stdout: Captured<ChildStdout>,
     stderr: Captured<ChildStderr>,
     deadline: Option<(Instant, Duration)>,
@@ -53,18 +52,16 @@ impl Output {
 impl Running {
     pub(super) fn new(
         mut child: Child,
+        stdin: Input,
         executable: PathBuf,
-        unsent: Vec<u8>,
         deadline: Option<(Instant, Duration)>,
     ) -> Result<Self, ExecError> {
-        let mut running = Self {
-            stdin: child.stdin.take(),
+        let running = Self {
+            stdin,
             stdout: Captured::new(child.stdout.take()),
             stderr: Captured::new(child.stderr.take()),
             child,
             executable,
-            unsent,
-            sent: 0,
             deadline,
         };
         match running.prepare() {
@@ -93,17 +90,14 @@ impl Running {
         Err(failure(status, &stdout, &stderr))
     }
 
-    fn prepare(&mut self) -> io::Result<()> {
-        if let Some(stdin) = &self.stdin {
-            set_nonblocking(stdin)?;
-        }
+    fn prepare(&self) -> io::Result<()> {
         if let Some(stdout) = &self.stdout.pipe {
             set_nonblocking(stdout)?;
         }
         if let Some(stderr) = &self.stderr.pipe {
             set_nonblocking(stderr)?;
         }
-        self.send()
+        Ok(())
     }
 
     /// Moves data until the plugin has ended; `None` if its time is up first.
@@ -128,7 +122,7 @@ impl Running {
             let moved = self.wait_for_data(left.min(Duration::from_millis(pause)))?;
             // Asked before reading, so that nothing written before the end is missed.
             let ended = self.child.try_wait()?;
-            self.send()?;
+            self.stdin.send()?;
             self.stdout.receive()?;
             self.stderr.receive()?;
             if ended.is_some() {
@@ -145,8 +139,8 @@ impl Running {
     /// Whether any pipe can move within `pause`.
     fn wait_for_data(&self, pause: Duration) -> io::Result<bool> {
         let mut pipes = Vec::with_capacity(3);
-        if let Some(stdin) = &self.stdin {
-            pipes.push(PollFd::new(stdin.as_fd(), PollFlags::POLLOUT));
+        if let Some(stdin) = self.stdin.pipe() {
+            pipes.push(PollFd::new(stdin, PollFlags::POLLOUT));
         }
         if let Some(stdout) = &self.stdout.pipe {
             pipes.push(PollFd::new(stdout.as_fd(), PollFlags::POLLIN));
@@ -160,25 +154,6 @@ impl Running {
             Err(Errno::EINTR) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
-    }
-
-    /// Writes what the plugin can take now and closes its input behind the last byte.
-    fn send(&mut self) -> io::Result<()> {
-        while let (Some(stdin), Some(rest)) = (&mut self.stdin, self.unsent.get(self.sent..)) {
-            if rest.is_empty() {
-                self.stdin = None;
-                break;
-            }
-            match stdin.write(rest) {
-                Ok(written) => self.sent += written,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // A plugin need not read its input.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.stdin = None,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     fn kill_late(mut self) -> ExecError {
@@ -203,41 +178,6 @@ impl Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A pipe being read into memory; the pipe is dropped at its end.
-#[derive(Debug)]
-struct Captured<P> {
-    pipe: Option<P>,
-    bytes: Vec<u8>,
-}
-
-impl<P: Read> Captured<P> {
-    fn new(pipe: Option<P>) -> Self {
-        Self {
-            pipe,
-            bytes: Vec::new(),
-        }
-    }
-
-    /// Reads what is there.
-    fn receive(&mut self) -> io::Result<()> {
-        let Some(pipe) = &mut self.pipe else {
-            return Ok(());
-        };
-        match pipe.read_to_end(&mut self.bytes) {
-            Ok(_) => self.pipe = None,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-}
-
-fn set_nonblocking(pipe: &impl AsFd) -> io::Result<()> {
-    // A fresh pipe end has no other flag that could get lost.
-    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(())
 }
 
 /// The error of a plugin that ended with `status`, from what it left.

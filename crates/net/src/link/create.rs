@@ -156,8 +156,8 @@ pub fn finish(
         ip.interface = Some(0);
     }
     if has_addresses {
-        addressing::configure(sandbox, link, &result, &Options::default())?;
-        addressing::announce_addresses(sandbox, link);
+        let link = addressing::configure(sandbox, link, &result, &Options::default())?;
+        addressing::announce_addresses(sandbox, &link);
     } else {
         switch_on(sandbox, link)?;
     }

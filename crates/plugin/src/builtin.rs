@@ -1,0 +1,57 @@
+//! Address plugins that an executable carries within.
+//!
+//! Starting a process costs more than an address plugin that only keeps books has to do. A plugin
+//! that finds its own build's executable under the name of such a plugin does the work itself: the
+//! request, the files and the answer are the same.
+
+use std::sync::OnceLock;
+
+use cni_types::{CniResult, Command, Error, Request};
+
+use crate::{Plugin, Undo, run};
+
+/// A plugin whatever its configuration type.
+pub trait Builtin: Sync {
+    /// The executable's name.
+    fn name(&self) -> &'static str;
+
+    /// ADD, as the answer reads to the one who asked. What takes it back is recorded in `undo`.
+    fn add(&self, request: &Request, undo: &mut Undo) -> Result<CniResult, Error>;
+
+    /// Any verb but ADD, for the attachment or network of `request`.
+    fn run(&self, command: Command, request: &Request) -> Result<(), Error>;
+}
+
+impl<P: Plugin + Sync> Builtin for P {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn add(&self, request: &Request, undo: &mut Undo) -> Result<CniResult, Error> {
+        let request = request.delegated(Command::Add);
+        let version = request.version;
+        let result = Plugin::add(self, &run::decode(request)?, undo)?;
+        // Versions differ in what they can say, also between the parts of one executable.
+        let text = result.to_json(version)?;
+        let (_, result) = CniResult::read(text.as_bytes(), version)?;
+        Ok(result)
+    }
+
+    fn run(&self, command: Command, request: &Request) -> Result<(), Error> {
+        run::perform(self, request.delegated(command))
+    }
+}
+
+/// What this executable carries; set once, at its start.
+static CARRIED: OnceLock<&'static [&'static dyn Builtin]> = OnceLock::new();
+
+pub(crate) fn carry(plugins: &'static [&'static dyn Builtin]) {
+    // A second call would be a second `main`.
+    let _ = CARRIED.set(plugins);
+}
+
+/// The plugin of that name, if this executable carries it.
+pub(crate) fn find(name: &str) -> Option<&'static dyn Builtin> {
+    let carried = CARRIED.get().copied().unwrap_or_default();
+    carried.iter().copied().find(|plugin| plugin.name() == name)
+}

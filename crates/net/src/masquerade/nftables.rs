@@ -30,16 +30,10 @@ pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Masq
     let tag = id.tag();
     repeatedly(|| {
         let mut changes = Transaction::new();
-        changes.add_table(TABLE, Some(TABLE_COMMENT));
-        let regular = ChainLayout::regular().with_comment(CHECKS_COMMENT);
-        nft.add_missing_chain(&mut changes, CHECKS, &regular)?;
-        nft.add_missing_chain(&mut changes, POSTROUTING, &ChainLayout::base(BASE))?;
         let entry = entry_rules();
+        // Where these rules are, there are the table and the chains that they are in and lead to.
         if !is_entry(&nft.rules(POSTROUTING)?, &entry) {
-            changes.flush_chain(POSTROUTING);
-            for (_, rule) in &entry {
-                changes.append_rule(POSTROUTING, rule);
-            }
+            lay_out(&nft, &mut changes, &entry)?;
         }
         delete_marked(&nft, &mut changes, |found| found.starts_with(&tag))?;
         for address in addresses {
@@ -47,6 +41,23 @@ pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Masq
         }
         nft.commit(&changes)
     })
+}
+
+/// Adds what all attachments share.
+fn lay_out(
+    nft: &Nft,
+    changes: &mut Transaction,
+    entry: &[(&str, Rule)],
+) -> Result<(), NetlinkError> {
+    changes.add_table(TABLE, Some(TABLE_COMMENT));
+    let regular = ChainLayout::regular().with_comment(CHECKS_COMMENT);
+    nft.add_missing_chain(changes, CHECKS, &regular)?;
+    nft.add_missing_chain(changes, POSTROUTING, &ChainLayout::base(BASE))?;
+    changes.flush_chain(POSTROUTING);
+    for (_, rule) in entry {
+        changes.append_rule(POSTROUTING, rule);
+    }
+    Ok(())
 }
 
 /// Deletes the rules of an attachment.

@@ -73,7 +73,9 @@ pub fn configure(
             PrefixRoutes::Instead(_) => address.message_without_route(),
         });
     }
-    batch.add(LinkChange::new(link.index).up().message());
+    if !link.up {
+        batch.add(LinkChange::new(link.index).up().message());
+    }
     if options.detect_duplicates {
         batch.run()?;
         wait_for_detection(sandbox, link)?;
@@ -96,6 +98,15 @@ fn add_routes(batch: &mut Batch<'_>, routes: impl Iterator<Item = NewRoute>) {
     for route in routes {
         batch.add(route.add().unless_made());
     }
+}
+
+/// Brings the link up before its addresses are known. What the kernel does about IPv6 when a link
+/// comes up, it then does while the caller asks for the addresses.
+pub fn bring_up(sandbox: &Sandbox, link: &mut Link, options: &Options) -> Result<(), NetError> {
+    sandbox.run(|| set_detection(&link.name, options))??;
+    sandbox.execute(LinkChange::new(link.index).up().message())?;
+    link.up = true;
+    Ok(())
 }
 
 /// The addresses that the result puts on the interface `name`. Those without an index are nobody's.
@@ -131,16 +142,15 @@ fn prepare(
     options: &Options,
 ) -> Result<(), NetError> {
     let ipv6 = ips.iter().any(|ip| !ip.address.is_ipv4());
-    if !ipv6 && !options.link_local_too {
+    let detection = !link.up && (ipv6 || options.link_local_too);
+    if !ipv6 && !detection {
         return Ok(());
     }
     sandbox.run(|| {
         let name = &link.name;
-        let detect = if options.detect_duplicates { "1" } else { "0" };
-        if options.detect_duplicates {
-            prefer(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1")?;
+        if detection {
+            set_detection(name, options)?;
         }
-        prefer(&format!("net/ipv6/conf/{name}/accept_dad"), detect)?;
         if ipv6 {
             prefer(&ipv6_announcements(name), "1")?;
             enable_ipv6("lo")?;
@@ -149,6 +159,15 @@ fn prepare(
         }
         Ok(())
     })?
+}
+
+/// Says whether the link detects duplicate IPv6 addresses.
+fn set_detection(name: &str, options: &Options) -> Result<(), NetError> {
+    let detect = if options.detect_duplicates { "1" } else { "0" };
+    if options.detect_duplicates {
+        prefer(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1")?;
+    }
+    prefer(&format!("net/ipv6/conf/{name}/accept_dad"), detect)
 }
 
 /// Switches IPv6 on where the runtime's default has it off.

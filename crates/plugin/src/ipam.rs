@@ -1,7 +1,7 @@
 //! Delegation to the plugin that hands out addresses.
 
-use std::cell::RefCell;
-use std::path::PathBuf;
+use std::cell::{OnceCell, RefCell};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cni_types::{CniResult, Code, Command, Error, Request};
@@ -14,13 +14,15 @@ use crate::{Builtin, Undo, build, builtin};
 const BOOKKEEPERS: [&str; 2] = ["host-local", "static"];
 
 /// The address plugin that a configuration names in `ipam.type`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ipam {
     name: String,
     request: Request,
+    means: OnceCell<Means>,
 }
 
 /// How the address plugin is to be had.
+#[derive(Clone)]
 enum Means {
     /// This executable carries it: the one that was found is of the same build.
     Within(&'static dyn Builtin),
@@ -35,6 +37,7 @@ impl Ipam {
         (!name.is_empty()).then(|| Self {
             name: name.to_owned(),
             request: request.clone(),
+            means: OnceCell::new(),
         })
     }
 
@@ -52,6 +55,12 @@ impl Ipam {
     /// Whether it may run before or while the link is made or removed.
     pub fn is_bookkeeper(&self) -> bool {
         BOOKKEEPERS.contains(&self.name.as_str())
+    }
+
+    /// Whether it is a process to be started before the link is made, so that both run at once. One
+    /// within this executable is asked when the link is there.
+    pub fn runs_beside(&self) -> Result<bool, Error> {
+        Ok(matches!(self.means()?, Means::Process(_)) && self.is_bookkeeper())
     }
 
     /// Whether there is such an executable: without one every verb fails.
@@ -156,17 +165,20 @@ impl Ipam {
     }
 
     /// The executable that `CNI_PATH` leads to decides, also if it is not to be started.
-    fn means(&self) -> Result<Means, Error> {
+    fn means(&self) -> Result<&Means, Error> {
+        if let Some(known) = self.means.get() {
+            return Ok(known);
+        }
         let found = find_plugin(&self.name, &self.request.path);
         let executable = found.map_err(|error| self.failed(error))?;
-        Ok(match builtin::find(&self.name) {
+        Ok(self.means.get_or_init(|| match builtin::find(&self.name) {
             Some(plugin) if build::is_same(&executable) => Means::Within(plugin),
             _ => Means::Process(executable),
-        })
+        }))
     }
 
-    fn invocation(&self, executable: PathBuf, command: Command) -> Invocation {
-        Invocation::new(executable)
+    fn invocation(&self, executable: &Path, command: Command) -> Invocation {
+        Invocation::new(executable.to_owned())
             .env(cni_types::env::COMMAND, command.as_str())
             .stdin(self.request.stdin.clone())
             .die_with_parent()

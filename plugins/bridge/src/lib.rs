@@ -41,24 +41,38 @@ impl Plugin for BridgePlugin {
         let plan = Plan::new(&call.config, request)?;
         let host = Host::open()?;
         let sandbox = Sandbox::open(&request.netns)?;
-        veth::ensure_name_is_free(&sandbox, &request.ifname)?;
-
         let ipam = Ipam::of(request);
-        if ipam.is_none() {
-            // Old versions have no form of a result without addresses: told before any change.
-            CniResult::default().to_json(request.version)?;
-        }
-        let early = ipam.as_ref().filter(|ipam| ipam.is_bookkeeper());
-        let early = early.map(|ipam| ipam.start_add(undo)).transpose()?;
+        let early = match &ipam {
+            Some(ipam) if ipam.runs_beside()? => {
+                veth::ensure_name_is_free(&sandbox, &request.ifname)?;
+                Some(ipam.start_add(undo)?)
+            }
+            Some(_) => None,
+            None => {
+                // Old versions have no form of a result without addresses: told before any change.
+                CniResult::default().to_json(request.version)?;
+                None
+            }
+        };
 
         let id = AttachmentId::from(request);
         let bridge = device::ensure(&host, &plan)?;
-        let pair = make_pair(&host, &sandbox, &bridge, &plan, &id, undo)?;
+        let mut pair = make_pair(&host, &sandbox, &bridge, &plan, &id, undo)?;
         // The first port gives a bridge its hardware address, unless that has been set.
         let bridge = pair.master.clone().unwrap_or(bridge);
         port::configure(&host, pair.host.index, &plan)?;
         if plan.spoof_check {
             check_source(&pair, &id, undo)?;
+        }
+        let options = Options {
+            detect_duplicates: plan.detect_duplicates,
+            link_local_too: true,
+            ..Options::default()
+        };
+        if ipam.is_some() {
+            addressing::bring_up(&sandbox, &mut pair.container, &options)?;
+        } else if plan.container_up {
+            link::switch_on(&sandbox, &pair.container)?;
         }
 
         let mut result = CniResult {
@@ -77,11 +91,6 @@ impl Plugin for BridgePlugin {
         let container = if let Some(addresses) = addresses {
             take_addresses(&mut result, addresses, &plan);
             gateway::ensure(&host, &bridge, &plan, &mut result)?;
-            let options = Options {
-                detect_duplicates: plan.detect_duplicates,
-                link_local_too: true,
-                ..Options::default()
-            };
             let link = addressing::configure(&sandbox, &pair.container, &result, &options)?;
             if let Some(wish) = plan.masquerade {
                 let of = id.clone();
@@ -92,9 +101,6 @@ impl Plugin for BridgePlugin {
             }
             link
         } else {
-            if plan.container_up {
-                link::switch_on(&sandbox, &pair.container)?;
-            }
             pair.container.clone()
         };
         if plan.container_up {

@@ -48,10 +48,12 @@ test: ## install what the tests need, build, run every test, list what was skipp
 	@tests/prepare
 	@tests/all $(executables)
 
-bench: build ## side by side with Debian's Go plugins, into bench/results
-	@tests/prepare
+bench: build ## side by side with the Go plugins of Debian, into bench/results
+	@tests/prepare bench
 	cargo build --release -p ferrule-bench
-	FERRULE_BIN_DIR=$(CURDIR)/bin $(target)/release/ferrule-bench bench/results
+	@set -e; peer=$$(bench/peer $(target)/peer); \
+	FERRULE_BIN_DIR=$(CURDIR)/bin FERRULE_PEER_DIR=$$(realpath $${peer% *}) \
+		FERRULE_PEER_VERSION=$${peer#* } $(target)/release/ferrule-bench bench/results
 
 # libFuzzer needs a compiler switch that only nightly toolchains take without this variable.
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)

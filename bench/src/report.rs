@@ -19,6 +19,8 @@ const FLOOR_BUDGET: f64 = 1.1;
 /// Everything that was measured.
 pub(crate) struct Report {
     rounds: usize,
+    /// What is to be known of the other side.
+    peer: String,
     pub(crate) rows: Vec<Measured>,
     pub(crate) skipped: Vec<(&'static str, String)>,
     /// Peak memory of a bridge ADD in kB.
@@ -48,8 +50,19 @@ impl Report {
     pub(crate) fn new(rounds: usize, suites: &[Side; 2]) -> Self {
         let sizes_of = |plugin| (plugin, suites.each_ref().map(|suite| suite.size(plugin)));
         let sizes = SIZED.into_iter().map(sizes_of).collect();
+        let [_, peer] = suites;
+        let version = std::env::var("FERRULE_PEER_VERSION").unwrap_or_default();
+        let note = if peer.knows_nftables() {
+            ""
+        } else {
+            ", which knows no nftables: those rows compare with its iptables"
+        };
         Self {
             rounds,
+            peer: format!(
+                "{}{version}{note}",
+                if version.is_empty() { "" } else { " " }
+            ),
             rows: vec![],
             skipped: vec![],
             memory: vec![],
@@ -135,10 +148,11 @@ impl Report {
         let mut page = format!(
             "# Ferrule and the Go plugins, side by side\n\n\
              Medians of {} rounds, alternating, on one machine in one run: {}.\n\
-             The Go plugins are Debian's package `containernetworking-plugins`. `make bench` repeats this.\n\n{}\n\
+             The Go plugins are Debian's package `containernetworking-plugins`{}. `make bench` repeats this.\n\n{}\n\
              ![ratios](ratios.svg)\n",
             self.rounds,
             machine(),
+            self.peer,
             self.table()
         );
         for (name, reason) in &self.skipped {

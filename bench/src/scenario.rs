@@ -80,8 +80,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         budget: [Some(0.35), None],
     },
     Scenario {
-        // The Go plugins of the package know iptables alone.
-        name: "bridge, masquerade by nftables (Go: iptables)",
+        name: "bridge, masquerade by nftables",
         plugins: &["bridge", "host-local"],
         config: bridge_nftables,
         leases: 0,
@@ -97,7 +96,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         budget: [Some(0.35), None],
     },
     Scenario {
-        name: "portmap, 1 port by nftables (Go: iptables)",
+        name: "portmap, 1 port by nftables",
         plugins: &["portmap"],
         config: ports::one_by_nftables,
         leases: 0,
@@ -207,37 +206,34 @@ impl Scenario {
         }
         let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
         let mut floor = Vec::new();
-        let mut used = Vec::new();
+        let mut used = Used::default();
         // The first round fills caches and makes what is shared, and does not count.
         for round in 0..=rounds {
             for turn in 0..2 {
                 let which = (round + turn) % 2;
                 let container = format!("c{}-{round}", sides[which].name);
                 let netns = host.netns(&container);
+                used.0.push(netns.clone());
                 let run = |verb| self.run(verb, &configs[which], &container, &netns);
                 let add = run("ADD").time(&sides[which])?;
                 sleep(SETTLING);
-                let del = run("DEL").time(&sides[which])?;
+                let del = run("DEL").time_anyway(&sides[which])?;
                 if round > 0 {
                     times[0][which].push(add);
                     times[1][which].push(del);
                 }
-                used.push(netns);
             }
             if self.link {
                 let container = format!("kernel-{round}");
                 let netns = host.netns(&container);
+                used.0.push(netns.clone());
                 let run = |verb| self.run(verb, &configs[0], &container, &netns);
                 run("ADD").time(&sides[0])?;
                 sleep(SETTLING);
                 floor.push(removal(&netns)?);
                 run("DEL").time(&sides[0])?;
-                used.push(netns);
             }
         }
-        // The end of a namespace, too, is work that the kernel puts off.
-        used.iter().for_each(Container::remove);
-        sleep(10 * SETTLING);
         let medians = times.map(|verb| verb.map(|mut t| median(&mut t).unwrap_or_default()));
         Ok(Measured {
             name: self.name,
@@ -261,6 +257,18 @@ impl Scenario {
             netns: netns.path(),
             config,
         }
+    }
+}
+
+/// Namespaces that go all together when their scenario is over: their end, too, is work that the
+/// kernel puts off.
+#[derive(Default)]
+struct Used(Vec<Container>);
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Container::remove);
+        sleep(10 * SETTLING);
     }
 }
 

@@ -19,12 +19,22 @@ impl Side {
         }
     }
 
-    /// Debian's package `containernetworking-plugins`.
+    /// The Go plugins: those `bench/peer` found, or Debian's package `containernetworking-plugins`
+    /// as it is installed.
     pub(crate) fn peer() -> Self {
+        let folder = std::env::var_os("FERRULE_PEER_DIR");
         Self {
             name: "go",
-            folder: PathBuf::from(PEER_FOLDER),
+            folder: folder.map_or_else(|| PathBuf::from(PEER_FOLDER), PathBuf::from),
         }
+    }
+
+    /// Whether it speaks version 1.1.0 of the protocol. The Go plugins learned that and nftables
+    /// together; older ones take no notice of the key and use iptables.
+    pub(crate) fn knows_nftables(&self) -> bool {
+        let mut command = std::process::Command::new(self.executable("bridge"));
+        let answer = command.env_clear().env("CNI_COMMAND", "VERSION").output();
+        answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("1.1.0"))
     }
 
     pub(crate) fn executable(&self, plugin: &str) -> PathBuf {

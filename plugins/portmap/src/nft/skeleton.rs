@@ -51,10 +51,9 @@ fn leading(family: Family) -> [Leading; 3] {
         Leading {
             name: ALL,
             layout: ChainLayout::regular(),
-            // Newest first: what older releases left must not hide what is new.
             rules: vec![
-                ("jump hostports", rule().jump(HOSTPORTS)),
                 ("jump hostip_hostports", rule().jump(HOSTIP_HOSTPORTS)),
+                ("jump hostports", rule().jump(HOSTPORTS)),
             ],
         },
         Leading {
@@ -110,7 +109,7 @@ pub(crate) fn ensure(
 }
 
 /// Compares what is there with what [`ensure`] makes. The order of the rules that lead on does not
-/// matter, and the Go plugin has another.
+/// matter.
 pub(crate) fn check(nft: &Nft, family: Family, masquerading: bool) -> Result<(), PortmapError> {
     let table = table(family);
     for chain in leading(family) {

@@ -93,10 +93,7 @@ impl Plugin for BridgePlugin {
             gateway::ensure(&host, &bridge, &plan, &mut result)?;
             let link = addressing::configure(&sandbox, &pair.container, &result, &options)?;
             if let Some(wish) = plan.masquerade {
-                let of = id.clone();
-                undo.push("remove the masquerading", move || {
-                    Ok(Masquerade::of(&of).remove()?)
-                });
+                undo.push("remove the masquerading", Masquerade::of(&id).remover());
                 wish.add(&id, &result)?;
             }
             link

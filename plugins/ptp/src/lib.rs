@@ -69,10 +69,7 @@ impl Plugin for Ptp {
         setup::host_end(&host, &pair.host, &hops)?;
         let container = setup::container_end(&sandbox, &pair.container, &result, &hops)?;
         if let Some(wish) = wish {
-            let of = id.clone();
-            undo.push("remove the masquerading", move || {
-                Ok(Masquerade::of(&of).remove()?)
-            });
+            undo.push("remove the masquerading", Masquerade::of(&id).remover());
             wish.add(&id, &result)?;
         }
         veth::wait_until_up(&host, &sandbox, &pair, &container)?;

@@ -17,7 +17,7 @@ mod iptables;
 mod nftables;
 mod wish;
 
-use cni_types::Attachments;
+use cni_types::{Attachments, Error};
 use ferrule_kernel::iptables::Tool;
 use ferrule_kernel::{Family, IpNetwork};
 
@@ -70,6 +70,12 @@ impl<'a> Masquerade<'a> {
     pub fn remove(self) -> Result<(), MasqueradeError> {
         let results = [nftables::remove(self.id), iptables::remove(self.id)];
         MasqueradeError::from_all(results.into_iter().filter_map(Result::err).collect())
+    }
+
+    /// As [`Masquerade::remove`], for a list of things to undo.
+    pub fn remover(self) -> impl FnOnce() -> Result<(), Error> + use<> {
+        let id = self.id.clone();
+        move || Ok(Masquerade::of(&id).remove()?)
     }
 
     /// Compares the rules with those [`Masquerade::add`] makes; the error names the first that is

@@ -1,0 +1,125 @@
+//! The ready-made networks of `conf/` are ready.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ferrule_testkit::{Call, Host, assert_same};
+use serde_json::{Value, json};
+
+ferrule_testkit::main!();
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../conf"))
+}
+
+/// A host with a way out, as nodes have one.
+fn connected(host: &Host) {
+    host.ip("link add wan0 type veth peer name wire0");
+    host.ip("link set wire0 up");
+    host.ip("link set wan0 up");
+    host.ip("address add 192.0.2.1/24 dev wan0");
+    host.ip("route add default via 192.0.2.254");
+}
+
+fn cnitool(host: &Host, words: &str) -> Call {
+    host.cnitool(words).env("NETCONFPATH", folder())
+}
+
+/// Attaches two containers to a network, looks whether they reach each other, and takes them away.
+#[track_caller]
+fn assert_ready(host: &Host, network: &str, arguments: &Value) {
+    connected(host);
+    let containers = ["c1", "c2"].map(|name| host.netns(name));
+    let run = |verb: &str, name: &str| {
+        let call = cnitool(host, &format!("{verb} {network} /run/netns/{name}"));
+        call.env("CAP_ARGS", arguments.to_string()).run().succeeds()
+    };
+    cnitool(host, &format!("status {network}")).run().succeeds();
+    // What the first attachment makes for all of them stays: bridge, tables, chains.
+    run("add", "c1");
+    run("del", "c1");
+    let ignored = ["cni0", "cni1", "/var/lib/cni"];
+    let before = host.snapshot().ignoring(&ignored);
+    let results = ["c1", "c2"].map(|name| run("add", name).json());
+    for name in ["c1", "c2"] {
+        run("check", name);
+    }
+    let [first, second] = &containers;
+    let reached = |result: &Value| {
+        let addresses: Vec<String> = result["ips"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|ip| ip["address"].as_str().unwrap())
+            .map(|address| address.split('/').next().unwrap().to_owned())
+            .collect();
+        assert!(!addresses.is_empty());
+        addresses
+    };
+    for address in reached(&results[1]) {
+        assert!(first.ping(&address), "c1 does not reach {address}");
+    }
+    for address in reached(&results[0]) {
+        assert!(second.ping(&address), "c2 does not reach {address}");
+    }
+    for name in ["c1", "c2"] {
+        run("del", name);
+    }
+    assert_same(&before, &host.snapshot().ignoring(&ignored));
+}
+
+ferrule_testkit::test! {
+    fn the_bridge_is_ready(host) needs [Ipv6] {
+        assert_ready(host, "ferrule", &json!({}));
+    }
+}
+
+ferrule_testkit::test! {
+    fn the_routed_network_is_ready(host) needs [Ipv6] {
+        assert_ready(host, "routed", &json!({}));
+    }
+}
+
+ferrule_testkit::test! {
+    fn the_network_with_ports_is_ready(host) needs [Ipv6, Iptables, Ip6tables] {
+        let mapping = json!({ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" });
+        assert_ready(host, "published", &json!({ "portMappings": [] }));
+        host.netns("server");
+        let call = cnitool(host, "add published /run/netns/server");
+        let mappings = json!({ "portMappings": [mapping] });
+        let result = call.env("CAP_ARGS", mappings.to_string()).run().succeeds().json();
+        assert_eq!(result["interfaces"].as_array().unwrap().len(), 3);
+        let rules = host.tool("iptables", "-t nat -S");
+        assert!(rules.contains("--dport 8080"), "{rules}");
+    }
+}
+
+ferrule_testkit::test! {
+    fn the_macvlan_is_ready(host) needs [Macvlan] {
+        assert_ready(host, "lan", &json!({}));
+    }
+}
+
+ferrule_testkit::test! {
+    fn the_loopback_is_ready(host) needs [Ipv6] {
+        let container = host.netns("c1");
+        for verb in ["add", "check", "del"] {
+            cnitool(host, &format!("{verb} lo /run/netns/c1")).run().succeeds();
+            assert_eq!(container.ping("127.0.0.1") && container.ping("::1"), verb != "del");
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// A new file needs a test above.
+    fn every_network_is_tested(_host) {
+        let mut names: Vec<String> = fs::read_dir(folder())
+            .unwrap()
+            .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+            .map(|text| serde_json::from_slice::<Value>(&text).unwrap())
+            .map(|network| network["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["ferrule", "lan", "lo", "published", "routed"]);
+    }
+}

@@ -6,7 +6,7 @@ mod lab;
 
 use std::net::Ipv4Addr;
 
-use ferrule_kernel::{Bridge, Errno, Family, IpNetwork, LinkChange, NewAddress};
+use ferrule_kernel::{Bridge, Errno, Family, IpNetwork, LinkChange, NewAddress, Sought};
 use lab::{bridge, link, private};
 
 fn new(name: &str) -> Bridge<'_> {
@@ -59,6 +59,41 @@ fn the_first_failure_is_named_and_the_conversation_goes_on() {
     for name in ["br0", "br1", "br2"] {
         assert_eq!(link(&route, name).name, name);
     }
+}
+
+#[test]
+fn links_are_looked_up_as_the_changes_left_them() {
+    let route = private();
+    let lo = link(&route, "lo").index;
+    let mut batch = route.batch();
+    batch
+        .add(new("br0").create())
+        .add(LinkChange::of_name("br0").mtu(1400).message())
+        .add(new("br0").create().unless_made());
+    let sought = [
+        Sought::Name("br0"),
+        Sought::Name("br1"),
+        Sought::Index(lo),
+        Sought::Index(4000),
+    ];
+    let [made, absent, by_index, no_index] = batch.run_and_look_up(sought).unwrap();
+    assert_eq!(made.unwrap().mtu, 1400);
+    assert_eq!((absent, no_index), (None, None));
+    assert_eq!(by_index.unwrap().name, "lo");
+    // The change of an earlier message goes on being made, the later ones' failure is told.
+    let mut batch = route.batch();
+    batch
+        .add(new("br1").create())
+        .add(new("br0").create())
+        .add(LinkChange::new(4000).up().message());
+    let error = batch.run_and_look_up([Sought::Name("br1")]).unwrap_err();
+    assert_eq!(
+        (error.failed_message(), error.errno()),
+        (Some(1), Some(Errno::EEXIST))
+    );
+    assert_eq!(link(&route, "br1").name, "br1");
+    let too_long = route.link_by_name(&"x".repeat(300)).unwrap_err();
+    assert!(too_long.to_string().starts_with("look up link"));
 }
 
 #[test]

@@ -42,6 +42,16 @@ pub(crate) struct Measured {
 /// for: without this pause the faster side pays for the work of the slower one.
 const SETTLING: Duration = Duration::from_millis(50);
 
+/// Two ticks of a kernel with 250 of them in a second.
+const TICKS: u64 = 8000;
+
+/// The pause before a removal. Grace periods end with ticks, and so does a pause: one of the same
+/// length for everybody would favour who begins right behind a tick.
+fn settle(round: usize) {
+    let part = u64::try_from(round).unwrap_or_default() * 617 % TICKS;
+    sleep(SETTLING + Duration::from_micros(part));
+}
+
 /// One end of a pair of the host: macvlan links are made on it.
 pub(crate) const MASTER: &str = "master0";
 
@@ -216,7 +226,7 @@ impl Scenario {
                 used.0.push(netns.clone());
                 let run = |verb| self.run(verb, &configs[which], &container, &netns);
                 let add = run("ADD").time(&sides[which])?;
-                sleep(SETTLING);
+                settle(round);
                 let del = run("DEL").time_anyway(&sides[which])?;
                 if round > 0 {
                     times[0][which].push(add);
@@ -229,7 +239,7 @@ impl Scenario {
                 used.0.push(netns.clone());
                 let run = |verb| self.run(verb, &configs[0], &container, &netns);
                 run("ADD").time(&sides[0])?;
-                sleep(SETTLING);
+                settle(round);
                 floor.push(removal(&netns)?);
                 run("DEL").time(&sides[0])?;
             }

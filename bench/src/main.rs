@@ -21,7 +21,7 @@ use crate::scenario::{MASTER, SCENARIOS};
 use crate::side::Side;
 
 /// Rounds of each scenario, of which the median is taken.
-const DEFAULT_ROUNDS: usize = 150;
+const DEFAULT_ROUNDS: usize = 120;
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

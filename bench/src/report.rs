@@ -13,7 +13,7 @@ use crate::side::Side;
 const SIZED: [&str; 4] = ["bridge", "ptp", "loopback", "host-local"];
 /// The most memory a bridge ADD may take, in kB.
 const MEMORY_BUDGET: u64 = 3072;
-/// How much longer than the removal of its link a DEL may take.
+/// How much longer a DEL may take than the kernel needs to start it and to remove its link.
 const FLOOR_BUDGET: f64 = 1.1;
 
 /// Everything that was measured.

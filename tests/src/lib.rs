@@ -7,6 +7,7 @@
 mod attachment;
 mod comparison;
 mod network;
+mod outside;
 mod packets;
 pub mod single_link;
 mod tap_end;
@@ -15,6 +16,7 @@ mod wire;
 pub use attachment::Attachment;
 pub use comparison::{Trace, assert_alike, side_by_side};
 pub use network::{Network, with_prev_result};
+pub use outside::world_outside;
 pub use packets::{answers_at_once, sends_router_advertisement};
 pub use tap_end::{Machine, TapEnd, User};
 pub use wire::Wire;

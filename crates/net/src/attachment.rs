@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use cni_types::{Attachments, Request};
+use cni_types::{Attachment, Attachments, Request};
 use sha2::{Digest, Sha512};
 
 /// What every alias of ours begins with.
@@ -41,6 +41,15 @@ impl From<&Request> for AttachmentId {
 }
 
 impl AttachmentId {
+    /// One of those that a runtime lists for GC of a network.
+    pub fn listed(network: &str, attachment: &Attachment) -> Self {
+        Self {
+            network: network.to_owned(),
+            container_id: attachment.container_id.clone(),
+            ifname: attachment.ifname.clone(),
+        }
+    }
+
     /// The alias of host links of this attachment.
     pub fn alias(&self) -> String {
         let network = shortened(&self.network);
@@ -92,14 +101,7 @@ pub(crate) struct LiveAliases {
 
 impl LiveAliases {
     pub(crate) fn new(network: &str, keep: &Attachments) -> Self {
-        let alias = |a: &cni_types::Attachment| {
-            let id = AttachmentId {
-                network: network.to_owned(),
-                container_id: a.container_id.clone(),
-                ifname: a.ifname.clone(),
-            };
-            id.alias()
-        };
+        let alias = |attachment| AttachmentId::listed(network, attachment).alias();
         Self {
             network: format!("{ALIAS_MARK}{}/", shortened(network)),
             live: keep.iter().map(alias).collect(),

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use cni_types::{Attachment, Attachments};
+use cni_types::Attachments;
 use sha2::{Digest, Sha512};
 
 use crate::AttachmentId;
@@ -37,14 +37,7 @@ pub struct Tags {
 impl Tags {
     /// Those of a network, of which these attachments are to be kept.
     pub fn new(network: &str, keep: &Attachments) -> Self {
-        let tag = |attachment: &Attachment| {
-            let id = AttachmentId {
-                network: network.to_owned(),
-                container_id: attachment.container_id.clone(),
-                ifname: attachment.ifname.clone(),
-            };
-            id.tag()
-        };
+        let tag = |attachment| AttachmentId::listed(network, attachment).tag();
         Self {
             network: format!("{}-", network_tag(network)),
             live: keep.iter().map(tag).collect(),
@@ -100,7 +93,7 @@ mod tests {
             container_id: container_id.into(),
             ifname: "eth0".into(),
         };
-        let kept = Attachment {
+        let kept = cni_types::Attachment {
             container_id: "kept".into(),
             ifname: "eth0".into(),
         };

@@ -15,15 +15,13 @@
 //! names, so the chains have a comment as well, by which [`gc`] knows whose they are. Those of
 //! the Go plugins have none and stay for their DEL.
 
-use std::collections::HashSet;
-
 use cni_types::Attachments;
 use ferrule_kernel::nft::{
     BaseChain, ChainKind, ChainLayout, Family, Hook, Nft, Rule, Table, Transaction,
 };
 use ferrule_kernel::{Mac, NetlinkError};
 
-use crate::{AttachmentId, NetError, network_tag};
+use crate::{AttachmentId, NetError, Tags};
 
 const TABLE: Table<'_> = Table::new(Family::Bridge, "nat");
 const ENTRY: &str = "PREROUTING";
@@ -188,18 +186,7 @@ pub fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
     let Some(nft) = Nft::open_if_supported()? else {
         return Ok(());
     };
-    let live: HashSet<String> = keep
-        .iter()
-        .map(|attachment| {
-            let id = AttachmentId {
-                network: network.to_owned(),
-                container_id: attachment.container_id.clone(),
-                ifname: attachment.ifname.clone(),
-            };
-            id.tag()
-        })
-        .collect();
-    let marked = format!("{}-", network_tag(network));
+    let tags = Tags::new(network, keep);
     let mut outcome = Ok(());
     for chain in nft.chains(TABLE)? {
         let (Some(comment), Some(name)) = (chain.comment, chain.name.strip_prefix(CHAIN_PREFIX))
@@ -211,8 +198,7 @@ pub fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
             Some(owner) => (owner, name.strip_suffix(MAC_SUFFIX)),
             None => (comment.as_str(), Some(name)),
         };
-        let dead = owner.starts_with(&marked) && !live.contains(owner);
-        if let Some(name) = name.filter(|_| dead) {
+        if let Some(name) = name.filter(|_| tags.is_dead(owner)) {
             outcome = outcome.and(SpoofCheck::named(name, owner.to_owned()).remove());
         }
     }

@@ -17,7 +17,7 @@ const BOOKKEEPERS: [&str; 2] = ["host-local", "static"];
 #[derive(Clone)]
 pub struct Ipam {
     name: String,
-    request: Request,
+    request: Rc<Request>,
     means: OnceCell<Means>,
 }
 
@@ -36,7 +36,7 @@ impl Ipam {
         let name = request.config.field("ipam")?.text_field("type")?;
         (!name.is_empty()).then(|| Self {
             name: name.to_owned(),
-            request: request.clone(),
+            request: Rc::new(request.clone()),
             means: OnceCell::new(),
         })
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cni_types::{Attachments, Error};
 use ferrule_kernel::FileLock;
 use ferrule_kernel::nft::Nft;
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, Tags};
 
 use crate::config::{Backend, ForwardChain, Plan};
 use crate::error::{FirewallError, joined};
@@ -40,14 +40,14 @@ pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<
     let mut cleaner = Cleaner::new(plan)?;
     let _lock = FileLock::of_namespace().map_err(FirewallError::from)?;
     let ledger = Ledger::at(&plan.folder);
-    let live: Vec<String> = keep.iter().map(|one| tag(network, one)).collect();
+    let known = Tags::new(network, keep);
     let (mut targets, mut gone) = (Vec::new(), Vec::new());
     let found = cleaner.found_in_network(network)?;
     let mut tags = ledger.of_network(network).map_err(FirewallError::from)?;
     tags.extend(found.iter().map(|(_, tag)| tag.clone()));
     tags.sort_unstable();
     tags.dedup();
-    for tag in tags.into_iter().filter(|tag| !live.contains(tag)) {
+    for tag in tags.into_iter().filter(|tag| known.is_dead(tag)) {
         let record = ledger.record(&tag);
         cleaner.know(record.as_ref());
         let noted = record.map(|record| record.addresses).unwrap_or_default();
@@ -66,15 +66,6 @@ pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<
             .map_err(FirewallError::from)?;
     }
     Ok(())
-}
-
-fn tag(network: &str, attachment: &cni_types::Attachment) -> String {
-    let id = AttachmentId {
-        network: network.to_owned(),
-        container_id: attachment.container_id.clone(),
-        ifname: attachment.ifname.clone(),
-    };
-    id.tag()
 }
 
 /// Which rules of which addresses are to go.

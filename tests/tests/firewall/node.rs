@@ -1,7 +1,7 @@
 //! A node that forwards nothing by default, and a world outside.
 
 use ferrule_testkit::{Call, Container, Host, Need, Outcome};
-use ferrule_tests::{Attachment, Network, with_prev_result};
+use ferrule_tests::{Attachment, Network, with_prev_result, world_outside};
 use serde_json::{Value, json};
 
 use crate::machine::{Firewalld, use_legacy_iptables};
@@ -152,17 +152,9 @@ impl<'h> Node<'h> {
             .config(self.config(number, &json!({})))
     }
 
-    /// A namespace beyond the host that knows the way to the containers, with the addresses
-    /// `192.0.2.9` and `2001:db8::9`.
+    /// The world outside, which knows the way to the containers.
     pub(crate) fn outside(&self) -> Container {
-        let (host, outside) = (self.host, self.host.netns("outside"));
-        host.ip("link add wire type veth peer name eth0 netns outside");
-        host.ip("link set wire up");
-        host.ip("address add 192.0.2.1/24 dev wire");
-        host.ip("address add 2001:db8::1/64 dev wire nodad");
-        outside.ip("link set eth0 up");
-        outside.ip("address add 192.0.2.9/24 dev eth0");
-        outside.ip("address add 2001:db8::9/64 dev eth0 nodad");
+        let outside = world_outside(self.host);
         outside.ip("route add 10.1.0.0/16 via 192.0.2.1");
         outside.ip("route add fd00:1::/32 via 2001:db8::1");
         outside

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ferrule_testkit::Namespace;
-use ferrule_tests::{Attachment, Network};
+use ferrule_tests::{Attachment, Network, world_outside};
 use serde_json::json;
 
-use super::{CASES, network, outside};
+use super::{CASES, network};
 
 /// The address a TCP and a UDP server at `address` see `client` come from, which must be the same.
 fn seen(server: &Namespace, address: &str, client: &Namespace) -> Result<IpAddr, String> {
@@ -32,7 +32,7 @@ fn own(attachment: &Attachment, position: usize) -> IpAddr {
 ferrule_testkit::test! {
     /// Outside, a container shows the host's address; without masquerading nothing comes back.
     fn what_leaves_has_the_hosts_address(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
-        let outside = outside(host);
+        let outside = world_outside(host);
         let pod = network(case).attach(host, "c1");
         assert_eq!(seen(&outside, "192.0.2.9", &pod.container), Ok("192.0.2.1".parse().unwrap()));
         assert_eq!(seen(&outside, "2001:db8::9", &pod.container), Ok("2001:db8::1".parse().unwrap()));
@@ -81,7 +81,7 @@ ferrule_testkit::test! {
     /// Without a word about the packet filter masquerading works, in the one the Go plugins choose:
     /// iptables where it is there.
     fn the_back_end_is_chosen_as_upstream_does(host, plugin in ["bridge", "ptp"]) needs [Iptables, Ip6tables] {
-        let outside = outside(host);
+        let outside = world_outside(host);
         let pod = Network::of(plugin).with(json!({ "ipMasq": true })).attach(host, "c1");
         assert_eq!(seen(&outside, "192.0.2.9", &pod.container), Ok("192.0.2.1".parse().unwrap()));
         assert!(host.exec(["iptables-save", "-t", "nat"]).stdout.contains("MASQUERADE"));

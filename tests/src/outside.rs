@@ -1,0 +1,17 @@
+//! The world beyond a host.
+
+use ferrule_testkit::{Container, Host};
+
+/// A namespace beyond the host that knows no way to the containers, with the addresses `192.0.2.9`
+/// and `2001:db8::9`. The host is `192.0.2.1` and `2001:db8::1` there.
+pub fn world_outside(host: &Host) -> Container {
+    let outside = host.netns("outside");
+    host.ip("link add wire type veth peer name eth0 netns outside");
+    host.ip("link set wire up");
+    host.ip("address add 192.0.2.1/24 dev wire");
+    host.ip("address add 2001:db8::1/64 dev wire nodad");
+    outside.ip("link set eth0 up");
+    outside.ip("address add 192.0.2.9/24 dev eth0");
+    outside.ip("address add 2001:db8::9/64 dev eth0 nodad");
+    outside
+}

@@ -4,8 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 # One folder per plugin, named as its executable; its package is cni-<name>.
-plugins := $(sort $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml)) \
-                  $(patsubst ipam/%/Cargo.toml,%,$(wildcard ipam/*/Cargo.toml)))
+plugins := $(sort $(notdir $(patsubst %/Cargo.toml,%,$(wildcard plugins/*/*/Cargo.toml ipam/*/Cargo.toml))))
 executables := $(plugins) cnitool
 packages := $(plugins:%=-p cni-%) -p cnitool
 

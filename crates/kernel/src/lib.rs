@@ -10,19 +10,15 @@
 //! network namespace belongs to a thread ([`Netns::run`]).
 
 pub mod addr;
-pub mod conntrack;
 pub mod hardware;
-pub mod iptables;
 pub mod link;
 pub mod lock;
 pub mod mac;
 pub mod name;
 pub mod neigh;
-mod netfilter;
 pub mod netlink;
 pub mod netns;
-pub mod nft;
-mod os_error;
+pub mod os_error;
 pub mod route;
 mod syscall;
 pub mod sysctl;

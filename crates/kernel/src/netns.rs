@@ -178,7 +178,7 @@ impl Netns {
 
 /// The file of the calling thread's own namespace. The kernel makes up the files of a thread when
 /// they are first asked for; the first thread shares those of its process.
-pub(crate) fn current_path() -> &'static str {
+pub fn current_path() -> &'static str {
     if gettid() == getpid() {
         "/proc/self/ns/net"
     } else {

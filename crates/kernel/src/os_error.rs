@@ -9,13 +9,13 @@ use std::io;
 use nix::errno::Errno;
 
 /// `file exists (os error 17)`.
-pub(crate) fn errno_text(errno: Errno) -> String {
+pub fn errno_text(errno: Errno) -> String {
     let number = errno as i32;
     format!("{} (os error {number})", lower_first(errno.desc()))
 }
 
 /// The text of an error of the standard library: as [`errno_text`] when it stems from the kernel.
-pub(crate) fn io_text(error: &io::Error) -> String {
+pub fn io_text(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => errno_text(Errno::from_raw(number)),
         None => lower_first(&error.to_string()),

@@ -16,10 +16,10 @@
 //! the Go plugins have none and stay for their DEL.
 
 use cni_types::Attachments;
-use ferrule_kernel::nft::{
+use ferrule_kernel::{Mac, NetlinkError};
+use ferrule_netfilter::nft::{
     BaseChain, ChainKind, ChainLayout, Family, Hook, Nft, Rule, Table, Transaction,
 };
-use ferrule_kernel::{Mac, NetlinkError};
 
 use crate::{AttachmentId, NetError, Tags};
 

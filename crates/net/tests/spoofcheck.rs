@@ -6,9 +6,9 @@ use std::process::Command;
 
 use cni_types::{Attachment, Attachments};
 use ferrule_kernel::Mac;
-use ferrule_kernel::nft::{Family, Nft, Table, Transaction};
 use ferrule_net::AttachmentId;
 use ferrule_net::spoofcheck::{SpoofCheck, gc};
+use ferrule_netfilter::nft::{Family, Nft, Table, Transaction};
 use ferrule_testkit::{Container, Host};
 
 const TABLE: Table<'_> = Table::new(Family::Bridge, "nat");

@@ -14,19 +14,20 @@ const TYPE_MASK: u16 = 0x3fff;
 
 /// One attribute of a reply.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Attribute<'a> {
+pub struct Attribute<'a> {
     /// The type without flag bits.
-    pub(crate) kind: u16,
+    pub kind: u16,
     /// The value without padding.
-    pub(crate) value: &'a [u8],
+    pub value: &'a [u8],
 }
 
 /// The attributes of a message or of a nested attribute; ends at the first malformed one.
 #[derive(Debug, Clone)]
-pub(crate) struct Attributes<'a>(&'a [u8]);
+pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// The attributes in `bytes`, which begin with the first one's header.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 }
@@ -49,34 +50,39 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    pub(crate) fn nested(&self) -> Attributes<'a> {
+    /// The attributes inside this one.
+    pub fn nested(&self) -> Attributes<'a> {
         Attributes::new(self.value)
     }
 
-    pub(crate) fn u8(&self) -> Option<u8> {
+    /// The first byte.
+    pub fn u8(&self) -> Option<u8> {
         self.value.first().copied()
     }
 
-    pub(crate) fn u16(&self) -> Option<u16> {
+    /// The number in the first two bytes, in the machine's order.
+    pub fn u16(&self) -> Option<u16> {
         self.value
             .first_chunk()
             .map(|bytes| u16::from_ne_bytes(*bytes))
     }
 
-    pub(crate) fn u32(&self) -> Option<u32> {
+    /// The number in the first four bytes, in the machine's order.
+    pub fn u32(&self) -> Option<u32> {
         self.value
             .first_chunk()
             .map(|bytes| u32::from_ne_bytes(*bytes))
     }
 
-    pub(crate) fn i32(&self) -> Option<i32> {
+    /// As [`Attribute::u32`], signed.
+    pub fn i32(&self) -> Option<i32> {
         self.value
             .first_chunk()
             .map(|bytes| i32::from_ne_bytes(*bytes))
     }
 
     /// The text up to the first zero byte; bytes that are no UTF-8 are replaced.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let end = self
             .value
             .iter()
@@ -86,7 +92,7 @@ impl<'a> Attribute<'a> {
     }
 
     /// The address, of the family its length tells.
-    pub(crate) fn ip(&self) -> Option<IpAddr> {
+    pub fn ip(&self) -> Option<IpAddr> {
         if let Ok(four) = <[u8; 4]>::try_from(self.value) {
             return Some(IpAddr::from(four));
         }

@@ -37,7 +37,8 @@ struct Shipment {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(socket: &'a Socket) -> Self {
+    /// An empty batch for the namespace of `socket`.
+    pub fn new(socket: &'a Socket) -> Self {
         Self {
             socket,
             messages: Vec::new(),

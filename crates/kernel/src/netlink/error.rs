@@ -79,9 +79,9 @@ pub enum InvalidRequest {
     /// The kernel finds a link by the attribute that also renames it: rename by index.
     #[error("a link found by its name cannot be renamed in the same request")]
     RenameByName,
-    /// A comment on an object of a ruleset that other tools could not read.
-    #[error(transparent)]
-    Comment(#[from] crate::nft::CommentError),
+    /// A value of an object that only its own subsystem knows the rules of, and why it is wrong.
+    #[error("{0}")]
+    Object(String),
     /// Gateway, source and destination of a route must be of one address family.
     #[error("address family of {address} differs from the destination's, {destination}")]
     Family {
@@ -133,7 +133,8 @@ impl NetlinkError {
         }
     }
 
-    pub(crate) fn refused(step: String, refusal: Refusal, message: Option<usize>) -> Self {
+    /// The kernel's refusal of `step`, the message at position `message` of a batch.
+    pub fn refused(step: String, refusal: Refusal, message: Option<usize>) -> Self {
         let Refusal { errno, explanation } = refusal;
         Self::Refused {
             step,

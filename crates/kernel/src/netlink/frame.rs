@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::attribute::Attributes;
 
 /// `struct nlmsghdr`: length, type, flags, sequence, port.
-pub(crate) const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
@@ -21,8 +21,8 @@ const EXPLANATION: u16 = 1;
 
 /// One message of a datagram.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Frame<'a> {
-    pub(crate) sequence: u32,
+pub struct Frame<'a> {
+    pub sequence: u32,
     kind: u16,
     flags: u16,
     payload: &'a [u8],
@@ -30,14 +30,16 @@ pub(crate) struct Frame<'a> {
 
 /// The kernel's refusal: an errno and, from kernel 4.12 on, often a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) errno: Errno,
-    pub(crate) explanation: Option<String>,
+pub struct Refusal {
+    /// The error number.
+    pub errno: Errno,
+    /// The sentence, from the extended acknowledgement.
+    pub explanation: Option<String>,
 }
 
 /// What a message tells.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reply<'a> {
+pub enum Reply<'a> {
     /// An object that was asked for.
     Object(&'a [u8]),
     /// The request with this sequence number has been carried out.
@@ -54,14 +56,15 @@ pub(crate) enum Reply<'a> {
 
 /// The messages of a datagram; a malformed header ends it with an error.
 #[derive(Debug)]
-pub(crate) struct Frames<'a>(&'a [u8]);
+pub struct Frames<'a>(&'a [u8]);
 
 /// The bytes are no netlink message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Broken;
+pub struct Broken;
 
 impl<'a> Frames<'a> {
-    pub(crate) fn new(datagram: &'a [u8]) -> Self {
+    /// The messages of `datagram`.
+    pub fn new(datagram: &'a [u8]) -> Self {
         Self(datagram)
     }
 }
@@ -97,11 +100,11 @@ impl<'a> Frame<'a> {
     }
 
     /// Whether something changed while the kernel was listing, so that entries may be missing.
-    pub(crate) fn is_torn(&self) -> bool {
+    pub fn is_torn(&self) -> bool {
         self.flags & NLM_F_DUMP_INTR != 0
     }
 
-    pub(crate) fn reply(&self) -> Reply<'a> {
+    pub fn reply(&self) -> Reply<'a> {
         match self.kind {
             NLMSG_NOOP => Reply::Nothing,
             NLMSG_ERROR => match self.refusal(self.explanations_of_error()) {

@@ -12,11 +12,11 @@ use super::socket::Socket;
 const MOST_ATTEMPTS: u32 = 5;
 
 /// An object in a reply: `None` when it is not one of those asked for.
-pub(crate) type Parsed<T> = Result<Option<T>, Malformed>;
+pub type Parsed<T> = Result<Option<T>, Malformed>;
 
 /// A reply too short to hold what it must.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub struct Malformed;
 
 /// How reading one datagram ended.
 enum Progress<T> {
@@ -28,7 +28,7 @@ enum Progress<T> {
 
 impl Socket {
     /// Asks for one object. `step` is made only for an error.
-    pub(crate) fn query<T>(
+    pub fn query<T>(
         &self,
         step: &dyn Fn() -> String,
         kind: u16,
@@ -74,7 +74,7 @@ impl Socket {
 
     /// Asks for all objects `parse` keeps. A listing that a change interrupted may lack entries
     /// and is taken again, at most five times in all.
-    pub(crate) fn list<T>(
+    pub fn list<T>(
         &self,
         step: &dyn Fn() -> String,
         kind: u16,

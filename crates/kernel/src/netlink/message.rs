@@ -8,15 +8,19 @@ use super::error::InvalidRequest;
 use super::frame::HEADER;
 
 /// The flags every change carries: it is a request, and its end is to be reported.
-pub(crate) const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
+pub const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
 
 /// A flag of `nlmsg_flags`, which is 16 bits wide where the C library says `int`.
+///
+/// # Panics
+///
+/// If the value has more than 16 bits; callers use it in constants, where that fails to compile.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "checked in const"
 )]
-pub(crate) const fn flag(value: nix::libc::c_int) -> u16 {
+pub const fn flag(value: nix::libc::c_int) -> u16 {
     assert!(value >= 0 && value <= 0xffff);
     value as u16
 }
@@ -61,7 +65,7 @@ impl Part {
 
 impl Message {
     /// A message of type `kind` (`RTM_*`) with `flags` besides [`CHANGE`].
-    pub(crate) fn new(step: String, kind: u16, flags: u16, body: &impl Emitable) -> Self {
+    pub fn new(step: String, kind: u16, flags: u16, body: &impl Emitable) -> Self {
         let mut requests = Vec::new();
         append_request(&mut requests, kind, CHANGE | flags, body);
         let role = Role::Change;
@@ -118,7 +122,7 @@ impl Message {
 }
 
 /// Appends one netlink message, its sequence number and port left zero.
-pub(crate) fn append_request(bytes: &mut Vec<u8>, kind: u16, flags: u16, body: &impl Emitable) {
+pub fn append_request(bytes: &mut Vec<u8>, kind: u16, flags: u16, body: &impl Emitable) {
     let start = bytes.len();
     let length = HEADER + body.buffer_len();
     // Requests are far below 4 GiB; the kernel would refuse the saturated length.
@@ -135,7 +139,7 @@ pub(crate) fn append_request(bytes: &mut Vec<u8>, kind: u16, flags: u16, body: &
 
 /// Walks complete netlink messages and gives each the next sequence number; returns how many
 /// there are.
-pub(crate) fn number_requests(mut bytes: &mut [u8], mut next: impl FnMut() -> u32) -> usize {
+pub fn number_requests(mut bytes: &mut [u8], mut next: impl FnMut() -> u32) -> usize {
     let mut count = 0;
     loop {
         let Some(length) = bytes.first_chunk().map(|found| u32::from_ne_bytes(*found)) else {

@@ -17,14 +17,14 @@ use netlink_packet_core::Emitable;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use thiserror::Error;
 
-pub(crate) use attribute::{Attribute, Attributes};
+pub use attribute::{Attribute, Attributes};
 pub use batch::Batch;
 pub use error::{InvalidRequest, NetlinkError};
-pub(crate) use frame::{Frames, Refusal, Reply};
-pub(crate) use listing::{Malformed, Parsed};
+pub use frame::{Frames, Refusal, Reply};
+pub use listing::{Malformed, Parsed};
 pub use message::Message;
-pub(crate) use message::{append_request, flag, number_requests};
-pub(crate) use socket::{Socket, SocketFailure};
+pub use message::{CHANGE, append_request, flag, number_requests};
+pub use socket::{Socket, SocketFailure};
 
 use crate::netns::{Netns, NetnsError};
 

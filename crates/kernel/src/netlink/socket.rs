@@ -23,10 +23,12 @@ const USUAL_DATAGRAM: usize = 32 * 1024;
 
 /// Why sending or receiving failed.
 #[derive(Debug)]
-pub(crate) enum SocketFailure {
+pub enum SocketFailure {
     /// A system call failed.
     Call {
+        /// Its job: `open netlink socket`, `send request`, `receive reply`.
         action: &'static str,
+        /// The kernel's answer.
         source: io::Error,
     },
     /// Nothing came.
@@ -35,7 +37,7 @@ pub(crate) enum SocketFailure {
 
 impl SocketFailure {
     /// The error for what was asked when it happened.
-    pub(crate) fn during(self, step: String) -> NetlinkError {
+    pub fn during(self, step: String) -> NetlinkError {
         match self {
             Self::Call { action, source } => NetlinkError::Socket {
                 step,
@@ -52,7 +54,7 @@ impl SocketFailure {
 
 /// A netlink socket of one protocol, bound to the network namespace it was opened in.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     inner: netlink_sys::Socket,
     sequence: Cell<u32>,
     buffer: RefCell<Vec<u8>>,
@@ -60,7 +62,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Opens a socket for a protocol (`NETLINK_*`).
-    pub(crate) fn open(protocol: isize) -> Result<Self, NetlinkError> {
+    pub fn open(protocol: isize) -> Result<Self, NetlinkError> {
         Self::prepare(protocol).map_err(|source| {
             SocketFailure::Call {
                 action: "open netlink socket",
@@ -89,7 +91,7 @@ impl Socket {
 
     /// Makes room for sending `bytes` at once. The usual limit (`wmem_max`) is exceeded with
     /// privilege; without, the kernel grants what it allows and `send` reports the rest.
-    pub(crate) fn make_room(&self, bytes: usize) -> Result<(), SocketFailure> {
+    pub fn make_room(&self, bytes: usize) -> Result<(), SocketFailure> {
         setsockopt(&self.inner, sockopt::SndBufForce, &bytes)
             .or_else(|_| setsockopt(&self.inner, sockopt::SndBuf, &bytes))
             .map_err(|errno| SocketFailure::Call {
@@ -98,14 +100,15 @@ impl Socket {
             })
     }
 
-    pub(crate) fn next_sequence(&self) -> u32 {
+    /// The sequence number of the next request.
+    pub fn next_sequence(&self) -> u32 {
         let next = self.sequence.get().wrapping_add(1);
         self.sequence.set(next);
         next
     }
 
     /// Hands `requests` to the kernel in one system call.
-    pub(crate) fn send(&self, requests: &[u8]) -> Result<(), SocketFailure> {
+    pub fn send(&self, requests: &[u8]) -> Result<(), SocketFailure> {
         let sent = retried(|| self.inner.send(requests, 0));
         sent.map(drop).map_err(|source| SocketFailure::Call {
             action: "send request",
@@ -115,7 +118,7 @@ impl Socket {
 
     /// Waits for the kernel's next datagram, an answer to a single request, and lets `inspect` look
     /// at it.
-    pub(crate) fn receive<T>(&self, inspect: impl FnOnce(&[u8]) -> T) -> Result<T, SocketFailure> {
+    pub fn receive<T>(&self, inspect: impl FnOnce(&[u8]) -> T) -> Result<T, SocketFailure> {
         self.hear(inspect, |buffer| {
             buffer.clear();
             buffer.reserve(USUAL_DATAGRAM);
@@ -129,10 +132,7 @@ impl Socket {
     }
 
     /// As [`Self::receive`], for the datagrams of listings, whose size has no limit.
-    pub(crate) fn receive_part<T>(
-        &self,
-        inspect: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, SocketFailure> {
+    pub fn receive_part<T>(&self, inspect: impl FnOnce(&[u8]) -> T) -> Result<T, SocketFailure> {
         self.hear(inspect, |buffer| {
             let (length, _) = retried(|| {
                 let mut nothing: &mut [u8] = &mut [];

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ferrule_kernel::Family;
-use ferrule_kernel::iptables::Tool;
-use ferrule_kernel::nft::{self, Nft, Table, Transaction};
+use ferrule_netfilter::iptables::Tool;
+use ferrule_netfilter::nft::{self, Nft, Table, Transaction};
 
 use super::error::MasqueradeError;
 

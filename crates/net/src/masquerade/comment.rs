@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ferrule_kernel::nft::LONGEST_COMMENT;
+use ferrule_netfilter::nft::LONGEST_COMMENT;
 
 use crate::AttachmentId;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ferrule_kernel::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool};
 use ferrule_kernel::{Family, IpNetwork};
+use ferrule_netfilter::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool};
 
 use super::iptables::{ENTRY, PREFIX, TABLE, accept, delete_all, masquerade};
 use crate::AttachmentId;

@@ -2,7 +2,7 @@
 
 use cni_types::{Code, Error};
 use ferrule_kernel::NetlinkError;
-use ferrule_kernel::iptables::IptablesError;
+use ferrule_netfilter::iptables::IptablesError;
 
 use super::Backend;
 

@@ -18,8 +18,8 @@
 use std::collections::BTreeSet;
 
 use cni_types::Attachments;
-use ferrule_kernel::iptables::{IptablesError, ListedRule, Restore, Rule, TableChanges, Tool};
 use ferrule_kernel::{Family, IpNetwork};
+use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, Rule, TableChanges, Tool};
 
 use super::container::{Container, Note, noted_interface, prune};
 use super::{MasqueradeError, comment, multicast};

@@ -18,8 +18,8 @@ mod nftables;
 mod wish;
 
 use cni_types::{Attachments, Error};
-use ferrule_kernel::iptables::Tool;
 use ferrule_kernel::{Family, IpNetwork};
+use ferrule_netfilter::iptables::Tool;
 
 pub use backend::Backend;
 pub use error::MasqueradeError;

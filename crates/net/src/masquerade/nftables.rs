@@ -2,11 +2,11 @@
 
 use cni_types::Attachments;
 use ferrule_kernel::Family::{V4, V6};
-use ferrule_kernel::nft::{
+use ferrule_kernel::{IpNetwork, NetlinkError};
+use ferrule_netfilter::nft::{
     BaseChain, Chain, ChainKind, ChainLayout, Family, Hook, ListedRule, Nft, Rule, SOURCE_NAT,
     Table, Transaction,
 };
-use ferrule_kernel::{IpNetwork, NetlinkError};
 
 use super::{MasqueradeError, comment, multicast};
 use crate::{AttachmentId, Tags};

@@ -1,0 +1,130 @@
+//! What can go wrong with iptables.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::holder::LockHolder;
+use ferrule_kernel::os_error::io_text;
+
+/// A call of an iptables tool that failed.
+#[derive(Debug, Error)]
+pub enum IptablesError {
+    /// The tool is not installed.
+    #[error("{tool}: executable file not found in PATH")]
+    NotFound {
+        /// Its name.
+        tool: String,
+    },
+    /// The tool could not be started or talked to.
+    #[error("cannot run {path:?}: {}", io_text(.source))]
+    Run {
+        /// The executable.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A rule that would be more than one line of input.
+    #[error("line break in iptables rule {line:?}")]
+    LineBreak {
+        /// The line.
+        line: String,
+    },
+    /// Somebody else held the lock on the tables all the time.
+    #[error("{command}: waited {seconds} s for the xtables lock{}: {text}", held_by(holder.as_ref()))]
+    Locked {
+        /// The command.
+        command: String,
+        /// How long was waited.
+        seconds: u32,
+        /// Who holds the lock, if it could be found out.
+        holder: Option<LockHolder>,
+        /// What the tool said.
+        text: String,
+    },
+    /// The tool refused.
+    #[error("{command}: {}{}{text}", exit_text(*code), line_text(line.as_deref()))]
+    Refused {
+        /// The command.
+        command: String,
+        /// Its exit code: 1 for a rule or chain that is not there, 2 for an unknown word, 3 for a
+        /// missing table, 4 for a lack of resources; `None` if a signal ended it.
+        code: Option<i32>,
+        /// The line of input it stopped at.
+        line: Option<String>,
+        /// What the tool said.
+        text: String,
+    },
+    /// The kernel did not answer a question that would have spared starting the tool.
+    #[error(transparent)]
+    Netlink(#[from] ferrule_kernel::NetlinkError),
+}
+
+impl IptablesError {
+    /// The exit code of the tool.
+    pub fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Refused { code, .. } => *code,
+            _ => None,
+        }
+    }
+
+    /// Whether the tool is not installed.
+    pub fn is_not_installed(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}
+
+fn held_by(holder: Option<&LockHolder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
+}
+
+fn exit_text(code: Option<i32>) -> String {
+    match code {
+        Some(code) => format!("exit status {code}: "),
+        None => "ended by a signal: ".to_owned(),
+    }
+}
+
+fn line_text(line: Option<&str>) -> String {
+    line.map_or_else(String::new, |line| format!("at \"{line}\": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_was_run_where_it_stopped_and_what_the_tool_said() {
+        let error = IptablesError::Refused {
+            command: "iptables-restore".to_owned(),
+            code: Some(1),
+            line: Some("-D X -j Y".to_owned()),
+            text: "iptables-restore: line 2 failed".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "iptables-restore: exit status 1: at \"-D X -j Y\": iptables-restore: line 2 failed"
+        );
+        assert_eq!(error.exit_code(), Some(1));
+    }
+
+    #[test]
+    fn whoever_holds_the_lock_is_named() {
+        let error = IptablesError::Locked {
+            command: "iptables-restore".to_owned(),
+            seconds: 5,
+            holder: Some(LockHolder {
+                process: 42,
+                name: "kube-proxy".to_owned(),
+            }),
+            text: "Another app is currently holding the xtables lock.".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "iptables-restore: waited 5 s for the xtables lock, held by kube-proxy (process 42): \
+             Another app is currently holding the xtables lock."
+        );
+    }
+}

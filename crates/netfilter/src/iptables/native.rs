@@ -1,0 +1,72 @@
+//! What the newer variant of iptables wrote, read and deleted without it.
+//!
+//! Its tables and chains are those of `nf_tables` under the same names, jumps are verdicts, and
+//! comments are matches of the older kind inside a rule. Deleting needs no more than that. The
+//! tool itself takes ten milliseconds and more for it: at its end it waits until the kernel has
+//! disposed of what was deleted.
+
+use crate::nft::{Chain, Expression, ListedRule, Nft, Transaction, Verdict};
+use ferrule_kernel::NetlinkError;
+
+/// The match comments are, and the version of its data: 256 bytes of text.
+const COMMENT: &str = "comment";
+
+/// How often a deletion is planned anew because somebody else deleted a part of it in between.
+const ATTEMPTS: u32 = 20;
+
+/// Deletes a chain with its rules, and the rules of `entries` that lead to it; `false` if it is
+/// not there.
+pub(super) fn delete_chain(chain: Chain<'_>, entries: Chain<'_>) -> Result<bool, NetlinkError> {
+    let Some(nft) = Nft::open_if_supported()? else {
+        return Ok(false);
+    };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        if nft.chain(chain)?.is_none() {
+            return Ok(false);
+        }
+        let mut changes = Transaction::new();
+        for rule in nft.rules(entries)? {
+            if leads_to(&rule, chain.name) {
+                changes.delete_rule(entries, rule.handle);
+            }
+        }
+        changes.delete_chain(chain);
+        match nft.commit(&changes) {
+            Err(error) if error.is_not_found() && attempt < ATTEMPTS => {}
+            other => return other.map(|()| true),
+        }
+    }
+}
+
+/// The comments on the rules of a chain.
+pub(super) fn comments(chain: Chain<'_>) -> Result<Vec<String>, NetlinkError> {
+    let rules = match Nft::open_if_supported()? {
+        Some(nft) => nft.rules(chain)?,
+        None => Vec::new(),
+    };
+    Ok(rules.into_iter().filter_map(comment).collect())
+}
+
+fn leads_to(rule: &ListedRule, chain: &str) -> bool {
+    rule.expressions.iter().any(|expression| match expression {
+        Expression::Verdict(Verdict::Jump(target) | Verdict::Goto(target)) => target == chain,
+        _ => false,
+    })
+}
+
+/// The comment inside a rule, or beside it, where some releases put it.
+fn comment(rule: ListedRule) -> Option<String> {
+    let inside = rule
+        .expressions
+        .iter()
+        .find_map(|expression| match expression {
+            Expression::Match { name, data, .. } if name == COMMENT => {
+                let text = data.split(|byte| *byte == 0).next()?;
+                Some(String::from_utf8_lossy(text).into_owned())
+            }
+            _ => None,
+        });
+    inside.or(rule.comment)
+}

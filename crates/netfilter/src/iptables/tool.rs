@@ -1,0 +1,312 @@
+//! One iptables tool and what can be asked of it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::error::IptablesError;
+use super::find::{self, Variant};
+use super::native;
+use super::restore::Restore;
+use super::rule::{ListedRule, Rule};
+use super::run::{self, Said, WAIT_SECONDS};
+use crate::nft::{self, Nft, Table};
+use ferrule_kernel::Family;
+
+/// What the newer and the older variant say of a target that is not there.
+const NO_SUCH_TARGET: [&str; 2] = ["does not exist", "Couldn't load target"];
+
+/// The tools for one version of the Internet Protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    family: Family,
+    /// `iptables`
+    command: PathBuf,
+    /// `iptables-restore`
+    restore: PathBuf,
+    variant: Variant,
+    wait: u32,
+}
+
+impl Tool {
+    /// The tool everybody on the node uses: `iptables` or `ip6tables`, by PATH and, if it is not
+    /// there, in the usual folders.
+    pub fn find(family: Family) -> Result<Self, IptablesError> {
+        Self::named(family, "")
+    }
+
+    /// The tool everybody uses, and that for the other variant if it is installed as well.
+    /// Without any, an empty list.
+    pub fn installed(family: Family) -> Vec<Self> {
+        let mut tools: Vec<Self> = Vec::new();
+        for suffix in ["", "-nft", "-legacy"] {
+            if let Ok(tool) = Self::named(family, suffix)
+                && tools.iter().all(|known| known.variant != tool.variant)
+            {
+                tools.push(tool);
+            }
+        }
+        tools
+    }
+
+    fn named(family: Family, suffix: &str) -> Result<Self, IptablesError> {
+        let base = match family {
+            Family::V4 => "iptables",
+            Family::V6 => "ip6tables",
+        };
+        let find = |tool: String| find::executable(&tool).ok_or(IptablesError::NotFound { tool });
+        let command = find(format!("{base}{suffix}"))?;
+        Ok(Self {
+            family,
+            restore: find(format!("{base}{suffix}-restore"))?,
+            variant: find::variant(&command),
+            command,
+            wait: WAIT_SECONDS,
+        })
+    }
+
+    /// Waits for the lock for another time than [`WAIT_SECONDS`].
+    #[must_use]
+    pub fn waiting(self, seconds: u32) -> Self {
+        Self {
+            wait: seconds,
+            ..self
+        }
+    }
+
+    /// Which packets it is about.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// What it writes to.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// Finds out whether it works at all, by listing the first rule of a chain every node has.
+    /// This starts a process.
+    pub fn probe(&self) -> Result<(), IptablesError> {
+        let arguments = ["-t", "filter", "-S", "INPUT", "1"];
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0 | 1) => Ok(()),
+            _ => Err(self.refused(&arguments, said)),
+        }
+    }
+
+    /// Carries out changes: one process.
+    pub fn restore(&self, changes: &Restore) -> Result<(), IptablesError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let text = changes.text()?;
+        let arguments = ["--noflush"];
+        let said = run::run(&self.restore, &arguments, Some(&text), self.wait)?;
+        if said.code == Some(0) {
+            return Ok(());
+        }
+        Err(IptablesError::Refused {
+            command: run::command_line(&self.restore, &arguments),
+            code: said.code,
+            line: failed_line(&said.complaint, &text),
+            text: said.complaint,
+        })
+    }
+
+    /// The rules of a chain, in order; `None` if the chain is not there. Starts a process.
+    pub fn rules(
+        &self,
+        table: &str,
+        chain: &str,
+    ) -> Result<Option<Vec<ListedRule>>, IptablesError> {
+        let arguments = ["-t", table, "-S", chain];
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0) => Ok(Some(said.rules().collect())),
+            // The newer variant says 1 also of a chain it cannot print.
+            Some(1) if !self.is_in_kernel(table, chain)? => Ok(None),
+            _ => Err(self.refused(&arguments, said)),
+        }
+    }
+
+    /// All rules of a table, chain by chain. Starts a process.
+    pub fn rules_of_table(&self, table: &str) -> Result<Vec<ListedRule>, IptablesError> {
+        let arguments = ["-t", table, "-S"];
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0) => Ok(said.rules().collect()),
+            _ => Err(self.refused(&arguments, said)),
+        }
+    }
+
+    /// Whether a rule is in a chain. Starts a process.
+    pub fn has_rule(&self, table: &str, chain: &str, rule: &Rule) -> Result<bool, IptablesError> {
+        let mut arguments = vec!["-t", table, "-C", chain];
+        arguments.extend(rule.as_words().iter().map(String::as_str));
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            // The rule leads to a chain that is not there.
+            Some(2)
+                if NO_SUCH_TARGET
+                    .iter()
+                    .any(|text| said.complaint.contains(text)) =>
+            {
+                Ok(false)
+            }
+            _ => Err(self.refused(&arguments, said)),
+        }
+    }
+
+    /// Whether a chain is there. Starts a process only where the kernel cannot be asked.
+    pub fn has_chain(&self, table: &str, chain: &str) -> Result<bool, IptablesError> {
+        if self.variant == Variant::Nft {
+            return self.is_in_kernel(table, chain);
+        }
+        if self.variant == Variant::Legacy && !self.has_legacy_table(table) {
+            return Ok(false);
+        }
+        let arguments = ["-t", table, "-S", chain, "1"];
+        let said = self.ask(&arguments)?;
+        match said.code {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(self.refused(&arguments, said)),
+        }
+    }
+
+    /// Deletes a chain with its rules, and those rules of the chain `entries` that lead to it;
+    /// `false` if it is not there. Starts a process only for the older variant. A rule elsewhere
+    /// that leads to it is an error, and nothing is deleted.
+    pub fn delete_chain(
+        &self,
+        table: &str,
+        chain: &str,
+        entries: &str,
+    ) -> Result<bool, IptablesError> {
+        if self.variant == Variant::Nft {
+            let table = self.nft_table(table);
+            return Ok(native::delete_chain(
+                table.chain(chain),
+                table.chain(entries),
+            )?);
+        }
+        if !self.has_chain(table, chain)? {
+            return Ok(false);
+        }
+        let mut changes = Restore::new();
+        let lines = changes.table(table);
+        for rule in self.rules(table, entries)?.unwrap_or_default() {
+            if rule.target() == Some(chain) {
+                lines.delete_listed(&rule);
+            }
+        }
+        lines.flush(chain).delete_chain(chain);
+        self.restore(&changes).map(|()| true)
+    }
+
+    /// The comments on the rules of a chain, in order. Starts a process only for the older
+    /// variant.
+    pub fn comments(&self, table: &str, chain: &str) -> Result<Vec<String>, IptablesError> {
+        if self.variant == Variant::Nft {
+            return Ok(native::comments(self.nft_table(table).chain(chain))?);
+        }
+        let rules = self.rules(table, chain)?.unwrap_or_default();
+        let comments = rules.iter().filter_map(ListedRule::comment);
+        Ok(comments.map(str::to_owned).collect())
+    }
+
+    /// Whether anything can be in a table: `false` if it certainly is as the kernel made it.
+    /// Never starts a process.
+    pub fn may_hold_rules(&self, table: &str) -> Result<bool, IptablesError> {
+        match self.variant {
+            Variant::Nft => match Nft::open_if_supported()? {
+                Some(nft) => Ok(nft.has_table(self.nft_table(table))?),
+                None => Ok(false),
+            },
+            Variant::Legacy => Ok(self.has_legacy_table(table)),
+            Variant::Unknown => Ok(true),
+        }
+    }
+
+    /// Whether `nf_tables` has the chain, for the variant that writes there.
+    fn is_in_kernel(&self, table: &str, chain: &str) -> Result<bool, IptablesError> {
+        if self.variant != Variant::Nft {
+            return Ok(false);
+        }
+        let chain = self.nft_table(table).chain(chain);
+        match Nft::open_if_supported()? {
+            Some(nft) => Ok(nft.chain(chain)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    fn nft_table<'a>(&self, name: &'a str) -> Table<'a> {
+        Table::new(nft::Family::of(self.family), name)
+    }
+
+    /// Whether the older table is in use in the thread's namespace.
+    fn has_legacy_table(&self, table: &str) -> bool {
+        let names = match self.family {
+            Family::V4 => "/proc/thread-self/net/ip_tables_names",
+            Family::V6 => "/proc/thread-self/net/ip6_tables_names",
+        };
+        // Without the file the kernel has no such tables at all.
+        let names = fs::read_to_string(names).unwrap_or_default();
+        names.lines().any(|name| name == table)
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<Said, IptablesError> {
+        run::run(&self.command, arguments, None, self.wait)
+    }
+
+    fn refused(&self, arguments: &[&str], said: Said) -> IptablesError {
+        IptablesError::Refused {
+            command: run::command_line(&self.command, arguments),
+            code: said.code,
+            line: None,
+            text: said.complaint,
+        }
+    }
+}
+
+/// The line of input a complaint is about: `line 2 failed`, `Error occurred at line: 2`.
+fn failed_line(complaint: &str, text: &str) -> Option<String> {
+    let (_, behind) = complaint.split_once("line")?;
+    let digits = behind.trim_start_matches([':', ' ']);
+    let end = digits
+        .find(|one: char| !one.is_ascii_digit())
+        .unwrap_or(digits.len());
+    let number: usize = digits.get(..end)?.parse().ok()?;
+    text.lines().nth(number.checked_sub(1)?).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_lead_to_the_line_they_are_about() {
+        let text = "*nat\n-F a\n-F b\nCOMMIT\n";
+        for (complaint, expected) in [
+            (
+                "iptables-nft-restore: line 3 failed: Bad rule",
+                Some("-F b"),
+            ),
+            (
+                "iptables-restore v1.8.9 (legacy): x; Error occurred at line: 2",
+                Some("-F a"),
+            ),
+            ("iptables-restore: line 9 failed", None),
+            ("something else", None),
+            ("line 0 failed", None),
+        ] {
+            assert_eq!(
+                failed_line(complaint, text).as_deref(),
+                expected,
+                "{complaint}"
+            );
+        }
+    }
+}

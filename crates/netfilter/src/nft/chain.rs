@@ -1,0 +1,208 @@
+//! What chains are like.
+
+use super::comment::{self, COMMENT};
+use super::wire::chain;
+use crate::nfnetlink::{Body, Parts};
+
+/// A chain's properties besides its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChainLayout<'a> {
+    /// Where packets enter it by themselves; `None` for a chain only rules lead to.
+    pub base: Option<BaseChain>,
+    /// A comment on the chain.
+    pub comment: Option<&'a str>,
+}
+
+/// How packets enter a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaseChain {
+    /// What its rules may do.
+    pub kind: ChainKind,
+    /// When packets enter it.
+    pub hook: Hook,
+    /// The order among the chains at the hook: lower ones come first.
+    pub priority: i32,
+    /// What happens to packets at its end; `None` leaves it to the kernel, which accepts.
+    pub policy: Option<Policy>,
+}
+
+/// The types of chains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainKind {
+    /// Decides about packets.
+    Filter,
+    /// Decides about the addresses of new connections.
+    Nat,
+}
+
+/// The stations of a packet (`enum nf_inet_hooks`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// It has come in.
+    Prerouting,
+    /// It is for this host.
+    Input,
+    /// It is for another host.
+    Forward,
+    /// It is from this host.
+    Output,
+    /// It is about to leave.
+    Postrouting,
+}
+
+/// What happens at the end of a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// The packet passes.
+    Accept,
+    /// The packet is gone.
+    Drop,
+}
+
+/// The priority at which source addresses are translated (`NF_IP_PRI_NAT_SRC`).
+pub const SOURCE_NAT: i32 = 100;
+
+/// The priority at which destination addresses are translated (`NF_IP_PRI_NAT_DST`).
+pub const DESTINATION_NAT: i32 = -100;
+
+impl BaseChain {
+    /// A base chain with the kernel's policy.
+    pub const fn new(kind: ChainKind, hook: Hook, priority: i32) -> Self {
+        Self {
+            kind,
+            hook,
+            priority,
+            policy: None,
+        }
+    }
+}
+
+impl<'a> ChainLayout<'a> {
+    /// A chain only rules lead to.
+    pub const fn regular() -> Self {
+        Self {
+            base: None,
+            comment: None,
+        }
+    }
+
+    /// A chain packets enter by themselves.
+    pub const fn base(base: BaseChain) -> Self {
+        Self {
+            base: Some(base),
+            comment: None,
+        }
+    }
+
+    /// Adds a comment.
+    #[must_use]
+    pub const fn with_comment(self, comment: &'a str) -> Self {
+        Self {
+            comment: Some(comment),
+            ..self
+        }
+    }
+
+    /// Appends everything but the names.
+    pub(super) fn append_to(&self, body: &mut Body) {
+        if let Some(base) = self.base {
+            body.text(chain::TYPE, base.kind.name());
+            if let Some(policy) = base.policy {
+                body.u32(chain::POLICY, policy.number());
+            }
+            body.nested(chain::HOOK, |hook| {
+                hook.u32(chain::HOOK_NUMBER, base.hook.number());
+                hook.bytes(chain::HOOK_PRIORITY, &base.priority.to_be_bytes());
+            });
+        }
+        if let Some(comment) = self.comment {
+            body.bytes(chain::USER_DATA, &comment::user_data(COMMENT, comment));
+        }
+    }
+}
+
+impl ChainKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Nat => "nat",
+        }
+    }
+}
+
+impl Hook {
+    const ALL: [Self; 5] = [
+        Self::Prerouting,
+        Self::Input,
+        Self::Forward,
+        Self::Output,
+        Self::Postrouting,
+    ];
+
+    fn number(self) -> u32 {
+        match self {
+            Self::Prerouting => 0,
+            Self::Input => 1,
+            Self::Forward => 2,
+            Self::Output => 3,
+            Self::Postrouting => 4,
+        }
+    }
+}
+
+impl Policy {
+    /// The verdict's number.
+    fn number(self) -> u32 {
+        match self {
+            Self::Drop => 0,
+            Self::Accept => 1,
+        }
+    }
+}
+
+/// A chain as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedChain {
+    /// Its name.
+    pub name: String,
+    /// Where packets enter it, if this crate has words for it.
+    pub base: Option<BaseChain>,
+    /// The comment on it.
+    pub comment: Option<String>,
+    /// The name of its table.
+    pub(super) table: String,
+}
+
+impl ListedChain {
+    /// Reads a chain of a reply.
+    pub(super) fn parse(parts: &Parts<'_>) -> Option<Self> {
+        let kind = parts.text(chain::TYPE).unwrap_or_default();
+        let hook = parts.nested(chain::HOOK);
+        Some(Self {
+            name: parts.text(chain::NAME)?,
+            base: hook.and_then(|hook| parse_base(&hook, &kind, parts.u32(chain::POLICY))),
+            comment: parts
+                .find(chain::USER_DATA)
+                .and_then(|data| comment::find(COMMENT, data.value)),
+            table: parts.text(chain::TABLE)?,
+        })
+    }
+}
+
+fn parse_base(hook: &Parts<'_>, kind: &str, policy: Option<u32>) -> Option<BaseChain> {
+    let station = hook.u32(chain::HOOK_NUMBER)?;
+    Some(BaseChain {
+        kind: [ChainKind::Filter, ChainKind::Nat]
+            .into_iter()
+            .find(|one| one.name() == kind)?,
+        hook: Hook::ALL
+            .into_iter()
+            .find(|hook| hook.number() == station)?,
+        priority: hook.i32(chain::HOOK_PRIORITY)?,
+        policy: match policy {
+            Some(0) => Some(Policy::Drop),
+            Some(1) => Some(Policy::Accept),
+            _ => None,
+        },
+    })
+}

@@ -1,0 +1,181 @@
+//! Expressions as the kernel lists them.
+//!
+//! What cannot be read becomes [`Expression::Other`]: a rule of somebody else, or of a newer
+//! kernel, must not make a chain unreadable.
+
+use super::expression::{
+    Base, Comparison, Conntrack, Expression, Meta, Nat, SetReference, Verdict,
+};
+use super::object::Family;
+use super::register::Register;
+use crate::nfnetlink::Parts;
+use ferrule_kernel::netlink::Attributes;
+
+const ELEMENT: u16 = 1;
+const NAME: u16 = 1;
+const DATA: u16 = 2;
+
+const VALUE: u16 = 1;
+const VERDICT: u16 = 2;
+const VERDICT_CODE: u16 = 1;
+const VERDICT_CHAIN: u16 = 2;
+
+const LOOKUP_NEGATED: u32 = 1;
+
+/// What the kernel's names for sets without one begin with.
+const ANONYMOUS_PREFIX: &str = "__set";
+
+/// Data of an immediate, an element or a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Datum {
+    Value(Vec<u8>),
+    Verdict(Verdict),
+}
+
+/// Reads a list of expressions.
+pub(crate) fn expressions(list: Attributes<'_>) -> Vec<Expression> {
+    list.filter(|attribute| attribute.kind == ELEMENT)
+        .map(|element| expression(&Parts::new(element.nested())))
+        .collect()
+}
+
+/// Reads data.
+pub(crate) fn datum(data: &Parts<'_>) -> Option<Datum> {
+    if let Some(value) = data.find(VALUE) {
+        return Some(Datum::Value(value.value.to_vec()));
+    }
+    let parts = data.nested(VERDICT)?;
+    let code = parts.i32(VERDICT_CODE)?;
+    Some(Datum::Verdict(Verdict::from_parts(
+        code,
+        parts.text(VERDICT_CHAIN),
+    )))
+}
+
+fn expression(parts: &Parts<'_>) -> Expression {
+    let name = parts.text(NAME).unwrap_or_default();
+    let data = parts
+        .nested(DATA)
+        .unwrap_or_else(|| Parts::new(Attributes::new(&[])));
+    read(&data, &name).unwrap_or(Expression::Other { name })
+}
+
+fn register(data: &Parts<'_>, kind: u16) -> Option<Register> {
+    data.u32(kind).map(Register::from_number)
+}
+
+fn value(data: &Parts<'_>, kind: u16) -> Option<Vec<u8>> {
+    match datum(&data.nested(kind)?)? {
+        Datum::Value(value) => Some(value),
+        Datum::Verdict(_) => None,
+    }
+}
+
+/// Reads the expression of a name; attribute numbers as in `encode.rs`.
+fn read(data: &Parts<'_>, name: &str) -> Option<Expression> {
+    Some(match name {
+        "meta" => meta(data)?,
+        "ct" => conntrack(data)?,
+        "payload" => Expression::Payload {
+            to: register(data, 1)?,
+            base: Base::from_number(data.u32(2)?),
+            offset: data.u32(3)?,
+            length: data.u32(4)?,
+        },
+        "cmp" => Expression::Compare {
+            from: register(data, 1)?,
+            comparison: Comparison::from_number(data.u32(2)?),
+            with: value(data, 3)?,
+        },
+        "bitwise" => Expression::Bitwise {
+            from: register(data, 1)?,
+            to: register(data, 2)?,
+            mask: value(data, 4)?,
+            xor: value(data, 5)?,
+        },
+        "lookup" => lookup(data)?,
+        "immediate" => match datum(&data.nested(2)?)? {
+            Datum::Value(value) => Expression::Immediate {
+                to: register(data, 1)?,
+                value,
+            },
+            Datum::Verdict(verdict) => Expression::Verdict(verdict),
+        },
+        "nat" => Expression::Nat {
+            kind: Nat::from_number(data.u32(1)?)?,
+            family: Family::from_number(u8::try_from(data.u32(2)?).ok()?)?,
+            address: register(data, 3),
+            port: register(data, 5),
+        },
+        // Flags and ports of a masquerade would make it another one.
+        "masq" if data.all().next().is_none() => Expression::Masquerade,
+        "redir" => Expression::Redirect {
+            port: register(data, 1),
+        },
+        "fib" => Expression::Fib {
+            to: register(data, 1)?,
+            result: data.u32(2)?,
+            flags: data.u32(3)?,
+        },
+        "counter" => Expression::Counter {
+            bytes: data.u64(1).unwrap_or(0),
+            packets: data.u64(2).unwrap_or(0),
+        },
+        "limit" if data.u32(4) == Some(0) && data.u32(5).unwrap_or(0) == 0 => Expression::Limit {
+            packets: data.u64(1)?,
+            seconds: data.u64(2)?,
+            burst: data.u32(3)?,
+        },
+        "reject" => Expression::Reject {
+            kind: data.u32(1)?,
+            code: data.find(2).and_then(|code| code.u8()).unwrap_or(0),
+        },
+        "match" => Expression::Match {
+            name: data.text(1)?,
+            revision: data.u32(2)?,
+            data: data.find(3)?.value.to_vec(),
+        },
+        "target" => Expression::Target {
+            name: data.text(1)?,
+            revision: data.u32(2)?,
+            data: data.find(3)?.value.to_vec(),
+        },
+        _ => return None,
+    })
+}
+
+fn meta(data: &Parts<'_>) -> Option<Expression> {
+    let key = Meta::from_number(data.u32(2)?);
+    Some(match (register(data, 1), register(data, 3)) {
+        (Some(to), None) => Expression::Meta { key, to },
+        (None, Some(from)) => Expression::SetMeta { key, from },
+        _ => return None,
+    })
+}
+
+fn conntrack(data: &Parts<'_>) -> Option<Expression> {
+    let key = Conntrack::from_number(data.u32(2)?);
+    // A direction (attribute 3) makes it another question.
+    if data.find(3).is_some() {
+        return None;
+    }
+    Some(match (register(data, 1), register(data, 4)) {
+        (Some(to), None) => Expression::Conntrack { key, to },
+        (None, Some(from)) => Expression::SetConntrack { key, from },
+        _ => return None,
+    })
+}
+
+fn lookup(data: &Parts<'_>) -> Option<Expression> {
+    let name = data.text(1)?;
+    Some(Expression::Lookup {
+        set: if name.starts_with(ANONYMOUS_PREFIX) {
+            SetReference::Anonymous(0)
+        } else {
+            SetReference::Named(name)
+        },
+        key: register(data, 2)?,
+        value: register(data, 3),
+        negated: data.u32(5).unwrap_or(0) & LOOKUP_NEGATED != 0,
+    })
+}

@@ -1,0 +1,312 @@
+//! Messages compared with those the `nft` tool sends for the same sentence.
+
+use std::fmt::Write as _;
+
+use super::comment::COMMENT;
+use super::wire::rule;
+use super::*;
+use crate::nfnetlink::Parts;
+use ferrule_kernel::Family::{V4, V6};
+
+/// Sentences and the bytes behind them, line by line.
+const GOLDEN: &str = include_str!("golden.txt");
+
+/// Length of `struct nlmsghdr`.
+const HEADER: usize = 16;
+
+const TABLE: Table<'_> = Table::new(Family::Inet, "t");
+const BRIDGE: Table<'_> = Table::new(Family::Bridge, "b");
+
+/// Something to do to a transaction.
+type Change<'a> = &'a dyn Fn(&mut Transaction);
+
+/// The tool's message for a sentence.
+fn golden(sentence: &str) -> Vec<u8> {
+    let mut lines = GOLDEN.lines().skip_while(|line| *line != sentence);
+    assert!(lines.next().is_some(), "no golden bytes for {sentence:?}");
+    let digits = lines.next().unwrap();
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+/// The only message of a transaction.
+fn written(change: impl FnOnce(&mut Transaction)) -> Vec<u8> {
+    let mut transaction = Transaction::new();
+    change(&mut transaction);
+    assert_eq!(transaction.requests.len(), 1);
+    transaction.requests[0].bytes[HEADER..].to_vec()
+}
+
+fn inet() -> Rule {
+    Rule::new(Family::Inet)
+}
+
+fn network(text: &str) -> ipnetwork::IpNetwork {
+    text.parse().unwrap()
+}
+
+/// Rules by the tool's sentence.
+fn rules() -> Vec<(&'static str, Rule)> {
+    vec![
+        (
+            r#"ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade comment "mine""#,
+            inet()
+                .source(network("10.1.2.3/32"))
+                .destination_outside(network("10.1.2.3/24"))
+                .masquerade()
+                .with_comment("mine"),
+        ),
+        (
+            "ip daddr 224.0.0.0/4 return",
+            inet()
+                .destination(network("224.0.0.0/4"))
+                .return_to_caller(),
+        ),
+        (
+            "ip6 daddr ff00::/8 goto c",
+            inet().destination(network("ff00::/8")).goto("c"),
+        ),
+        (
+            "ip6 saddr fe80::/10 drop",
+            inet().source(network("fe80::/10")).drop(),
+        ),
+        (
+            "fib daddr type local tcp dport 80 dnat ip to 10.0.0.3:8080",
+            inet()
+                .destination_is_local()
+                .destination_port(Transport::Tcp, 80)
+                .destination_nat("10.0.0.3:8080".parse().unwrap()),
+        ),
+        (
+            "udp dport 53 dnat ip6 to [fd00::3]:5353",
+            inet()
+                .destination_port(Transport::Udp, 53)
+                .destination_nat("[fd00::3]:5353".parse().unwrap()),
+        ),
+        (
+            r#"iifname "br0" oifname != "br0" jump c"#,
+            inet()
+                .in_interface("br0")
+                .out_interface_other_than("br0")
+                .jump("c"),
+        ),
+        (
+            "ct state established,related accept",
+            inet()
+                .conntrack_state(ConntrackState::ESTABLISHED | ConntrackState::RELATED)
+                .accept(),
+        ),
+        (
+            "ct status dnat masquerade",
+            inet().destination_was_translated().masquerade(),
+        ),
+        ("meta mark set mark or 0x2000", inet().set_mark_bits(0x2000)),
+        (
+            "meta mark & 0x2000 == 0x2000 counter masquerade",
+            inet().mark(0x2000, 0x2000).counter().masquerade(),
+        ),
+        (
+            "limit rate 5/second accept",
+            inet().limit_per_second(5, 5).accept(),
+        ),
+        (
+            "tcp dport 90 redirect to :8080",
+            inet().destination_port(Transport::Tcp, 90).redirect(8080),
+        ),
+        (
+            "iifname vmap @v",
+            inet().verdict_from(&[Field::InInterface], "v"),
+        ),
+        (
+            "ip saddr . ip daddr @s return",
+            inet()
+                .in_set(&[Field::Source(V4), Field::Destination(V4)], "s")
+                .return_to_caller(),
+        ),
+        (
+            "meta mark != @k accept",
+            inet().not_in_set(&[Field::Mark], "k").accept(),
+        ),
+    ]
+}
+
+#[test]
+#[cfg(target_endian = "little")]
+fn rules_are_what_the_tool_makes_of_the_same_sentence() {
+    for (sentence, rule) in rules() {
+        let golden = golden(&format!("add rule inet t c {sentence}"));
+        let parts = Parts::of_reply(&golden);
+        let list = parts.find(rule::EXPRESSIONS).unwrap();
+        assert_eq!(
+            decode::expressions(list.nested()),
+            rule.expressions(),
+            "{sentence}"
+        );
+        let data = parts.find(rule::USER_DATA);
+        let comment = data.and_then(|data| comment::find(COMMENT, data.value));
+        assert_eq!(comment.as_deref(), rule.comment(), "{sentence}");
+
+        let bytes = written(|changes| {
+            changes.append_rule(TABLE.chain("c"), &rule);
+        });
+        // For sets of the same transaction the tool gives their number besides their name, and
+        // for bits of the mark it spells out the default operation.
+        if !sentence.contains('@') && !sentence.contains("mark") {
+            assert_eq!(hex(&bytes), hex(&golden), "{sentence}");
+        }
+    }
+}
+
+#[test]
+#[cfg(target_endian = "little")]
+fn what_is_written_is_read_back() {
+    for (sentence, rule) in rules() {
+        let bytes = written(|changes| {
+            changes.append_rule(TABLE.chain("c"), &rule);
+        });
+        let list = Parts::of_reply(&bytes).find(rule::EXPRESSIONS);
+        let read = decode::expressions(list.unwrap().nested());
+        assert_eq!(read, rule.expressions(), "{sentence}");
+    }
+}
+
+#[test]
+#[cfg(target_endian = "little")]
+fn tables_chains_and_elements_are_what_the_tool_sends() {
+    let nat = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
+    let filter = BaseChain {
+        policy: Some(Policy::Drop),
+        ..BaseChain::new(ChainKind::Filter, Hook::Forward, -5)
+    };
+    let cases: [(&str, Change<'_>); 6] = [
+        (r#"add table inet t { comment "tc"; }"#, &|changes| {
+            changes.add_table(TABLE, Some("tc"));
+        }),
+        (r#"add chain inet t c { comment "cc"; }"#, &|changes| {
+            changes.add_chain(TABLE.chain("c"), &ChainLayout::regular().with_comment("cc"));
+        }),
+        (
+            "add chain inet t post { type nat hook postrouting priority 100; }",
+            &|changes| {
+                changes.add_chain(TABLE.chain("post"), &ChainLayout::base(nat));
+            },
+        ),
+        (
+            "add chain inet t forw { type filter hook forward priority -5; policy drop; }",
+            &|changes| {
+                changes.add_chain(TABLE.chain("forw"), &ChainLayout::base(filter));
+            },
+        ),
+        ("add table bridge b", &|changes| {
+            changes.add_table(BRIDGE, None);
+        }),
+        (
+            "add rule bridge b x ether saddr 02:00:00:00:00:01 return",
+            &|changes| {
+                let rule = Rule::new(Family::Bridge).ether_source([2, 0, 0, 0, 0, 1]);
+                changes.append_rule(BRIDGE.chain("x"), &rule.return_to_caller());
+            },
+        ),
+    ];
+    for (sentence, change) in cases {
+        assert_eq!(hex(&written(change)), hex(&golden(sentence)), "{sentence}");
+    }
+}
+
+#[test]
+#[cfg(target_endian = "little")]
+fn elements_are_what_the_tool_sends() {
+    let tcp = Value::Transport(Transport::Tcp);
+    let address = |text: &str| Value::Address(text.parse().unwrap());
+    let cases = [
+        (
+            r#"m { tcp . 80 comment "el" : 10.1.1.1 . 80 }"#,
+            Element::new(&[tcp, Value::Port(80)])
+                .giving(&[address("10.1.1.1"), Value::Port(80)])
+                .with_comment("el"),
+        ),
+        (
+            "s { 10.0.0.0/8 . 10.1.1.1 }",
+            Element::new(&[address("10.0.0.0"), address("10.1.1.1")])
+                .up_to(&[address("10.255.255.255"), address("10.1.1.1")]),
+        ),
+        (
+            r#"v { "eth0" : jump c }"#,
+            Element::new(&[Value::Interface("eth0")]).deciding(Verdict::Jump("c".to_owned())),
+        ),
+    ];
+    for (sentence, element) in cases {
+        let golden = golden(&format!("add element inet t {sentence}"));
+        let list = Parts::of_reply(&golden).find(wire::element::ELEMENTS);
+        let list = list.unwrap();
+        let read: Vec<_> = list
+            .nested()
+            .map(|one| Element::parse(one.nested()))
+            .collect();
+        assert_eq!(read, [Some(element.clone())], "{sentence}");
+        let bytes = written(|changes| {
+            changes.add_elements(TABLE.set(&sentence[..1]), &[element]);
+        });
+        assert!(hex(&bytes).ends_with(&hex(list.value)), "{sentence}");
+    }
+}
+
+#[test]
+fn ip_version_and_protocol_are_compared_once_and_only_where_needed() {
+    let count = |rule: &Rule| rule.expressions().len();
+    // In a table of one version nothing but the address is compared.
+    let plain = Rule::new(Family::Ipv4).source(network("10.0.0.1/32"));
+    assert_eq!(count(&plain), 2);
+    let bridged = Rule::new(Family::Bridge).source(network("10.0.0.1/32"));
+    assert!(matches!(
+        bridged.expressions()[..2],
+        [
+            Expression::Meta { key: Meta::Protocol, .. },
+            Expression::Compare { ref with, .. }
+        ] if *with == [8, 0]
+    ));
+    let mapped = inet().destination_nat_from(&[Field::Transport, Field::DestinationPort], "m", V6);
+    assert_eq!(count(&mapped), 6);
+    let twice = inet()
+        .transport(Transport::Tcp)
+        .destination_port(Transport::Tcp, 80);
+    assert_eq!(count(&twice), 4);
+}
+
+#[test]
+fn comments_beyond_the_tools_limit_are_refused_before_anything_is_sent() {
+    let mut transaction = Transaction::new();
+    transaction.append_rule(TABLE.chain("c"), &inet().with_comment("x".repeat(129)));
+    let (step, fault) = transaction.fault.unwrap();
+    assert!(
+        step.starts_with(r#"append rule to chain "c" of table inet t"#),
+        "{step}"
+    );
+    assert_eq!(fault, CommentError::TooLong(129));
+}
+
+#[test]
+fn many_elements_are_split_over_several_messages() {
+    let mut transaction = Transaction::new();
+    let elements: Vec<_> = (0..4000)
+        .map(|port| Element::new(&[Value::Port(port)]))
+        .collect();
+    transaction.add_elements(TABLE.set("s"), &elements);
+    assert!(transaction.requests.len() > 1);
+    assert!(
+        transaction
+            .requests
+            .iter()
+            .all(|one| one.bytes.len() < usize::from(u16::MAX))
+    );
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut digits = String::new();
+    for byte in bytes {
+        write!(digits, "{byte:02x}").unwrap();
+    }
+    digits
+}

@@ -1,0 +1,171 @@
+//! `nf_tables`, the kernel's packet filter, over netlink; the `nft` tool is never started.
+//!
+//! # Changing
+//!
+//! Changes are collected in a [`Transaction`] and take effect together in [`Nft::commit`], one
+//! system call however many they are:
+//!
+//! ```no_run
+//! use ferrule_netfilter::nft::*;
+//!
+//! const FILTER: Table<'_> = Table::new(Family::Inet, "example");
+//! let guard = FILTER.chain("guard");
+//! let forward = FILTER.chain("forward");
+//!
+//! let mut changes = Transaction::new();
+//! changes.add_table(FILTER, Some("what this table is for"));
+//! changes.add_chain(guard, &ChainLayout::regular());
+//! let base = BaseChain::new(ChainKind::Filter, Hook::Forward, 0);
+//! changes.add_chain(forward, &ChainLayout::base(base));
+//! changes.append_rule(forward, &Rule::new(Family::Inet).in_interface("cni0").goto("guard"));
+//! let rule = Rule::new(Family::Inet)
+//!     .source("10.1.0.0/16".parse().unwrap())
+//!     .destination_port(Transport::Tcp, 80)
+//!     .accept()
+//!     .with_comment("owner 7");
+//! changes.append_rule(guard, &rule);
+//! Nft::open()?.commit(&changes)?;
+//! # Ok::<(), ferrule_kernel::NetlinkError>(())
+//! ```
+//!
+//! - [`Table`], [`Chain`] and [`Set`] are names; making one touches nothing.
+//! - [`Rule`] reads as the tool's sentences and yields the tool's very expressions, so that
+//!   `nft list ruleset` prints what was meant. What it lacks is added as [`Expression`]s.
+//! - Sets and maps have a [`SetLayout`]; keys are concatenations of [`Value`]s, looked up by
+//!   [`Field`]s; [`Element`]s have data, or a [`Verdict`], and a comment of their own.
+//! - Comments are those other tools show and find things by (at most 128 bytes).
+//! - A failed commit names the change that failed, with the kernel's text, and nothing of the
+//!   transaction has happened. [`NetlinkError::is_not_found`] tells the case that a rule to be
+//!   deleted by handle was deleted meanwhile by somebody else: list and try again.
+//!
+//! # Reading
+//!
+//! [`Nft::rules`] lists one chain with handles and comments, [`Nft::element`] finds one element
+//! by its key without listing the others. A listing that changes interfere with is repeated.
+//!
+//! # What takes time
+//!
+//! A commit takes some ten microseconds. What it deletes, and chains it adds though they are
+//! there ([`Nft::add_missing_chain`] does not), the kernel disposes of afterwards, and the end of
+//! the thread waits for that: ten milliseconds and more. So delete first and do the rest of the
+//! work, removing links above all, while the kernel is at it.
+//!
+//! # Decisions that must not be overtaken
+//!
+//! Reading, deciding and changing are three steps, and others change rulesets too.
+//! [`Nft::commit_at`] makes the change only if nothing at all has changed since the
+//! [`Nft::generation`] the decision was made at, and tells if so.
+//!
+//! A conversation belongs to the network namespace it was opened in.
+
+mod chain;
+mod comment;
+mod commit;
+mod decode;
+mod element;
+mod encode;
+mod expression;
+mod field;
+#[cfg(test)]
+mod golden;
+mod listing;
+mod object;
+mod register;
+mod rule;
+mod set;
+mod statement;
+mod transaction;
+mod wire;
+
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+pub use chain::{
+    BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, ListedChain, Policy, SOURCE_NAT,
+};
+pub use comment::{CommentError, LONGEST_COMMENT};
+pub use element::{Element, ElementData, Key};
+pub use expression::{Base, Comparison, Conntrack, Expression, Meta, Nat, SetReference, Verdict};
+pub use field::{DataType, Field, Transport, Value};
+pub use listing::ListedRule;
+pub use object::{Chain, Family, Set, Table};
+pub use register::Register;
+pub use rule::{ConntrackState, Rule};
+pub use set::{SetData, SetLayout};
+pub use transaction::Transaction;
+
+use crate::nfnetlink;
+use commit::Ending;
+use ferrule_kernel::netlink::{NetlinkError, Socket};
+
+/// A conversation about the rulesets of one network namespace: the one the thread was in when it
+/// was opened. All conversations of a thread about a namespace share one socket.
+#[derive(Debug)]
+pub struct Nft {
+    socket: Rc<Socket>,
+}
+
+impl Nft {
+    /// Opens a conversation about the namespace the calling thread is in.
+    pub fn open() -> Result<Self, NetlinkError> {
+        Ok(Self {
+            socket: nfnetlink::open()?,
+        })
+    }
+
+    /// As [`Nft::open`]; `None` if the kernel has no `nf_tables`, where there can be no ruleset
+    /// either.
+    pub fn open_if_supported() -> Result<Option<Self>, NetlinkError> {
+        let nft = match Self::open() {
+            Err(error) if error.errno() == Some(Errno::EPROTONOSUPPORT) => return Ok(None),
+            other => other?,
+        };
+        match nft.generation() {
+            Ok(_) => Ok(Some(nft)),
+            // nfnetlink knows no such subsystem.
+            Err(error) if error.errno() == Some(Errno::EINVAL) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds a chain to a transaction unless it is there already.
+    ///
+    /// [`Transaction::add_chain`] does nothing to a chain that is there, but the kernel takes it
+    /// for an update, whose disposal the closing of the conversation then waits for.
+    pub fn add_missing_chain(
+        &self,
+        transaction: &mut Transaction,
+        chain: Chain<'_>,
+        layout: &ChainLayout<'_>,
+    ) -> Result<(), NetlinkError> {
+        if self.chain(chain)?.is_none() {
+            transaction.add_chain(chain, layout);
+        }
+        Ok(())
+    }
+
+    /// Carries out a transaction.
+    pub fn commit(&self, transaction: &Transaction) -> Result<(), NetlinkError> {
+        commit::send(&self.socket, transaction, None, Ending::Commit)
+    }
+
+    /// Carries out a transaction if the rulesets are still those of a generation; `false` if
+    /// they are not and nothing was done.
+    pub fn commit_at(
+        &self,
+        transaction: &Transaction,
+        generation: u32,
+    ) -> Result<bool, NetlinkError> {
+        match commit::send(&self.socket, transaction, Some(generation), Ending::Commit) {
+            Ok(()) => Ok(true),
+            Err(error) if error.errno() == Some(Errno::ERESTART) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the kernel examine a transaction without carrying it out, as `nft --check` does.
+    pub fn examine(&self, transaction: &Transaction) -> Result<(), NetlinkError> {
+        commit::send(&self.socket, transaction, None, Ending::Examine)
+    }
+}

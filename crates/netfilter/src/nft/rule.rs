@@ -1,0 +1,383 @@
+//! Writing rules.
+//!
+//! A [`Rule`] is put together from left to right, as the `nft` tool's sentences are, and makes
+//! the very expressions that tool makes of the same sentence: whoever lists the ruleset reads
+//! it as if the tool had written it.
+
+use ipnetwork::IpNetwork;
+
+use super::expression::{Base, Comparison, Conntrack, Expression, Meta, SetReference};
+use super::field::{Field, Transport, interface_bytes};
+use super::object::Family;
+use super::register::Register;
+
+/// Where a comparison's left side is loaded.
+const FIRST: Register = Register::word(0);
+
+/// `NFTA_FIB_F_DADDR`, `NFT_FIB_RESULT_ADDRTYPE` of `linux/netfilter/nf_tables.h` and
+/// `RTN_LOCAL` of `linux/rtnetlink.h`.
+const FIB_DESTINATION: u32 = 2;
+const FIB_ADDRESS_TYPE: u32 = 3;
+const LOCAL: u32 = 2;
+
+/// `IPS_DST_NAT` of `linux/netfilter/nf_conntrack_common.h`.
+const STATUS_DESTINATION_NAT: u32 = 0x20;
+
+/// A rule being written, for a table of one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    family: Family,
+    expressions: Vec<Expression>,
+    comment: Option<String>,
+    note: Option<String>,
+    /// The version of the Internet Protocol the expressions so far let through.
+    version: Option<ferrule_kernel::Family>,
+    /// Whether the transport protocol has been compared.
+    transport: bool,
+}
+
+/// States of a connection, one bit each (`NF_CT_STATE_BIT`); unite them with `|`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConntrackState(u32);
+
+impl ConntrackState {
+    /// Belongs to no connection.
+    pub const INVALID: Self = Self(1);
+    /// Has been seen in both directions.
+    pub const ESTABLISHED: Self = Self(2);
+    /// Was started by another connection.
+    pub const RELATED: Self = Self(4);
+    /// Has been seen in one direction only.
+    pub const NEW: Self = Self(8);
+}
+
+impl std::ops::BitOr for ConntrackState {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Rule {
+    /// An empty rule, which lets every packet go on.
+    pub fn new(family: Family) -> Self {
+        let version = match family {
+            Family::Ipv4 => Some(ferrule_kernel::Family::V4),
+            Family::Ipv6 => Some(ferrule_kernel::Family::V6),
+            Family::Inet | Family::Bridge => None,
+        };
+        Self {
+            family,
+            expressions: Vec::new(),
+            comment: None,
+            note: None,
+            version,
+            transport: false,
+        }
+    }
+
+    /// The family of the tables it can be in.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// What it consists of.
+    pub fn expressions(&self) -> &[Expression] {
+        &self.expressions
+    }
+
+    /// The comment on it.
+    pub fn comment(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// Sets the comment, by which the rule can be found again: at most
+    /// [`LONGEST_COMMENT`](super::LONGEST_COMMENT) bytes.
+    #[must_use]
+    pub fn with_comment(self, comment: impl Into<String>) -> Self {
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
+    }
+
+    /// The note on it.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Sets a note: text for programs beside the comment, which other tools do not show.
+    #[must_use]
+    pub fn with_note(self, note: impl Into<String>) -> Self {
+        Self {
+            note: Some(note.into()),
+            ..self
+        }
+    }
+
+    /// Appends any expression.
+    #[must_use]
+    pub fn with(mut self, expression: Expression) -> Self {
+        self.expressions.push(expression);
+        self
+    }
+
+    /// Goes on for packets from a network or address.
+    #[must_use]
+    pub fn source(self, network: IpNetwork) -> Self {
+        self.address(Field::Source, network, Comparison::Equal)
+    }
+
+    /// Goes on for packets from elsewhere.
+    #[must_use]
+    pub fn source_outside(self, network: IpNetwork) -> Self {
+        self.address(Field::Source, network, Comparison::Different)
+    }
+
+    /// Goes on for packets to a network or address.
+    #[must_use]
+    pub fn destination(self, network: IpNetwork) -> Self {
+        self.address(Field::Destination, network, Comparison::Equal)
+    }
+
+    /// Goes on for packets to elsewhere.
+    #[must_use]
+    pub fn destination_outside(self, network: IpNetwork) -> Self {
+        self.address(Field::Destination, network, Comparison::Different)
+    }
+
+    /// Goes on for packets to an address of this host, whatever table routing knows it from.
+    #[must_use]
+    pub fn destination_is_local(self) -> Self {
+        let flags = FIB_DESTINATION;
+        self.with(Expression::Fib {
+            flags,
+            result: FIB_ADDRESS_TYPE,
+            to: FIRST,
+        })
+        .compared(Comparison::Equal, LOCAL.to_ne_bytes().to_vec())
+    }
+
+    /// Goes on for packets that came in through an interface.
+    #[must_use]
+    pub fn in_interface(self, name: &str) -> Self {
+        self.interface(Meta::InInterface, name, Comparison::Equal)
+    }
+
+    /// Goes on for packets that came in through another interface.
+    #[must_use]
+    pub fn in_interface_other_than(self, name: &str) -> Self {
+        self.interface(Meta::InInterface, name, Comparison::Different)
+    }
+
+    /// Goes on for packets that leave through an interface.
+    #[must_use]
+    pub fn out_interface(self, name: &str) -> Self {
+        self.interface(Meta::OutInterface, name, Comparison::Equal)
+    }
+
+    /// Goes on for packets that leave through another interface.
+    #[must_use]
+    pub fn out_interface_other_than(self, name: &str) -> Self {
+        self.interface(Meta::OutInterface, name, Comparison::Different)
+    }
+
+    /// Goes on for frames from an Ethernet address. For tables of the bridge family, where
+    /// every packet has one.
+    #[must_use]
+    pub fn ether_source(self, address: [u8; 6]) -> Self {
+        self.with(Expression::Payload {
+            base: Base::Link,
+            offset: 6,
+            length: 6,
+            to: FIRST,
+        })
+        .compared(Comparison::Equal, address.to_vec())
+    }
+
+    /// Goes on for packets of a transport protocol.
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = true;
+        self.with(Expression::Meta {
+            key: Meta::Transport,
+            to: FIRST,
+        })
+        .compared(Comparison::Equal, vec![transport.number()])
+    }
+
+    /// Goes on for packets of a transport protocol to a port.
+    #[must_use]
+    pub fn destination_port(self, transport: Transport, port: u16) -> Self {
+        let rule = if self.transport {
+            self
+        } else {
+            self.transport(transport)
+        };
+        rule.with(Field::DestinationPort.load(FIRST))
+            .compared(Comparison::Equal, port.to_be_bytes().to_vec())
+    }
+
+    /// Goes on for packets whose mark has a value in the bits of a mask.
+    #[must_use]
+    pub fn mark(self, value: u32, mask: u32) -> Self {
+        self.with(Field::Mark.load(FIRST))
+            .masked(mask.to_ne_bytes().to_vec())
+            .compared(Comparison::Equal, value.to_ne_bytes().to_vec())
+    }
+
+    /// Goes on for packets of connections in one of some states.
+    #[must_use]
+    pub fn conntrack_state(self, states: ConntrackState) -> Self {
+        self.conntrack_bits(Conntrack::State, states.0)
+    }
+
+    /// Goes on for packets of connections whose destination has been changed.
+    #[must_use]
+    pub fn destination_was_translated(self) -> Self {
+        self.conntrack_bits(Conntrack::Status, STATUS_DESTINATION_NAT)
+    }
+
+    /// Goes on if the key made of `fields` is in a set.
+    #[must_use]
+    pub fn in_set(self, fields: &[Field], set: impl Into<SetReference>) -> Self {
+        self.lookup(fields, set.into(), false, None)
+    }
+
+    /// Goes on if the key made of `fields` is not in a set.
+    #[must_use]
+    pub fn not_in_set(self, fields: &[Field], set: impl Into<SetReference>) -> Self {
+        self.lookup(fields, set.into(), true, None)
+    }
+
+    /// Does what a verdict map says about the key made of `fields`; goes on if it is not there.
+    #[must_use]
+    pub fn verdict_from(self, fields: &[Field], map: impl Into<SetReference>) -> Self {
+        self.lookup(fields, map.into(), false, Some(Register::VERDICT))
+    }
+
+    pub(super) fn lookup(
+        mut self,
+        fields: &[Field],
+        set: SetReference,
+        negated: bool,
+        value: Option<Register>,
+    ) -> Self {
+        let mut word = 0;
+        for field in fields {
+            self = match field {
+                Field::Source(version) | Field::Destination(version) => self.of_version(*version),
+                _ => self,
+            };
+        }
+        for field in fields {
+            self.expressions.push(field.load(Register::word(word)));
+            word += field.data_type().padded_length() / 4;
+        }
+        self.with(Expression::Lookup {
+            set,
+            key: FIRST,
+            negated,
+            value,
+        })
+    }
+
+    /// Goes on for one version of the Internet Protocol, unless that is certain already.
+    pub(super) fn of_version(mut self, version: ferrule_kernel::Family) -> Self {
+        if self.version == Some(version) {
+            return self;
+        }
+        self.version = Some(version);
+        let (key, number) = match (self.family, version) {
+            // ETH_P_IP and ETH_P_IPV6; a bridge knows no protocol families.
+            (Family::Bridge, ferrule_kernel::Family::V4) => (Meta::Protocol, vec![0x08, 0x00]),
+            (Family::Bridge, ferrule_kernel::Family::V6) => (Meta::Protocol, vec![0x86, 0xdd]),
+            _ => (Meta::Family, vec![Family::of(version).number()]),
+        };
+        self.with(Expression::Meta { key, to: FIRST })
+            .compared(Comparison::Equal, number)
+    }
+
+    fn address(
+        self,
+        field: fn(ferrule_kernel::Family) -> Field,
+        network: IpNetwork,
+        comparison: Comparison,
+    ) -> Self {
+        let version = ferrule_kernel::Family::of(network.ip());
+        let mut rule = self.of_version(version);
+        let (prefix, mut wanted, mut mask) = match network {
+            IpNetwork::V4(network) => (
+                network.prefix(),
+                network.network().octets().to_vec(),
+                network.mask().octets().to_vec(),
+            ),
+            IpNetwork::V6(network) => (
+                network.prefix(),
+                network.network().octets().to_vec(),
+                network.mask().octets().to_vec(),
+            ),
+        };
+        let Expression::Payload {
+            base,
+            offset,
+            length,
+            to,
+        } = field(version).load(FIRST)
+        else {
+            return rule;
+        };
+        let whole = usize::from(prefix) / 8;
+        if prefix % 8 == 0 && whole > 0 {
+            // Whole bytes need no mask: only they are loaded.
+            wanted.truncate(whole);
+            let length = u32::from(prefix / 8);
+            return rule
+                .with(Expression::Payload {
+                    base,
+                    offset,
+                    length,
+                    to,
+                })
+                .compared(comparison, wanted);
+        }
+        rule = rule.with(Expression::Payload {
+            base,
+            offset,
+            length,
+            to,
+        });
+        mask.truncate(wanted.len());
+        rule.masked(mask).compared(comparison, wanted)
+    }
+
+    fn interface(self, key: Meta, name: &str, comparison: Comparison) -> Self {
+        self.with(Expression::Meta { key, to: FIRST })
+            .compared(comparison, interface_bytes(name).to_vec())
+    }
+
+    fn conntrack_bits(self, key: Conntrack, bits: u32) -> Self {
+        self.with(Expression::Conntrack { key, to: FIRST })
+            .masked(bits.to_ne_bytes().to_vec())
+            .compared(Comparison::Different, vec![0; 4])
+    }
+
+    fn masked(self, mask: Vec<u8>) -> Self {
+        let xor = vec![0; mask.len()];
+        self.with(Expression::Bitwise {
+            from: FIRST,
+            to: FIRST,
+            mask,
+            xor,
+        })
+    }
+
+    fn compared(self, comparison: Comparison, with: Vec<u8>) -> Self {
+        self.with(Expression::Compare {
+            from: FIRST,
+            comparison,
+            with,
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! What sets and maps hold.
+
+use super::comment;
+use super::field::{ByteOrder, DataType};
+use crate::nfnetlink::Body;
+
+/// The bits a type takes in the number of a concatenation.
+const TYPE_BITS: u32 = 6;
+
+/// `NFT_DATA_VERDICT` of `linux/netfilter/nf_tables.h`.
+const VERDICT_TYPE: u32 = 0xffff_ff00;
+
+/// `enum nft_set_flags`.
+const ANONYMOUS: u32 = 0x01;
+const CONSTANT: u32 = 0x02;
+const INTERVAL: u32 = 0x04;
+const MAP: u32 = 0x08;
+const CONCATENATION: u32 = 0x80;
+
+/// `enum nft_set_attributes`, from `KEY_TYPE` on.
+const FLAGS: u16 = 3;
+const KEY_TYPE: u16 = 4;
+const KEY_LENGTH: u16 = 5;
+const DATA_TYPE: u16 = 6;
+const DATA_LENGTH: u16 = 7;
+const DESCRIPTION: u16 = 9;
+const ID: u16 = 10;
+const USER_DATA: u16 = 13;
+
+/// `enum nft_set_desc_attributes` and `nft_set_field_attributes`.
+const DESCRIPTION_CONCATENATION: u16 = 2;
+const LIST_ELEMENT: u16 = 1;
+const FIELD_LENGTH: u16 = 1;
+
+/// Records of a set's user data (`enum nftnl_udata_set_types` of libnftnl): without them the
+/// `nft` tool prints keys and data with their bytes turned round.
+const KEY_BYTE_ORDER: u8 = 0;
+const DATA_BYTE_ORDER: u8 = 1;
+
+/// What a set holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetLayout<'a> {
+    /// The parts of a key, in order.
+    pub key: &'a [DataType],
+    /// What a key stands for.
+    pub data: SetData<'a>,
+    /// Whether parts of a key may be ranges. Needs at least two parts (kernel 5.6).
+    pub ranges: bool,
+    /// A comment on the set.
+    pub comment: Option<&'a str>,
+}
+
+/// What the keys of a set stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetData<'a> {
+    /// Nothing: a set.
+    Nothing,
+    /// Values: a map.
+    Values(&'a [DataType]),
+    /// What happens to the packet: a verdict map.
+    Verdicts,
+}
+
+impl<'a> SetLayout<'a> {
+    /// A set of keys.
+    pub const fn set(key: &'a [DataType]) -> Self {
+        Self {
+            key,
+            data: SetData::Nothing,
+            ranges: false,
+            comment: None,
+        }
+    }
+
+    /// A map from keys to values.
+    pub const fn map(key: &'a [DataType], data: &'a [DataType]) -> Self {
+        Self {
+            data: SetData::Values(data),
+            ..Self::set(key)
+        }
+    }
+
+    /// A map from keys to verdicts.
+    pub const fn verdict_map(key: &'a [DataType]) -> Self {
+        Self {
+            data: SetData::Verdicts,
+            ..Self::set(key)
+        }
+    }
+
+    /// Lets parts of a key be ranges.
+    #[must_use]
+    pub const fn with_ranges(self) -> Self {
+        Self {
+            ranges: true,
+            ..self
+        }
+    }
+
+    /// Adds a comment.
+    #[must_use]
+    pub const fn with_comment(self, comment: &'a str) -> Self {
+        Self {
+            comment: Some(comment),
+            ..self
+        }
+    }
+
+    /// Appends everything but the names.
+    pub(crate) fn append_to(&self, body: &mut Body, id: u32, anonymous: bool) {
+        let mut flags = 0;
+        if anonymous {
+            flags |= ANONYMOUS | CONSTANT;
+        }
+        if self.ranges {
+            flags |= INTERVAL;
+            if self.key.len() > 1 {
+                flags |= CONCATENATION;
+            }
+        }
+        if self.data != SetData::Nothing {
+            flags |= MAP;
+        }
+        body.u32(FLAGS, flags);
+        body.u32(KEY_TYPE, type_number(self.key))
+            .u32(KEY_LENGTH, length(self.key));
+        match self.data {
+            SetData::Nothing => {}
+            SetData::Values(data) => {
+                body.u32(DATA_TYPE, type_number(data))
+                    .u32(DATA_LENGTH, length(data));
+            }
+            SetData::Verdicts => {
+                body.u32(DATA_TYPE, VERDICT_TYPE).u32(DATA_LENGTH, 0);
+            }
+        }
+        if flags & CONCATENATION != 0 {
+            self.append_description(body);
+        }
+        body.u32(ID, id).bytes(USER_DATA, &self.user_data());
+    }
+
+    /// Appends the lengths of a key's parts, which the kernel must know to compare ranges.
+    fn append_description(&self, body: &mut Body) {
+        body.nested(DESCRIPTION, |description| {
+            description.nested(DESCRIPTION_CONCATENATION, |parts| {
+                for part in self.key {
+                    parts.nested(LIST_ELEMENT, |field| {
+                        field.u32(FIELD_LENGTH, part.length());
+                    });
+                }
+            });
+        });
+    }
+
+    fn user_data(&self) -> Vec<u8> {
+        let mut data = Vec::new();
+        let mut order = |record, order: ByteOrder| {
+            comment::append_record(&mut data, record, &(order as u32).to_ne_bytes());
+        };
+        order(KEY_BYTE_ORDER, byte_order(self.key));
+        if let SetData::Values(values) = self.data {
+            order(DATA_BYTE_ORDER, byte_order(values));
+        }
+        if let Some(text) = self.comment {
+            data.extend(comment::user_data(comment::SET_COMMENT, text));
+        }
+        data
+    }
+}
+
+/// The number of a type, or of a concatenation: each type below the one before.
+fn type_number(types: &[DataType]) -> u32 {
+    types
+        .iter()
+        .fold(0, |number, part| (number << TYPE_BITS) | part.number())
+}
+
+/// The bytes of a key or of data.
+fn length(types: &[DataType]) -> u32 {
+    match types {
+        [single] => single.length(),
+        several => several.iter().map(|part| part.padded_length()).sum(),
+    }
+}
+
+fn byte_order(types: &[DataType]) -> ByteOrder {
+    match types {
+        [single] => single.byte_order(),
+        _ => ByteOrder::None,
+    }
+}

@@ -1,0 +1,374 @@
+//! Changes that take effect together or not at all.
+
+use netlink_packet_core::Emitable;
+use nix::libc::{
+    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE,
+    NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE,
+    NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+};
+
+use super::chain::ChainLayout;
+use super::comment::{self, COMMENT, CommentError};
+use super::element::Element;
+use super::encode::{self, ANONYMOUS_NAME};
+use super::expression::SetReference;
+use super::object::{Chain, Set, Table};
+use super::rule::Rule;
+use super::set::SetLayout;
+use super::wire::{chain, element, message, rule, set, table};
+use crate::nfnetlink::Body;
+use ferrule_kernel::netlink::{append_request, flag};
+
+/// Elements travel in attributes of at most 64 KiB, which are filled up to this many bytes.
+const ELEMENT_BYTES: usize = 32 * 1024;
+
+/// Changes to rulesets, in order. [`Nft::commit`](super::Nft::commit) carries them out as one:
+/// no packet sees half of them, and if one fails none has happened.
+///
+/// *Adding* accepts that a table, chain, set or element is there already, provided it is the
+/// same; *creating* fails then. Rules have no identity and are always new.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub(super) requests: Vec<Request>,
+    pub(super) fault: Option<(String, CommentError)>,
+    sets: u32,
+}
+
+/// One message of a transaction.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// What it does, for errors.
+    pub(super) step: String,
+    /// The whole netlink message without its sequence number.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Whether something may exist before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Novelty {
+    Add,
+    Create,
+}
+
+impl Novelty {
+    fn flags(self) -> u16 {
+        match self {
+            Self::Add => flag(NLM_F_CREATE),
+            Self::Create => flag(NLM_F_CREATE) | flag(NLM_F_EXCL),
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Create => "create",
+        }
+    }
+}
+
+impl Transaction {
+    /// No changes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Adds a table. The comment counts only if the table is new.
+    pub fn add_table(&mut self, table: Table<'_>, comment: Option<&str>) -> &mut Self {
+        self.table(Novelty::Add, table, comment)
+    }
+
+    /// Creates a table.
+    pub fn create_table(&mut self, table: Table<'_>, comment: Option<&str>) -> &mut Self {
+        self.table(Novelty::Create, table, comment)
+    }
+
+    /// Deletes a table with everything in it.
+    pub fn delete_table(&mut self, table: Table<'_>) -> &mut Self {
+        let mut body = Body::new(table.family.number());
+        body.text(table::NAME, table.name);
+        self.request(format!("delete {table}"), NFT_MSG_DELTABLE, 0, &body)
+    }
+
+    /// Adds a chain. If it is there already, type, hook and priority must be the same.
+    pub fn add_chain(&mut self, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
+        self.chain(Novelty::Add, chain, layout)
+    }
+
+    /// Creates a chain.
+    pub fn create_chain(&mut self, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
+        self.chain(Novelty::Create, chain, layout)
+    }
+
+    /// Deletes a chain with its rules. No other rule may lead to it.
+    pub fn delete_chain(&mut self, chain: Chain<'_>) -> &mut Self {
+        let body = chain_body(chain, chain::TABLE, chain::NAME);
+        // Kernels before 5.x refuse to delete a chain that has rules.
+        self.flush_chain(chain);
+        self.request(format!("delete {chain}"), NFT_MSG_DELCHAIN, 0, &body)
+    }
+
+    /// Deletes all rules of a chain.
+    pub fn flush_chain(&mut self, chain: Chain<'_>) -> &mut Self {
+        let body = chain_body(chain, rule::TABLE, rule::CHAIN);
+        self.request(format!("flush {chain}"), NFT_MSG_DELRULE, 0, &body)
+    }
+
+    /// Appends a rule.
+    pub fn append_rule(&mut self, chain: Chain<'_>, rule: &Rule) -> &mut Self {
+        let flags = flag(NLM_F_CREATE) | flag(NLM_F_APPEND);
+        self.rule("append rule to", chain, rule, flags, None)
+    }
+
+    /// Puts a rule in front of all others.
+    pub fn insert_rule(&mut self, chain: Chain<'_>, rule: &Rule) -> &mut Self {
+        self.rule("insert rule into", chain, rule, flag(NLM_F_CREATE), None)
+    }
+
+    /// Puts a rule behind the one with a handle.
+    pub fn append_rule_behind(&mut self, chain: Chain<'_>, handle: u64, rule: &Rule) -> &mut Self {
+        let flags = flag(NLM_F_CREATE) | flag(NLM_F_APPEND);
+        self.rule(
+            "append rule to",
+            chain,
+            rule,
+            flags,
+            Some((rule::POSITION, handle)),
+        )
+    }
+
+    /// Puts a rule in front of the one with a handle.
+    pub fn insert_rule_before(&mut self, chain: Chain<'_>, handle: u64, rule: &Rule) -> &mut Self {
+        let position = Some((rule::POSITION, handle));
+        self.rule(
+            "insert rule into",
+            chain,
+            rule,
+            flag(NLM_F_CREATE),
+            position,
+        )
+    }
+
+    /// Puts a rule in the place of the one with a handle.
+    pub fn replace_rule(&mut self, chain: Chain<'_>, handle: u64, rule: &Rule) -> &mut Self {
+        let position = Some((rule::HANDLE, handle));
+        self.rule(
+            "replace rule of",
+            chain,
+            rule,
+            flag(NLM_F_REPLACE),
+            position,
+        )
+    }
+
+    /// Deletes the rule with a handle.
+    pub fn delete_rule(&mut self, chain: Chain<'_>, handle: u64) -> &mut Self {
+        let mut body = chain_body(chain, rule::TABLE, rule::CHAIN);
+        body.u64(rule::HANDLE, handle);
+        self.request(
+            format!("delete rule {handle} of {chain}"),
+            NFT_MSG_DELRULE,
+            0,
+            &body,
+        )
+    }
+
+    /// Adds a set or map.
+    pub fn add_set(&mut self, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
+        self.set(Novelty::Add, set, layout)
+    }
+
+    /// Creates a set or map.
+    pub fn create_set(&mut self, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
+        self.set(Novelty::Create, set, layout)
+    }
+
+    /// Creates a set without a name for the rule that is appended next and looks keys up in it.
+    pub fn anonymous_set(
+        &mut self,
+        table: Table<'_>,
+        layout: &SetLayout<'_>,
+        elements: &[Element],
+    ) -> SetReference {
+        let set = table.set(ANONYMOUS_NAME);
+        let number = self.sets + 1;
+        self.set_message(Novelty::Add, set, layout, true);
+        self.elements(
+            "add elements to",
+            NFT_MSG_NEWSETELEM,
+            Novelty::Add.flags(),
+            set,
+            elements,
+        );
+        SetReference::Anonymous(number)
+    }
+
+    /// Deletes a set or map. No rule may use it.
+    pub fn delete_set(&mut self, set: Set<'_>) -> &mut Self {
+        let body = set_body(set, set::TABLE, set::NAME);
+        self.request(format!("delete {set}"), NFT_MSG_DELSET, 0, &body)
+    }
+
+    /// Deletes all elements of a set or map.
+    pub fn flush_set(&mut self, set: Set<'_>) -> &mut Self {
+        let body = set_body(set, element::TABLE, element::SET);
+        self.request(format!("flush {set}"), NFT_MSG_DELSETELEM, 0, &body)
+    }
+
+    /// Adds elements. A key that is there already with the same data stays as it is, comment
+    /// included; with other data it fails the transaction.
+    pub fn add_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
+        let flags = Novelty::Add.flags();
+        self.elements("add elements to", NFT_MSG_NEWSETELEM, flags, set, elements)
+    }
+
+    /// Creates elements: fails if a key is there already.
+    pub fn create_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
+        let flags = Novelty::Create.flags();
+        self.elements(
+            "create elements of",
+            NFT_MSG_NEWSETELEM,
+            flags,
+            set,
+            elements,
+        )
+    }
+
+    /// Deletes elements by their keys; fails if one is not there.
+    pub fn delete_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
+        self.elements("delete elements of", NFT_MSG_DELSETELEM, 0, set, elements)
+    }
+
+    fn table(&mut self, new: Novelty, table: Table<'_>, comment: Option<&str>) -> &mut Self {
+        let step = format!("{} {table}", new.verb());
+        let mut body = Body::new(table.family.number());
+        body.text(table::NAME, table.name).u32(table::FLAGS, 0);
+        if let Some(comment) = comment {
+            self.check_comment(&step, comment);
+            body.bytes(table::USER_DATA, &comment::user_data(COMMENT, comment));
+        }
+        self.request(step, NFT_MSG_NEWTABLE, new.flags(), &body)
+    }
+
+    fn chain(&mut self, new: Novelty, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
+        let step = format!("{} {chain}", new.verb());
+        let mut body = chain_body(chain, chain::TABLE, chain::NAME);
+        if let Some(comment) = layout.comment {
+            self.check_comment(&step, comment);
+        }
+        layout.append_to(&mut body);
+        self.request(step, NFT_MSG_NEWCHAIN, new.flags(), &body)
+    }
+
+    fn rule(
+        &mut self,
+        verb: &str,
+        chain: Chain<'_>,
+        rule: &Rule,
+        flags: u16,
+        position: Option<(u16, u64)>,
+    ) -> &mut Self {
+        let step = match rule.comment() {
+            Some(comment) => format!("{verb} {chain} with comment {comment:?}"),
+            None => format!("{verb} {chain}"),
+        };
+        let mut body = chain_body(chain, rule::TABLE, rule::CHAIN);
+        if let Some((attribute, handle)) = position {
+            body.u64(attribute, handle);
+        }
+        body.nested(rule::EXPRESSIONS, |list| {
+            encode::append_all(list, rule.expressions());
+        });
+        self.check_texts(&step, rule.comment(), rule.note());
+        let data = comment::user_data_of_both(rule.comment(), rule.note());
+        if !data.is_empty() {
+            body.bytes(rule::USER_DATA, &data);
+        }
+        self.request(step, NFT_MSG_NEWRULE, flags, &body)
+    }
+
+    fn set(&mut self, new: Novelty, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
+        self.set_message(new, set, layout, false);
+        self
+    }
+
+    fn set_message(&mut self, new: Novelty, set: Set<'_>, layout: &SetLayout<'_>, anonymous: bool) {
+        let step = format!("{} {set}", new.verb());
+        if let Some(comment) = layout.comment {
+            self.check_comment(&step, comment);
+        }
+        self.sets += 1;
+        let mut body = set_body(set, set::TABLE, set::NAME);
+        layout.append_to(&mut body, self.sets, anonymous);
+        self.request(step, NFT_MSG_NEWSET, new.flags(), &body);
+    }
+
+    fn elements(
+        &mut self,
+        verb: &str,
+        kind: i32,
+        flags: u16,
+        set: Set<'_>,
+        elements: &[Element],
+    ) -> &mut Self {
+        let step = format!("{verb} {set}");
+        let delete = kind == NFT_MSG_DELSETELEM;
+        for element in elements {
+            self.check_texts(&step, element.comment.as_deref(), element.note.as_deref());
+        }
+        let mut waiting = elements.iter().peekable();
+        while waiting.peek().is_some() {
+            let mut body = set_body(set, element::TABLE, element::SET);
+            if set.name == ANONYMOUS_NAME {
+                body.u32(element::SET_ID, self.sets);
+            }
+            body.nested(element::ELEMENTS, |list| {
+                while list.len() < ELEMENT_BYTES
+                    && let Some(element) = waiting.next()
+                {
+                    element.append_to(list, delete);
+                }
+            });
+            self.request(step.clone(), kind, flags, &body);
+        }
+        self
+    }
+
+    fn check_comment(&mut self, step: &str, text: &str) {
+        self.check_texts(step, Some(text), None);
+    }
+
+    /// Remembers the first comment that the kernel would take but other tools would not.
+    fn check_texts(&mut self, step: &str, comment: Option<&str>, note: Option<&str>) {
+        if let (Err(fault), None) = (comment::check_both(comment, note), &self.fault) {
+            self.fault = Some((step.to_owned(), fault));
+        }
+    }
+
+    fn request(&mut self, step: String, kind: i32, flags: u16, body: &impl Emitable) -> &mut Self {
+        let mut bytes = Vec::new();
+        append_request(&mut bytes, message(kind), flag(NLM_F_REQUEST) | flags, body);
+        self.requests.push(Request { step, bytes });
+        self
+    }
+}
+
+/// A body that begins with the names of a chain and its table.
+fn chain_body(chain: Chain<'_>, table_kind: u16, chain_kind: u16) -> Body {
+    let mut body = Body::new(chain.table.family.number());
+    body.text(table_kind, chain.table.name)
+        .text(chain_kind, chain.name);
+    body
+}
+
+/// A body that begins with the names of a set and its table.
+pub(super) fn set_body(set: Set<'_>, table_kind: u16, set_kind: u16) -> Body {
+    let mut body = Body::new(set.table.family.number());
+    body.text(table_kind, set.table.name)
+        .text(set_kind, set.name);
+    body
+}

@@ -1,0 +1,281 @@
+//! The iptables tools, both variants, in a private namespace with a lock of its own.
+
+#![cfg(test)]
+
+#[path = "../../kernel/tests/lab/mod.rs"]
+mod lab;
+use std::fs::File;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use ferrule_kernel::Family;
+use ferrule_netfilter::iptables::{IptablesError, Restore, Rule, Tool, Variant};
+use nix::mount::{MsFlags, mount};
+
+/// Makes a namespace in which `iptables` is of one variant.
+fn private(variant: Variant) {
+    lab::private();
+    let nowhere: Option<&str> = None;
+    for folder in ["/run", "/etc/alternatives"] {
+        mount(
+            Some("tmpfs"),
+            folder,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            nowhere,
+        )
+        .unwrap();
+    }
+    let program = match variant {
+        Variant::Legacy => "/usr/sbin/xtables-legacy-multi",
+        _ => "/usr/sbin/xtables-nft-multi",
+    };
+    for tool in ["iptables", "ip6tables"] {
+        for job in ["", "-restore", "-save"] {
+            symlink(
+                program,
+                Path::new("/etc/alternatives").join(format!("{tool}{job}")),
+            )
+            .unwrap();
+        }
+    }
+}
+
+fn saved(family: Family) -> String {
+    let tool = match family {
+        Family::V4 => "iptables-save",
+        Family::V6 => "ip6tables-save",
+    };
+    let output = Command::new(tool).args(["-t", "nat"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn chain_with_rule() -> Restore {
+    let mut changes = Restore::new();
+    let rule = Rule::new()
+        .destination("10.1.2.3/24".parse().unwrap())
+        .comment(r#"name: "n" id: "c's""#)
+        .jump("ACCEPT");
+    let entry = Rule::new().source("10.1.2.3/32".parse().unwrap()).jump("X");
+    changes
+        .table("nat")
+        .new_chain("X")
+        .append("X", &rule)
+        .append("POSTROUTING", &entry);
+    changes
+}
+
+/// Runs one examination with each variant in a namespace of its own.
+fn with_each_variant(examine: fn(Tool)) {
+    for variant in [Variant::Nft, Variant::Legacy] {
+        private(variant);
+        let tool = Tool::find(Family::V4).unwrap();
+        assert_eq!(tool.variant(), variant);
+        examine(tool);
+    }
+}
+
+#[test]
+fn what_is_written_is_listed_and_deleted_again() {
+    with_each_variant(|tool| {
+        assert!(!tool.has_chain("nat", "X").unwrap());
+        assert!(!tool.may_hold_rules("nat").unwrap());
+        assert_eq!(tool.rules("nat", "X").unwrap(), None);
+        tool.restore(&chain_with_rule()).unwrap();
+        let text = saved(Family::V4);
+        let line =
+            r#"-A X -d 10.1.2.0/24 -m comment --comment "name: \"n\" id: \"c\'s\"" -j ACCEPT"#;
+        assert!(text.contains(line), "{text}");
+
+        assert!(tool.has_chain("nat", "X").unwrap());
+        assert!(tool.may_hold_rules("nat").unwrap());
+        let rules = tool.rules("nat", "X").unwrap().unwrap();
+        assert_eq!(rules.len(), 1);
+        assert_eq!(rules[0].comment(), Some(r#"name: "n" id: "c's""#));
+        assert_eq!(rules[0].target(), Some("ACCEPT"));
+        assert!(tool.has_rule("nat", "X", &rules[0].rule).unwrap());
+        assert!(
+            !tool
+                .has_rule("nat", "X", &Rule::new().jump("ACCEPT"))
+                .unwrap()
+        );
+        assert!(
+            !tool
+                .has_rule("nat", "X", &Rule::new().jump("MISSING"))
+                .unwrap()
+        );
+
+        let entries = tool.rules("nat", "POSTROUTING").unwrap().unwrap();
+        let mut changes = Restore::new();
+        let nat = changes.table("nat");
+        nat.delete_listed(&entries[0]).flush("X").delete_chain("X");
+        tool.restore(&changes).unwrap();
+        assert!(!tool.has_chain("nat", "X").unwrap());
+        assert_eq!(tool.rules("nat", "POSTROUTING").unwrap(), Some(Vec::new()));
+    });
+}
+
+#[test]
+fn a_chain_goes_with_the_rules_that_lead_to_it() {
+    with_each_variant(|tool| {
+        assert!(!tool.delete_chain("nat", "X", "POSTROUTING").unwrap());
+        tool.restore(&chain_with_rule()).unwrap();
+        let mut changes = Restore::new();
+        let other = Rule::new().comment("other").jump("RETURN");
+        changes.table("nat").append("POSTROUTING", &other);
+        changes
+            .table("nat")
+            .append("PREROUTING", &Rule::new().jump("X"));
+        tool.restore(&changes).unwrap();
+        assert_eq!(
+            tool.comments("nat", "X").unwrap(),
+            [r#"name: "n" id: "c's""#]
+        );
+        // Something elsewhere still leads to it.
+        tool.delete_chain("nat", "X", "POSTROUTING").unwrap_err();
+        assert_eq!(tool.rules("nat", "POSTROUTING").unwrap().unwrap().len(), 2);
+        let mut changes = Restore::new();
+        changes.table("nat").flush("PREROUTING");
+        tool.restore(&changes).unwrap();
+        assert!(tool.delete_chain("nat", "X", "POSTROUTING").unwrap());
+        assert!(!tool.has_chain("nat", "X").unwrap());
+        let left = tool.rules("nat", "POSTROUTING").unwrap().unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].comment(), Some("other"));
+    });
+}
+
+#[test]
+fn a_failed_restore_changes_nothing_and_names_its_line() {
+    with_each_variant(|tool| {
+        let mut changes = chain_with_rule();
+        changes
+            .table("nat")
+            .delete("POSTROUTING", &Rule::new().comment("missing").jump("X"));
+        let error = tool.restore(&changes).unwrap_err();
+        assert_eq!(error.exit_code(), Some(1));
+        let text = error.to_string();
+        let line = r#"at "-D POSTROUTING -m comment --comment missing -j X""#;
+        assert!(text.contains(line), "{text}");
+        assert!(!tool.has_chain("nat", "X").unwrap());
+    });
+}
+
+#[test]
+fn a_new_chain_is_emptied_if_it_is_there() {
+    with_each_variant(|tool| {
+        tool.restore(&chain_with_rule()).unwrap();
+        let mut changes = Restore::new();
+        changes
+            .table("nat")
+            .new_chain("X")
+            .append("X", &Rule::new().jump("RETURN"));
+        tool.restore(&changes).unwrap();
+        let rules = tool.rules("nat", "X").unwrap().unwrap();
+        assert_eq!(rules.len(), 1);
+        assert_eq!(rules[0].target(), Some("RETURN"));
+        // Rules of other chains stay.
+        assert_eq!(tool.rules("nat", "POSTROUTING").unwrap().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_chain_in_use_stays_and_the_rest_with_it() {
+    with_each_variant(|tool| {
+        tool.restore(&chain_with_rule()).unwrap();
+        let mut changes = Restore::new();
+        changes.table("nat").flush("X").delete_chain("X");
+        tool.restore(&changes).unwrap_err();
+        assert_eq!(tool.rules("nat", "X").unwrap().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn both_versions_of_the_protocol_have_their_tool() {
+    with_each_variant(|four| {
+        let six = Tool::find(Family::V6).unwrap();
+        assert_eq!(six.family(), Family::V6);
+        let mut changes = Restore::new();
+        let rule = Rule::new()
+            .destination_outside("ff00::/8".parse().unwrap())
+            .jump("RETURN");
+        changes.table("nat").new_chain("X").append("X", &rule);
+        six.restore(&changes).unwrap();
+        assert!(saved(Family::V6).contains("-A X ! -d ff00::/8 -j RETURN"));
+        assert!(six.has_chain("nat", "X").unwrap());
+        assert!(!four.has_chain("nat", "X").unwrap());
+        four.probe().unwrap();
+        six.probe().unwrap();
+    });
+}
+
+#[test]
+fn the_sibling_variant_is_found_for_cleaning_up() {
+    for (variant, expected) in [
+        (Variant::Nft, [Variant::Nft, Variant::Legacy]),
+        (Variant::Legacy, [Variant::Legacy, Variant::Nft]),
+    ] {
+        private(variant);
+        let tools = Tool::installed(Family::V6);
+        assert_eq!(
+            tools.iter().map(Tool::variant).collect::<Vec<_>>(),
+            expected
+        );
+        tools[1].restore(&chain_with_rule_of_six()).unwrap();
+        assert!(!tools[0].has_chain("nat", "X").unwrap());
+        assert!(tools[1].has_chain("nat", "X").unwrap());
+    }
+}
+
+fn chain_with_rule_of_six() -> Restore {
+    let mut changes = Restore::new();
+    changes
+        .table("nat")
+        .new_chain("X")
+        .append("X", &Rule::new().jump("RETURN"));
+    changes
+}
+
+#[test]
+fn waiting_for_the_lock_ends_and_names_its_holder() {
+    private(Variant::Legacy);
+    let lock = File::create("/run/xtables.lock").unwrap();
+    lock.lock().unwrap();
+    let tool = Tool::find(Family::V4).unwrap().waiting(1);
+    let error = tool.restore(&chain_with_rule()).unwrap_err();
+    let IptablesError::Locked {
+        seconds: 1,
+        holder: Some(holder),
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(holder.process, std::process::id());
+    drop(lock);
+    tool.restore(&chain_with_rule()).unwrap();
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    with_each_variant(|tool| {
+        // Child threads stay in this thread's namespaces.
+        std::thread::scope(|scope| {
+            for number in 0..20 {
+                let tool = &tool;
+                scope.spawn(move || {
+                    let chain = format!("X{number}");
+                    let mut changes = Restore::new();
+                    let rule = Rule::new().comment(&chain).jump(&chain);
+                    let nat = changes.table("nat");
+                    nat.new_chain(&chain)
+                        .append(&chain, &Rule::new().jump("RETURN"));
+                    nat.append("POSTROUTING", &rule);
+                    tool.restore(&changes).unwrap();
+                });
+            }
+        });
+        assert_eq!(tool.rules("nat", "POSTROUTING").unwrap().unwrap().len(), 20);
+    });
+}

@@ -1,0 +1,130 @@
+//! What can go wrong with letting packets through.
+
+use cni_types::{Code, Error};
+use ferrule_kernel::{LockError, NetlinkError};
+use ferrule_netfilter::iptables::IptablesError;
+use thiserror::Error;
+
+use crate::bus::BusError;
+use crate::ledger::LedgerError;
+
+/// A failed change to, or question about, the rules of an attachment.
+#[derive(Debug, Error)]
+pub(crate) enum FirewallError {
+    /// An iptables tool failed.
+    #[error(transparent)]
+    Iptables(#[from] IptablesError),
+    /// The kernel refused.
+    #[error(transparent)]
+    Nftables(#[from] NetlinkError),
+    /// The bus, or firewalld on it, failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The plugin's own notes could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The rulesets could not be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// firewalld does not run.
+    #[error("firewalld is not running: nobody has the bus name org.fedoraproject.FirewallD1")]
+    NotRunning,
+    /// An address that firewalld lets through could not be entered.
+    #[error("failed to add the address {address} to {zone} zone: {source}")]
+    Source {
+        /// The address with its prefix.
+        address: String,
+        /// The zone.
+        zone: String,
+        /// What firewalld said.
+        source: BusError,
+    },
+    /// A forward chain of the configuration is not one.
+    #[error("nftablesForwardChains: {chain} is not a filter chain at the forward hook")]
+    NoForwardChain {
+        /// The chain.
+        chain: String,
+    },
+    /// A policy for a bridge, and no bridge in the previous result.
+    #[error(
+        "interface needs to be set for ingress policy {policy:?}, make sure to chain \"firewall\" plugin with \"bridge\""
+    )]
+    NoBridge {
+        /// The policy.
+        policy: &'static str,
+    },
+    /// A bridge that no kernel would call so.
+    #[error("the first interface of prevResult has an impossible name: {name:?}")]
+    BridgeName {
+        /// The name.
+        name: String,
+    },
+    /// CHECK: something is missing, or changed, or in the wrong place.
+    #[error("{what} in {place}: {rule}")]
+    Differs {
+        /// What is wrong.
+        what: &'static str,
+        /// Where.
+        place: String,
+        /// The rule or other object.
+        rule: String,
+    },
+    /// CHECK: another attachment has the address now.
+    #[error("address {address} belongs to container {holder:?} now")]
+    Held {
+        /// The address.
+        address: String,
+        /// Whose it is.
+        holder: String,
+    },
+}
+
+impl FirewallError {
+    /// What the operator can do about it, where that can be told.
+    fn way_out(&self) -> Option<&'static str> {
+        match self {
+            Self::Iptables(error) if error.is_not_installed() => {
+                Some("install iptables, or set the key backend to nftables")
+            }
+            Self::NotRunning => Some("start firewalld, or set the key backend to another one"),
+            Self::Nftables(_) => {
+                Some("backend nftables needs the kernel's nf_tables with the inet family")
+            }
+            Self::NoForwardChain { .. } => {
+                Some("load the ruleset that has it first, or take it out of the list")
+            }
+            Self::Source { source, .. }
+                if source
+                    .answer()
+                    .is_some_and(|text| text.contains("ZONE_CONFLICT")) =>
+            {
+                Some("the address is bound to another zone of firewalld: remove it there")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<FirewallError> for Error {
+    fn from(error: FirewallError) -> Self {
+        let code = match &error {
+            FirewallError::Iptables(IptablesError::Locked { .. }) => Code::TryAgain,
+            FirewallError::NoBridge { .. }
+            | FirewallError::BridgeName { .. }
+            | FirewallError::NoForwardChain { .. } => Code::InvalidConfig,
+            FirewallError::Ledger(_) | FirewallError::Lock(_) => Code::Io,
+            _ => Code::Internal,
+        };
+        let wire = Self::new(code, error.to_string());
+        match error.way_out() {
+            Some(way_out) => wire.details(way_out),
+            None => wire,
+        }
+    }
+}
+
+/// Makes one error of those that did not stop each other.
+pub(crate) fn joined(errors: Vec<FirewallError>) -> Result<(), Error> {
+    let errors = errors.into_iter().map(Error::from).collect();
+    Error::join(errors).map_or(Ok(()), Err)
+}

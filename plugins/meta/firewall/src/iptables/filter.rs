@@ -1,0 +1,129 @@
+//! The filter table of one family as it is.
+
+use std::fmt;
+
+use ferrule_kernel::Family;
+use ferrule_netfilter::iptables::{self, IptablesError, Tool, Variant};
+use ferrule_netfilter::nft::{self, Nft, Table};
+
+use super::TABLE;
+use crate::error::FirewallError;
+use crate::written::{Prepared, Written};
+
+/// A filter table, to be read chain by chain.
+///
+/// Where the tool writes to `nf_tables` the kernel is asked, which starts no process. Elsewhere
+/// the tool lists the whole table once.
+pub(super) struct Filter {
+    tool: Tool,
+    source: Source,
+}
+
+enum Source {
+    Kernel(Nft),
+    Listed(Vec<iptables::ListedRule>),
+}
+
+/// The rules of a chain, in order.
+pub(super) enum Listing<'f> {
+    Kernel(Vec<nft::ListedRule>),
+    Listed(Vec<&'f iptables::ListedRule>),
+}
+
+/// Whether a tool's tables can be read and changed without it.
+pub(super) fn is_held_by_nf_tables(tool: &Tool) -> bool {
+    tool.variant() == Variant::Nft
+}
+
+impl Filter {
+    /// The table that the tool everybody uses works on.
+    pub(super) fn open(family: Family) -> Result<Self, IptablesError> {
+        let tool = Tool::find(family)?;
+        // A kernel without `nf_tables` makes the tool say so itself.
+        let kernel = if is_held_by_nf_tables(&tool) {
+            Nft::open_if_supported()?
+        } else {
+            None
+        };
+        let source = match kernel {
+            Some(nft) => Source::Kernel(nft),
+            None => Source::Listed(tool.rules_of_table(TABLE)?),
+        };
+        Ok(Self { tool, source })
+    }
+
+    pub(super) fn tool(&self) -> &Tool {
+        &self.tool
+    }
+
+    pub(super) fn family(&self) -> Family {
+        self.tool.family()
+    }
+
+    /// The rules of a chain; none if the chain is not there.
+    pub(super) fn chain(&self, name: &str) -> Result<Listing<'_>, FirewallError> {
+        Ok(match &self.source {
+            Source::Kernel(nft) => Listing::Kernel(nft.rules(self.table().chain(name))?),
+            Source::Listed(rules) => {
+                let inside = |rule: &&iptables::ListedRule| rule.chain == name;
+                Listing::Listed(rules.iter().filter(inside).collect())
+            }
+        })
+    }
+
+    /// Whether a chain is there.
+    pub(super) fn has_chain(&self, name: &str) -> Result<bool, FirewallError> {
+        Ok(match &self.source {
+            Source::Kernel(nft) => nft.chain(self.table().chain(name))?.is_some(),
+            // One that has rules, or that rules lead to, needs not be asked about.
+            Source::Listed(rules) => {
+                rules
+                    .iter()
+                    .any(|rule| rule.chain == name || rule.target() == Some(name))
+                    || self.tool.has_chain(TABLE, name)?
+            }
+        })
+    }
+
+    fn table(&self) -> Table<'static> {
+        Table::new(nft::Family::of(self.family()), TABLE)
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tool = match self.family() {
+            Family::V4 => "iptables",
+            Family::V6 => "ip6tables",
+        };
+        write!(f, "table {TABLE} of {tool}")
+    }
+}
+
+impl Listing<'_> {
+    /// How many rules there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Kernel(rules) => rules.len(),
+            Self::Listed(rules) => rules.len(),
+        }
+    }
+
+    /// Whether the rule at a place is this one.
+    pub(super) fn is(&self, place: usize, rule: &Prepared) -> bool {
+        self.written(place, rule).is_some()
+    }
+
+    /// How the rule at a place is written, if it is this one.
+    pub(super) fn written<'r>(&self, place: usize, rule: &'r Prepared) -> Option<&'r Written> {
+        match self {
+            Self::Kernel(rules) => rules.get(place).and_then(|held| rule.held(held)),
+            Self::Listed(rules) => rules.get(place).and_then(|listed| rule.listed(listed)),
+        }
+    }
+
+    /// Whether a rule is there.
+    pub(super) fn has(&self, rule: &Prepared) -> bool {
+        (0..self.len()).any(|place| self.is(place, rule))
+    }
+}

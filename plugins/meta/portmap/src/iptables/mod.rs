@@ -1,0 +1,247 @@
+//! Mappings in the table `nat` of iptables, in the form of the Go plugin, so that each can check
+//! and remove what the other made.
+//!
+//! Every change of a family is one call of `iptables-restore`, which takes effect as a whole.
+
+mod rules;
+mod shared;
+
+use std::collections::{BTreeSet, HashSet};
+
+use cni_types::Attachments;
+use ferrule_kernel::Family;
+use ferrule_net::AttachmentId;
+use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, TableChanges, Tool};
+
+use crate::config::Settings;
+use crate::error::PortmapError;
+use crate::forwarding::Forwarding;
+use crate::plan::Target;
+use rules::{ContainerRules, OLD_PREFIX, PREFIX};
+use shared::{DNAT, OLD_SNAT, Present};
+
+const TABLE: &str = "nat";
+
+/// A container's chain, by the beginning of its name, and the chain that leads to it: first as
+/// they are made, then as the Go plugin made them besides until 2018.
+const PLACES: [(&str, &str); 2] = [(PREFIX, DNAT), (OLD_PREFIX, OLD_SNAT)];
+
+/// How often a change is planned anew because somebody else changed the rules in between.
+const ATTEMPTS: u32 = 5;
+
+/// The rules of one container for one family, and the tool that writes them.
+#[derive(Debug)]
+pub(crate) struct Rules<'a> {
+    tool: Tool,
+    id: &'a AttachmentId,
+    settings: &'a Settings,
+    wanted: ContainerRules,
+}
+
+impl<'a> Rules<'a> {
+    pub(crate) fn new(
+        id: &'a AttachmentId,
+        target: &Target,
+        settings: &'a Settings,
+    ) -> Result<Self, PortmapError> {
+        Ok(Self {
+            tool: Tool::find(target.family())?,
+            id,
+            settings,
+            wanted: ContainerRules::new(id, target, settings),
+        })
+    }
+
+    /// Makes the rules, in place of those the container has. They come before those of others, so
+    /// that a dead container's do not catch anything that is meant for this one.
+    pub(crate) fn add(&self) -> Result<(), PortmapError> {
+        repeatedly(|| {
+            let chain = &self.wanted.chain;
+            let present = Present::find(&self.tool, self.settings)?;
+            let stale = entries(&self.tool, DNAT, chain)?;
+            let mut changes = Restore::new();
+            let nat = changes.table(TABLE);
+            present.complete(nat, self.settings);
+            nat.new_chain(chain);
+            for (_, rule) in &self.wanted.own {
+                nat.append(chain, rule);
+            }
+            nat.append(chain, &rules::interface_note(&self.id.ifname));
+            for rule in &stale {
+                nat.delete_listed(rule);
+            }
+            for rule in self.wanted.entries.iter().rev() {
+                nat.insert(DNAT, rule);
+            }
+            self.tool.restore(&changes)
+        })
+    }
+
+    /// Compares what is there with what [`Rules::add`] makes.
+    pub(crate) fn check(&self) -> Result<(), PortmapError> {
+        let listed = self.tool.rules_of_table(TABLE)?;
+        let chain = &self.wanted.chain;
+        shared::check(&listed, self.settings)?;
+        for (what, rule) in &self.wanted.own {
+            if !shared::is_listed(&listed, chain, rule) {
+                return Err(shared::missing(chain, what));
+            }
+        }
+        for rule in &self.wanted.entries {
+            // Only the tool knows how it prints conditions, or a comment it has cut. Where it
+            // need not be asked it is not: the older variant takes one rule for another at times.
+            let is_there = shared::is_listed(&listed, DNAT, rule)
+                || (self.wanted.may_be_printed_otherwise
+                    && self.tool.has_rule(TABLE, DNAT, rule)?);
+            if !is_there {
+                return Err(shared::missing(DNAT, &format!("rule \"{rule}\"")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an attachment, or another interface of the container, has a chain.
+pub(crate) fn is_present(id: &AttachmentId) -> Result<bool, PortmapError> {
+    for family in [Family::V4, Family::V6] {
+        if let Ok(tool) = Tool::find(family)
+            && tool.has_chain(TABLE, &id.chain(PREFIX))?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Deletes the rules of an attachment, whichever tool made them; answers what they forwarded.
+pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+    with_all_tools(|tool, gone| {
+        let mut changes = Restore::new();
+        for (prefix, parent) in PLACES {
+            let chain = id.chain(prefix);
+            if !tool.has_chain(TABLE, &chain)? {
+                continue;
+            }
+            let own = tool.rules(TABLE, &chain)?.unwrap_or_default();
+            if rules::noted_interface(&own).is_some_and(|ifname| ifname != id.ifname) {
+                continue;
+            }
+            let leading = entries(tool, parent, &chain)?;
+            delete(changes.table(TABLE), &chain, &leading);
+            gone.extend(own.iter().filter_map(rules::forwarding));
+        }
+        tool.restore(&changes)
+    })
+}
+
+/// Deletes the rules of all attachments to a network that are not to be kept, whichever tool made
+/// them; answers what they forwarded.
+pub(crate) fn collect(
+    network: &str,
+    keep: &Attachments,
+) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+    let chain_of = |container_id: &str, prefix| {
+        let id = AttachmentId {
+            network: network.to_owned(),
+            container_id: container_id.to_owned(),
+            ifname: String::new(),
+        };
+        id.chain(prefix)
+    };
+    let live: HashSet<(String, &str)> = keep
+        .iter()
+        .flat_map(|one| PLACES.map(|(prefix, _)| (one, prefix)))
+        .map(|(one, prefix)| (chain_of(&one.container_id, prefix), one.ifname.as_str()))
+        .collect();
+    let is_live = |chain: &str, ifname: Option<&str>| {
+        live.iter()
+            .any(|(known, name)| known == chain && ifname.is_none_or(|ifname| ifname == *name))
+    };
+    with_all_tools(|tool, gone| {
+        let mut changes = Restore::new();
+        let mut inhabited = false;
+        for (_, parent) in PLACES {
+            inhabited |= tool.has_chain(TABLE, parent)?;
+        }
+        if !inhabited {
+            return Ok(());
+        }
+        let listed = tool.rules_of_table(TABLE)?;
+        for (prefix, parent) in PLACES {
+            let leading = listed
+                .iter()
+                .filter(|rule| rule.chain == parent && rules::is_of_network(rule, network));
+            let chains: BTreeSet<&str> = leading
+                .filter_map(ListedRule::target)
+                .filter(|target| target.starts_with(prefix))
+                .collect();
+            for chain in chains {
+                let own: Vec<ListedRule> = rules_where(&listed, |rule| rule.chain == chain);
+                if is_live(chain, rules::noted_interface(&own)) {
+                    continue;
+                }
+                let leading = rules_where(&listed, |rule| {
+                    rule.chain == parent && rule.target() == Some(chain)
+                });
+                delete(changes.table(TABLE), chain, &leading);
+                gone.extend(own.iter().filter_map(rules::forwarding));
+            }
+        }
+        tool.restore(&changes)
+    })
+}
+
+fn rules_where(rules: &[ListedRule], fits: impl Fn(&ListedRule) -> bool) -> Vec<ListedRule> {
+    rules.iter().filter(|rule| fits(rule)).cloned().collect()
+}
+
+/// The rules of `parent` that lead to a chain; none if that chain is not there.
+fn entries(tool: &Tool, parent: &str, chain: &str) -> Result<Vec<ListedRule>, IptablesError> {
+    if !tool.has_chain(TABLE, chain)? {
+        return Ok(vec![]);
+    }
+    let mut entries = tool.rules(TABLE, parent)?.unwrap_or_default();
+    entries.retain(|rule| rule.target() == Some(chain));
+    Ok(entries)
+}
+
+/// Deletes a chain with all that leads to it.
+fn delete(nat: &mut TableChanges, chain: &str, leading: &[ListedRule]) {
+    for rule in leading {
+        nat.delete_listed(rule);
+    }
+    nat.flush(chain).delete_chain(chain);
+}
+
+/// Does something with every tool installed, whatever becomes of the others. One that does not
+/// work on this kernel has no rules.
+fn with_all_tools(
+    work: impl Fn(&Tool, &mut Vec<Forwarding>) -> Result<(), IptablesError>,
+) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+    let mut gone = Vec::new();
+    let mut outcomes = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        for tool in Tool::installed(family) {
+            let outcome = repeatedly(|| work(&tool, &mut gone));
+            let is_busy = matches!(
+                outcome,
+                Err(PortmapError::Iptables(IptablesError::Locked { .. }))
+            );
+            if outcome.is_ok() || is_busy || tool.probe().is_ok() {
+                outcomes.push(outcome);
+            }
+        }
+    }
+    (gone, PortmapError::join(outcomes))
+}
+
+/// Plans and writes until nobody deletes what the plan is about in between.
+fn repeatedly(mut attempt: impl FnMut() -> Result<(), IptablesError>) -> Result<(), PortmapError> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.exit_code() == Some(1) => {}
+            outcome => return Ok(outcome?),
+        }
+    }
+    Ok(attempt()?)
+}

@@ -1,0 +1,179 @@
+//! The rules of one container, as values: word by word those of the Go plugin, in the order in
+//! which the tools print the words.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use cni_types::Cidr;
+use ferrule_kernel::{Family, IpNetwork};
+use ferrule_net::AttachmentId;
+use ferrule_netfilter::iptables::{ListedRule, Rule};
+use ferrule_netfilter::nft::Transport;
+
+use super::shared::SETMARK;
+use crate::config::{Marking, Masquerading, Settings};
+use crate::forwarding::Forwarding;
+use crate::mapping::Mapping;
+use crate::plan::Target;
+
+/// What the name of a container's chain begins with.
+pub(super) const PREFIX: &str = "CNI-DN-";
+/// The same for a chain that the Go plugin made until 2018.
+pub(super) const OLD_PREFIX: &str = "CNI-SN-";
+
+/// The `multiport` match takes no more.
+const PORTS_PER_RULE: usize = 15;
+/// The kernel keeps this much of a comment.
+const PRINTED_COMMENT: usize = 255;
+/// A comment is cut to this and three dots.
+const LONGEST_COMMENT: usize = 253;
+
+/// What a container has in the table `nat` of one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ContainerRules {
+    /// The name of its chain.
+    pub(super) chain: String,
+    /// The rules of its chain, each with what it is for.
+    pub(super) own: Vec<(String, Rule)>,
+    /// The rules that lead to its chain.
+    pub(super) entries: Vec<Rule>,
+    /// Whether the tools may print those in other words.
+    pub(super) may_be_printed_otherwise: bool,
+}
+
+impl ContainerRules {
+    pub(super) fn new(id: &AttachmentId, target: &Target, settings: &Settings) -> Self {
+        let mappings = target.mappings(settings);
+        Self {
+            chain: id.chain(PREFIX),
+            own: mappings
+                .iter()
+                .flat_map(|mapping| of_mapping(mapping, target, settings))
+                .collect(),
+            entries: entries(id, settings, target.family()),
+            may_be_printed_otherwise: !settings.conditions.of(target.family()).is_empty()
+                || entry_comment(id).len() > PRINTED_COMMENT,
+        }
+    }
+}
+
+/// The rules that lead to the container's chain. As the Go plugin expects them they name every
+/// port, even of mappings that concern the other family alone.
+fn entries(id: &AttachmentId, settings: &Settings, family: Family) -> Vec<Rule> {
+    let (chain, comment) = (id.chain(PREFIX), entry_comment(id));
+    let mut rules = Vec::new();
+    for transport in [Transport::Sctp, Transport::Tcp, Transport::Udp] {
+        let ours = settings
+            .mappings
+            .iter()
+            .filter(|m| m.transport == transport);
+        let ports: Vec<String> = ours.map(|mapping| mapping.host_port.to_string()).collect();
+        for ports in ports.chunks(PORTS_PER_RULE) {
+            let rule = Rule::from_words(["-p", transport.name()])
+                .comment(&comment)
+                .words(["-m", "multiport", "--dports", &ports.join(",")])
+                .words(settings.conditions.of(family).iter().cloned())
+                .jump(&chain);
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
+/// The comment on rules that lead to the container's chain.
+fn entry_comment(id: &AttachmentId) -> String {
+    let mut comment = format!("dnat {}", owner_text(&id.network, &id.container_id));
+    if comment.len() > LONGEST_COMMENT + 2 {
+        comment.truncate(LONGEST_COMMENT); // names and ids are ASCII
+        comment.push_str("...");
+    }
+    comment
+}
+
+fn owner_text(network: &str, container_id: &str) -> String {
+    format!("name: \"{network}\" id: \"{container_id}\"")
+}
+
+/// Whether a rule that leads to a container's chain is of the network, whoever made it.
+pub(super) fn is_of_network(entry: &ListedRule, network: &str) -> bool {
+    let comment = entry.comment().unwrap_or_default();
+    let owner = comment
+        .strip_prefix("dnat ")
+        .or_else(|| comment.strip_prefix("snat "));
+    owner.is_some_and(|owner| owner.starts_with(&format!("name: \"{network}\" id: ")))
+}
+
+/// A rule that decides nothing: it says for which interface of the container the chain is, as the
+/// chain's name does not.
+pub(super) fn interface_note(ifname: &str) -> Rule {
+    Rule::new().comment(&format!("if: \"{ifname}\""))
+}
+
+/// The interface a chain is noted to be for.
+pub(super) fn noted_interface(own: &[ListedRule]) -> Option<&str> {
+    own.iter()
+        .filter(|rule| rule.target().is_none())
+        .find_map(|rule| rule.comment()?.strip_prefix("if: \"")?.strip_suffix('"'))
+}
+
+fn of_mapping(mapping: &Mapping, target: &Target, settings: &Settings) -> Vec<(String, Rule)> {
+    let matches = |source: Option<Cidr>| {
+        let rule = match source {
+            Some(source) => Rule::new().source(source.network()),
+            None => Rule::new(),
+        };
+        let rule = match mapping.only() {
+            Some(address) => rule.destination(IpNetwork::from(address)),
+            None => rule,
+        };
+        let protocol = mapping.transport.name();
+        let port = mapping.host_port.to_string();
+        rule.words(["-p", protocol, "-m", protocol, "--dport", &port])
+    };
+    let mark = match &settings.marking {
+        Marking::Bit(_) => SETMARK,
+        Marking::Chain(chain) => chain,
+    };
+    let mut rules: Vec<(String, Rule)> = masqueraded(target, settings.masquerading)
+        .into_iter()
+        .map(|(whose, source)| {
+            let what = format!("rule that has connections of {whose} masqueraded, {mapping}");
+            (what, matches(source).jump(mark))
+        })
+        .collect();
+    let to = SocketAddr::new(target.address.address(), mapping.container_port);
+    let translate = matches(None).words(["-j", "DNAT", "--to-destination", &to.to_string()]);
+    rules.push((format!("rule for {mapping}"), translate));
+    rules
+}
+
+/// From where connections are to be masqueraded; from everywhere if there is no network.
+fn masqueraded(target: &Target, whose: Masquerading) -> Vec<(&'static str, Option<Cidr>)> {
+    let network = ("its network", Some(target.address.masked()));
+    let localhost = Cidr::host(IpAddr::from(Ipv4Addr::LOCALHOST));
+    match (whose, target.family()) {
+        (Masquerading::Nobody, _) => vec![],
+        (Masquerading::Everybody, _) => vec![("everybody", None)],
+        (Masquerading::Neighbours, Family::V4) => vec![network, ("localhost", Some(localhost))],
+        (Masquerading::Neighbours, Family::V6) => vec![network],
+    }
+}
+
+/// What a rule of a container's chain forwards.
+pub(super) fn forwarding(rule: &ListedRule) -> Option<Forwarding> {
+    if rule.target() != Some("DNAT") {
+        return None;
+    }
+    let protocol = rule.option("-p")?;
+    let only = rule.option("-d").map(str::parse::<IpNetwork>);
+    Some(Forwarding {
+        transport: [Transport::Tcp, Transport::Udp, Transport::Sctp]
+            .into_iter()
+            .find(|transport| transport.name() == protocol)?,
+        only: only.transpose().ok()?.map(|network| network.ip()),
+        host_port: rule.option("--dport")?.parse().ok()?,
+        to: rule.option("--to-destination")?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Elements of the maps and of the set, as values.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use cni_types::Cidr;
+use ferrule_kernel::Family;
+use ferrule_netfilter::nft::{Element, ElementData, Transport, Value};
+
+use super::skeleton::{HOSTIP_HOSTPORTS, HOSTPORTS};
+use crate::config::Masquerading;
+use crate::forwarding::Forwarding;
+use crate::nft::listed;
+use crate::owner::{Owner, first_word};
+
+/// The map a mapping is in.
+pub(super) fn map_of(forwarding: &Forwarding) -> &'static str {
+    match forwarding.only {
+        Some(_) => HOSTIP_HOSTPORTS,
+        None => HOSTPORTS,
+    }
+}
+
+/// The key of a mapping.
+pub(super) fn key(transport: Transport, only: Option<IpAddr>, host_port: u16) -> Element {
+    let port = [Value::Transport(transport), Value::Port(host_port)];
+    match only {
+        Some(address) => Element::new(&[Value::Address(address), port[0], port[1]]),
+        None => Element::new(&port),
+    }
+}
+
+/// The element of a mapping, one of `count` of the attachment.
+pub(super) fn mapping(forwarding: &Forwarding, owner: &Owner, count: usize) -> Element {
+    let Forwarding {
+        transport,
+        only,
+        host_port,
+        to,
+    } = *forwarding;
+    let to = [Value::Address(to.ip()), Value::Port(to.port())];
+    signed(key(transport, only, host_port).giving(&to), owner, count)
+}
+
+/// What an element of a map forwards.
+pub(super) fn forwarding(element: &Element, family: Family) -> Option<Forwarding> {
+    let length = match family {
+        Family::V4 => 4,
+        Family::V6 => 16,
+    };
+    let key = element.key.as_bytes();
+    // Every part begins a word of four bytes.
+    let (only, port) = match key.len() {
+        8 => (None, key),
+        _ => key
+            .split_at_checked(length)
+            .map(|(only, port)| (listed::address(only), port))?,
+    };
+    let [protocol, _, _, _, high, low, _, _] = port else {
+        return None;
+    };
+    let Some(ElementData::Values(data)) = &element.data else {
+        return None;
+    };
+    let (to, to_port) = data.as_bytes().split_at_checked(length)?;
+    let [to_high, to_low, ..] = to_port else {
+        return None;
+    };
+    Some(Forwarding {
+        transport: [Transport::Tcp, Transport::Udp, Transport::Sctp]
+            .into_iter()
+            .find(|transport| transport.number() == *protocol)?,
+        only,
+        host_port: u16::from_be_bytes([*high, *low]),
+        to: SocketAddr::new(
+            listed::address(to)?,
+            u16::from_be_bytes([*to_high, *to_low]),
+        ),
+    })
+}
+
+/// The elements that have connections to the container masqueraded.
+pub(super) fn masquerading(
+    address: Cidr,
+    whose: Masquerading,
+    owner: &Owner,
+    count: usize,
+) -> Vec<Element> {
+    let to = Value::Address(address.address());
+    let from = |first: IpAddr, last: IpAddr| {
+        let element = Element::new(&[Value::Address(first), to]);
+        signed(element.up_to(&[Value::Address(last), to]), owner, count)
+    };
+    let from_network = |network: Cidr| {
+        let network = network.network();
+        from(network.network(), network.broadcast())
+    };
+    match (whose, Family::of(address.address())) {
+        (Masquerading::Nobody, _) => vec![],
+        (Masquerading::Neighbours, Family::V4) => vec![
+            from_network(address),
+            from(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
+        ],
+        (Masquerading::Neighbours, Family::V6) => vec![from_network(address)],
+        (Masquerading::Everybody, _) => vec![from_network(Cidr::default_route(address.address()))],
+    }
+}
+
+/// Keys that find every element [`masquerading`] may have made for an address, or a part of it.
+pub(super) fn masquerading_keys(address: IpAddr) -> Vec<Element> {
+    let from = |source: IpAddr| Element::new(&[Value::Address(source), Value::Address(address)]);
+    match address {
+        IpAddr::V4(_) => vec![from(address), from(Ipv4Addr::LOCALHOST.into())],
+        IpAddr::V6(_) => vec![from(address)],
+    }
+}
+
+fn signed(element: Element, owner: &Owner, count: usize) -> Element {
+    element
+        .with_comment(&owner.element_comment())
+        .with_note(&owner.element_note(count))
+}
+
+/// How many elements for mappings the attachment has in all, if that was noted.
+pub(super) fn count(element: &Element) -> Option<usize> {
+    first_word(element.note.as_deref()?).parse().ok()
+}

@@ -1,7 +1,10 @@
 //! Notes for the operator.
 
+use std::io::{self, Write as _};
+
 /// Writes a line to standard error, where runtimes collect logs.
-#[expect(clippy::print_stderr, reason = "the one place that writes notes")]
 pub fn note(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    let line = format!("{text}\n");
+    // Unlike `eprintln!`, which panics where the log's reader is gone or its disk is full.
+    let _ = io::stderr().write_all(line.as_bytes());
 }

@@ -10,7 +10,9 @@ mod input;
 mod interoperation;
 mod killed;
 mod parallel;
+mod parent_death;
 mod status;
+mod streams;
 mod surroundings;
 mod within;
 

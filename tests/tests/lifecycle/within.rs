@@ -52,7 +52,7 @@ fn configs(plugin: &str) -> impl Fn(Option<&Value>) -> Value {
 }
 
 /// A folder whose `host-local` is this one.
-fn folder_with(host: &Host, name: &str, content: &[u8]) -> PathBuf {
+pub(crate) fn folder_with(host: &Host, name: &str, content: &[u8]) -> PathBuf {
     let folder = host.work_folder().join(name);
     fs::create_dir(&folder).unwrap();
     let path = folder.join("host-local");

@@ -320,5 +320,3 @@ ferrule_testkit::test! {
         assert!(hinted.stderr.contains("did you mean /run/netns/some-netns?"), "{hinted}");
     }
 }
-
-ferrule_testkit::main!();

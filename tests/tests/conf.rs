@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use ferrule_testkit::{Call, Host, assert_same};
 use serde_json::{Value, json};
 
-ferrule_testkit::main!();
-
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../conf"))
 }

@@ -84,5 +84,3 @@ ferrule_testkit::test! {
         single_link::gc_collects_what_is_dead(host, &dummy());
     }
 }
-
-ferrule_testkit::main!();

@@ -305,5 +305,3 @@ ferrule_testkit::test! {
         single_link::suites_share_attachments(host, &ipvlan());
     }
 }
-
-ferrule_testkit::main!();

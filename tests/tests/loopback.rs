@@ -182,5 +182,3 @@ ferrule_testkit::test! {
         assert_same(&before, &host.snapshot());
     }
 }
-
-ferrule_testkit::main!();

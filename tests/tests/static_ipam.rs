@@ -180,5 +180,3 @@ ferrule_testkit::test! {
         check(json!({ "cniVersion": "0.2.0" })).fails();
     }
 }
-
-ferrule_testkit::main!();

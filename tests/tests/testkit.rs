@@ -251,5 +251,3 @@ ferrule_testkit::test! {
         assert!(host.snapshot().contains("bridge-vlan"));
     }
 }
-
-ferrule_testkit::main!();

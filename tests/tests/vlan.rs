@@ -210,5 +210,3 @@ ferrule_testkit::test! {
         single_link::suites_share_attachments(host, &vlan(100));
     }
 }
-
-ferrule_testkit::main!();

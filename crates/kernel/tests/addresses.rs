@@ -1,11 +1,7 @@
 //! Addresses in a real kernel.
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab::{another, bridge, ip, pair, private};
 use ferrule_kernel::{Errno, Family, IpNetwork, NewAddress, Route};
-use lab::{another, bridge, ip, pair, private};
 
 fn add(route: &Route, index: u32, address: &str, nodad: bool) {
     let address = address.parse().unwrap();

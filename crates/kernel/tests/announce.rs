@@ -1,13 +1,10 @@
 //! Announcements as the other end of the wire hears them.
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
+use crate::lab::{another, pair, private};
 use ferrule_kernel::{LinkChange, Netns, NewAddress, Route, announce, ipv6_announcements, sysctl};
-use lab::{another, pair, private};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockProtocol, SockType, recv, setsockopt, socket,
     sockopt::ReceiveTimeout,

@@ -1,13 +1,9 @@
 //! Several changes at once.
 
-#![cfg(test)]
-
-mod lab;
-
 use std::net::Ipv4Addr;
 
+use crate::lab::{bridge, link, private};
 use ferrule_kernel::{Bridge, Errno, Family, IpNetwork, LinkChange, NewAddress, Sought};
-use lab::{bridge, link, private};
 
 fn new(name: &str) -> Bridge<'_> {
     Bridge {

@@ -1,11 +1,7 @@
 //! What a bridge keeps about its ports.
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab::{another, bridge, link, pair, private};
 use ferrule_kernel::{PortSettings, PortState, set_port};
-use lab::{another, bridge, link, pair, private};
 
 #[test]
 fn a_link_joins_a_bridge_and_is_configured_by_one_message() {

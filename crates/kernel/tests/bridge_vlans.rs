@@ -1,19 +1,11 @@
 //! VLANs of bridge ports. Few kernels of test machines filter by VLAN; elsewhere these tests run on
 //! the lab kernel.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
-)]
-
-mod lab;
-
+use crate::lab::{another, link, pair, private, veth};
 use ferrule_kernel::link::bridge_vlan::{add_vlan, add_vlans, delete_vlan, delete_vlans};
 use ferrule_kernel::{
     Bridge, Errno, LinkChange, Netns, PortSettings, PortVlan, Route, VethPair, VlanFlags, set_port,
 };
-use lab::{another, link, pair, private, veth};
 
 /// VLAN 1 as every new port has it, and VLANs chosen for an access port and for a trunk.
 const ACCESS: VlanFlags = VlanFlags {
@@ -145,5 +137,3 @@ ferrule_testkit::test! {
         );
     }
 }
-
-ferrule_testkit::main!();

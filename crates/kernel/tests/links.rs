@@ -1,13 +1,9 @@
 //! Creating, finding, changing and removing links in a real kernel.
 
-#![cfg(test)]
-
-mod lab;
-
 use std::time::{Duration, Instant};
 
+use crate::lab::{another, bridge, ip, link, mac, pair, private, veth};
 use ferrule_kernel::{Bridge, Errno, LinkChange, NetlinkError, OperState, Route};
-use lab::{another, bridge, ip, link, mac, pair, private, veth};
 
 #[test]
 fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {

@@ -1,9 +1,6 @@
 //! Locks between processes (here: between open files, which is the same to flock).
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};

@@ -1,14 +1,10 @@
 //! Opening and entering network namespaces.
 
-#![cfg(test)]
-
-mod lab;
-
 use std::fs::{self, File};
 use std::path::Path;
 
+use crate::lab::{another, bridge, private};
 use ferrule_kernel::{Netns, NetnsError, Route, sysctl};
-use lab::{another, bridge, private};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 #[test]

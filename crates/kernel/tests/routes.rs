@@ -1,16 +1,13 @@
 //! Routes in a real kernel.
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab;
 use std::net::IpAddr;
 
+use crate::lab::{another, bridge, ip, pair, private};
 use ferrule_kernel::route::{SCOPE_HOST, SCOPE_LINK};
 use ferrule_kernel::{
     Family, NetlinkError, NewAddress, NewRoute, Route, RouteEntry, RouteFilter, RouteMode,
 };
-use lab::{another, bridge, ip, pair, private};
 
 /// A link with 10.0.0.2/24 and `fd00::2/64` whose other end is up.
 fn network() -> (Route, u32, lab::Pair) {

@@ -1,14 +1,10 @@
 //! Links of single kinds put on a parent, in a real kernel. Few kernels of test machines have the
 //! drivers of ipvlan, vlan and dummy: elsewhere those tests run on the lab kernel.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod lab;
-
+use crate::lab::{another, link, mac, pair, private};
 use ferrule_kernel::{
     DriverSettings, Dummy, Ipvlan, IpvlanMode, Macvlan, MacvlanMode, NewLink, Route, Vlan,
 };
-use lab::{another, link, mac, pair, private};
 
 const BRIDGE: Macvlan = Macvlan {
     mode: MacvlanMode::Bridge,
@@ -152,5 +148,3 @@ ferrule_testkit::test! {
         assert_eq!((born.mac, born.peer_index), (new.mac, None));
     }
 }
-
-ferrule_testkit::main!();

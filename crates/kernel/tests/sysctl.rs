@@ -1,11 +1,7 @@
 //! Kernel settings.
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab::{another, pair, private};
 use ferrule_kernel::{Netns, SysctlError, sysctl};
-use lab::{another, pair, private};
 
 #[test]
 fn interface_names_may_have_dots() {

@@ -1,11 +1,7 @@
 //! Tap links on the running kernel.
 
-#![cfg(test)]
-
-mod lab;
-
+use crate::lab::{ip, link, private};
 use ferrule_kernel::{DriverSettings, Tap, TapError, TapSettings};
-use lab::{ip, link, private};
 use nix::errno::Errno;
 
 const PLAIN: Tap<'_> = Tap {

@@ -1,7 +1,5 @@
 //! The check of Ethernet addresses, judged by frames on a bridge.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::process::Command;
 
 use cni_types::{Attachment, Attachments};
@@ -163,5 +161,3 @@ ferrule_testkit::test! {
         assert_eq!(listed(), "");
     }
 }
-
-ferrule_testkit::main!();

@@ -1,18 +1,14 @@
 //! Forgetting flows that the kernel keeps track of.
 
-#![cfg(test)]
-
-#[path = "../../kernel/tests/lab/mod.rs"]
-mod lab;
-mod ruleset;
-
+use crate::lab;
+use crate::ruleset;
 use std::fs;
 use std::net::UdpSocket;
 
+use crate::ruleset::{TABLE, commit, inet};
 use ferrule_kernel::Family;
 use ferrule_netfilter::conntrack::{Conntrack, FlowFilter};
 use ferrule_netfilter::nft::{BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, Transport};
-use ruleset::{TABLE, commit, inet};
 
 /// A namespace that keeps track of flows, with a translation of port 5353 to port 9.
 fn private() -> Conntrack {

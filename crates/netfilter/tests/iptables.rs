@@ -1,9 +1,6 @@
 //! The iptables tools, both variants, in a private namespace with a lock of its own.
 
-#![cfg(test)]
-
-#[path = "../../kernel/tests/lab/mod.rs"]
-mod lab;
+use crate::lab;
 use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::path::Path;

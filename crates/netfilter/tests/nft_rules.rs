@@ -1,18 +1,12 @@
 //! Rules of `nf_tables`: what the tool prints of ours, what we read of the tool's.
 
-#![cfg(test)]
-
-#[path = "../../kernel/tests/lab/mod.rs"]
-mod lab;
-mod ruleset;
-
 use std::process::Command;
 
+use crate::ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
 use ferrule_netfilter::nft::{
     BaseChain, ChainKind, ChainLayout, ConntrackState, DataType, Element, Expression, Family, Hook,
     Policy, Rule, SOURCE_NAT, SetLayout, Table, Transport, Value,
 };
-use ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
 
 #[test]
 fn rules_are_printed_as_they_were_meant_and_read_back() {

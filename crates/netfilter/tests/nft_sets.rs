@@ -1,20 +1,14 @@
 //! Sets and maps of `nf_tables`.
 
-#![cfg(test)]
-
-#[path = "../../kernel/tests/lab/mod.rs"]
-mod lab;
-mod ruleset;
-
 use std::slice::from_ref;
 
+use crate::ruleset::{TABLE, commit, inet, nft, printed, private, with_chain};
 use ferrule_kernel::Errno;
 use ferrule_kernel::Family::V4;
 use ferrule_netfilter::nft::{
     ChainLayout, DataType, Element, Field, SetLayout, SetReference, Transaction, Transport, Value,
     Verdict,
 };
-use ruleset::{TABLE, commit, inet, nft, printed, private, with_chain};
 
 #[test]
 fn maps_are_printed_as_meant_and_asked_for_single_elements() {

@@ -1,16 +1,10 @@
 //! Transactions of `nf_tables`: all or nothing, whatever else goes on.
 
-#![cfg(test)]
-
-#[path = "../../kernel/tests/lab/mod.rs"]
-mod lab;
-mod ruleset;
-
+use crate::ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
 use ferrule_netfilter::nft::{
     BaseChain, ChainKind, ChainLayout, DataType, Element, Family, Hook, ListedRule, Nft,
     SOURCE_NAT, SetLayout, Table, Transaction, Transport, Value,
 };
-use ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
 
 #[test]
 fn a_failed_transaction_changes_nothing_and_names_the_change_that_failed() {

@@ -2,7 +2,7 @@
 //!
 //! # A test file
 //!
-//! `tests/tests/<plugin>.rs`, with a `[[test]]` entry that says `harness = false`:
+//! `tests/tests/<plugin>.rs`, or a folder of them, declared in `tests/tests/main.rs`:
 //!
 //! ```ignore
 //! //! The bridge plugin, seen from outside.
@@ -22,8 +22,9 @@
 //!         assert_same(&before, &host.snapshot().ignoring(&["cni0", "/var/lib/cni"]));
 //!     }
 //! }
-//! ferrule_testkit::main!();
 //! ```
+//!
+//! Its tests are named by file and function: `bridge::traffic::containers_reach_each_other`.
 //!
 //! # What is there
 //!
@@ -72,6 +73,7 @@ mod capture;
 mod host;
 mod killer;
 mod lab;
+mod modules;
 mod namespace;
 mod needs;
 mod outcome;
@@ -88,6 +90,7 @@ pub use binaries::{PEER_FOLDER, folder as binaries_folder};
 pub use call::Call;
 pub use capture::{Arp, Capture, Frame};
 pub use host::{Container, Host};
+pub use modules::assert_every_file_is_a_module;
 pub use namespace::Namespace;
 pub use needs::Need;
 pub use outcome::{CniError, Outcome};

@@ -26,6 +26,8 @@ const REPORT_VARIABLE: &str = "FERRULE_REPORT";
 /// A declared test. Made by [`test!`](crate::test), not by hand.
 #[derive(Debug)]
 pub struct Test {
+    /// The module it is in, with the crate.
+    pub module: &'static str,
     /// The function's name.
     pub name: &'static str,
     /// What it cannot do without.
@@ -52,7 +54,6 @@ inventory::collect!(Test);
 /// ferrule_testkit::test! { fn three(host, version in VERSIONS) { /* once per version */ } }
 /// // needs_of: fn(&str) -> &'static [Need]
 /// ferrule_testkit::test! { fn four(host, case in CASES => needs_of) needs [Iptables] { /* … */ } }
-/// ferrule_testkit::main!();
 /// ```
 #[macro_export]
 macro_rules! test {
@@ -76,6 +77,7 @@ macro_rules! test {
 
         $crate::inventory::submit! {
             $crate::Test {
+                module: module_path!(),
                 name: stringify!($name),
                 needs: {
                     #[allow(unused_imports, reason = "a test may need nothing")]
@@ -94,10 +96,17 @@ macro_rules! test {
     };
 }
 
-/// The `main` of a test file, at its end.
+/// The `main` of a test executable, at the end of its root, and a test that no file below the
+/// package's `tests/` is forgotten.
 #[macro_export]
 macro_rules! main {
     () => {
+        $crate::test! {
+            fn every_file_is_a_module(_host) {
+                $crate::assert_every_file_is_a_module(env!("CARGO_MANIFEST_DIR"));
+            }
+        }
+
         fn main() -> std::process::ExitCode {
             $crate::run_tests()
         }
@@ -125,12 +134,17 @@ pub fn run_tests() -> ExitCode {
 }
 
 fn cases(test: &'static Test) -> Vec<(String, &'static str, &'static Test)> {
+    // As the standard harness names them: without the crate.
+    let name = match test.module.split_once("::") {
+        Some((_, module)) => format!("{module}::{}", test.name),
+        None => test.name.to_owned(),
+    };
     if test.cases.is_empty() {
-        return vec![(test.name.to_owned(), "", test)];
+        return vec![(name, "", test)];
     }
     test.cases
         .iter()
-        .map(|case| (format!("{}::{case}", test.name), *case, test))
+        .map(|case| (format!("{name}::{case}"), *case, test))
         .collect()
 }
 
@@ -237,18 +251,10 @@ fn report(what: &str, name: &str, reason: &str) {
     let Some(path) = std::env::var_os(REPORT_VARIABLE) else {
         return;
     };
-    let line = format!("{what} {} {name}: {reason}\n", executable_name());
+    let line = format!("{what} {name}: {reason}\n");
     let file = OpenOptions::new().create(true).append(true).open(path);
     file.and_then(|mut file| file.write_all(line.as_bytes()))
         .expect("write the report");
-}
-
-/// The test file's name: the executable's without cargo's hash.
-fn executable_name() -> String {
-    let path = std::env::current_exe().unwrap_or_default();
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    stem.rsplit_once('-')
-        .map_or_else(|| stem.to_string(), |(name, _)| name.to_owned())
 }
 
 #[cfg(test)]
@@ -257,6 +263,7 @@ mod tests {
 
     fn declared(needs: &'static [Need], cases: &'static [&'static str]) -> &'static Test {
         Box::leak(Box::new(Test {
+            module: "tests::group",
             name: "it",
             needs,
             needs_of_case: |case| match case {
@@ -326,7 +333,10 @@ mod tests {
             let all = super::cases(declared(&[], cases)).into_iter();
             all.map(|(name, case, _)| (name, case)).collect::<Vec<_>>()
         };
-        assert_eq!(names(&[]), [("it".to_owned(), "")]);
-        assert_eq!(names(&["1.0.0"]), [("it::1.0.0".to_owned(), "1.0.0")]);
+        assert_eq!(names(&[]), [("group::it".to_owned(), "")]);
+        assert_eq!(
+            names(&["1.0.0"]),
+            [("group::it::1.0.0".to_owned(), "1.0.0")]
+        );
     }
 }

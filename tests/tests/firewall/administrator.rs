@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::node::{CASES, Node, needs, result};
+use crate::firewall::node::{CASES, Node, needs, result};
 
 /// Those where packets go through a chain of the administrator's.
 const WITH_CHAIN: &[&str] = CASES.split_last().unwrap().1;

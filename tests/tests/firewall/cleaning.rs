@@ -3,7 +3,7 @@
 use ferrule_testkit::{Host, Snapshot, assert_same, binaries_folder};
 use serde_json::{Value, json};
 
-use crate::node::{CASES, Node, needs};
+use crate::firewall::node::{CASES, Node, needs};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 
@@ -78,7 +78,7 @@ ferrule_testkit::test! {
         let call = host.executable("/bin/sh", words).cni_path(binaries_folder());
         let call = call.container("c1").netns("/run/netns/c1").ifname("eth0");
         let mut config = node.config(1, &json!({}));
-        config["prevResult"] = crate::node::result(1, &ADDRESSES);
+        config["prevResult"] = crate::firewall::node::result(1, &ADDRESSES);
         call.config(&config).add().fails();
         assert_clean(&node, &before);
     }
@@ -113,7 +113,7 @@ fn reuse(host: &Host, case: &str, late: impl Fn(&Node, &Value) -> Value) {
     first.add().succeeds();
     second.add().succeeds();
     let mut config = node.config(1, &json!({}));
-    config["prevResult"] = crate::node::result(1, &ADDRESSES);
+    config["prevResult"] = crate::firewall::node::result(1, &ADDRESSES);
     first
         .check()
         .fails()

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::node::Node;
+use crate::firewall::node::Node;
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::node::{CASES, Node, needs};
+use crate::firewall::node::{CASES, Node, needs};
 
 ferrule_testkit::test! {
     /// What belongs to attachments of the network that are not listed goes, and nothing else.

@@ -4,7 +4,7 @@ use ferrule_testkit::Call;
 use ferrule_tests::with_prev_result;
 use serde_json::{Value, json};
 
-use crate::node::{Node, needs, result};
+use crate::firewall::node::{Node, needs, result};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 

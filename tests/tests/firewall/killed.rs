@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::node::{CASES, Node, needs};
+use crate::firewall::node::{CASES, Node, needs};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Call, Outcome, Running};
 use serde_json::json;
 
-use crate::node::{Node, needs};
+use crate::firewall::node::{Node, needs};
 
 /// How many run at the same time.
 const AT_ONCE: usize = 50;

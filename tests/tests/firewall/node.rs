@@ -4,7 +4,7 @@ use ferrule_testkit::{Call, Container, Host, Need, Outcome};
 use ferrule_tests::{Attachment, Network, with_prev_result, world_outside};
 use serde_json::{Value, json};
 
-use crate::machine::{Firewalld, use_legacy_iptables};
+use crate::firewall::machine::{Firewalld, use_legacy_iptables};
 
 /// What forbids forwarding, and the back end that lets containers through nevertheless.
 pub(crate) const CASES: &[&str] = &[

@@ -3,7 +3,7 @@
 use ferrule_testkit::Namespace;
 use serde_json::json;
 
-use crate::node::{CASES, Node, Pod, needs};
+use crate::firewall::node::{CASES, Node, Pod, needs};
 
 const OUTSIDE: [&str; 2] = ["192.0.2.9", "2001:db8::9"];
 

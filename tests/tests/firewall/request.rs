@@ -3,7 +3,7 @@
 use ferrule_testkit::{Host, assert_same, binaries_folder};
 use serde_json::{Value, json};
 
-use crate::node::{Node, result};
+use crate::firewall::node::{Node, result};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Call, Host};
 use serde_json::json;
 
-use crate::node::{CASES, Node, needs};
+use crate::firewall::node::{CASES, Node, needs};
 
 const ADDRESSES: [&str; 2] = ["10.1.1.2", "fd00:1:1::2"];
 

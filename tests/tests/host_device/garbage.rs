@@ -5,7 +5,7 @@ use ferrule_tests::Network;
 use ferrule_tests::single_link::leases;
 use serde_json::{Value, json};
 
-use crate::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 fn collect(host: &Host, network: &Network, valid: &[&str]) -> Outcome {
     let valid: Vec<Value> = valid

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Container, Host, assert_same};
 use ferrule_tests::single_link::leases;
 
-use crate::{idle_wire, lent, state};
+use crate::host_device::{idle_wire, lent, state};
 
 /// What must be the same after every DEL: links of both sides, files and addresses held.
 fn traces(host: &Host, container: &Container) -> String {

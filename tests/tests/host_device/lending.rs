@@ -6,7 +6,7 @@ use ferrule_testkit::{Namespace, Running, assert_same};
 use ferrule_tests::single_link::{check_notices, leases};
 use serde_json::{Value, json};
 
-use crate::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 ferrule_testkit::test! {
     /// In every version: the device is in the container, with addresses and the wire behind it, and

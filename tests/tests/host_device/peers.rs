@@ -7,7 +7,7 @@ use ferrule_tests::single_link::{leases, results_are_the_peers};
 use ferrule_tests::with_prev_result;
 use serde_json::json;
 
-use crate::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 ferrule_testkit::test! {
     /// Result and wiring are the Go plugin's.

@@ -4,7 +4,7 @@ use ferrule_testkit::assert_same;
 use ferrule_tests::single_link::leases;
 use serde_json::{Value, json};
 
-use crate::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 ferrule_testkit::test! {
     /// What names no device is refused with the key and a way out, changes nothing, and keeps no

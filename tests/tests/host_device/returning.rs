@@ -7,7 +7,7 @@ use ferrule_tests::single_link::leases;
 use ferrule_tests::{Attachment, Wire};
 use serde_json::json;
 
-use crate::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 /// Attaches, has something done, sends DEL twice, and compares the host with before.
 fn after(host: &Host, misdeed: impl FnOnce(&Attachment)) {

@@ -6,7 +6,7 @@ use ferrule_testkit::{Host, assert_same};
 use ferrule_tests::Network;
 use serde_json::{Value, json};
 
-use crate::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 const ADDRESS: &str = "0000:00:1f.6";
 

@@ -3,7 +3,7 @@
 use ferrule_testkit::Host;
 use serde_json::{Value, json};
 
-use crate::{idle_wire, lent};
+use crate::host_device::{idle_wire, lent};
 
 /// STATUS of a network whose device is named by these keys alone.
 fn status(host: &Host, keys: &Value) -> ferrule_testkit::Outcome {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::pool::{Pool, content};
+use crate::host_local::pool::{Pool, content};
 
 /// No reservation is empty, and each attachment's addresses are its own.
 #[track_caller]
@@ -100,7 +100,7 @@ ferrule_testkit::test! {
         pool.ours("d").check().succeeds();
         pool.ours("d").del().succeeds();
         pool.write("10.1.2.3", "");
-        assert_eq!(crate::pool::addresses(&pool.ours("f").args("IP=10.1.2.3").add().succeeds().json()), ["10.1.2.3"]);
+        assert_eq!(crate::host_local::pool::addresses(&pool.ours("f").args("IP=10.1.2.3").add().succeeds().json()), ["10.1.2.3"]);
         assert_whole(&pool, "at the end");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::pool::Pool;
+use crate::host_local::pool::Pool;
 
 ferrule_testkit::test! {
     /// DEL is satisfied when nothing is there, and makes nothing.

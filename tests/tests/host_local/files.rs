@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::pool::{Pool, addresses, content};
+use crate::host_local::pool::{Pool, addresses, content};
 
 ferrule_testkit::test! {
     /// ADD answers with an address of each set, and writes what a Go plugin reads; DEL removes it.

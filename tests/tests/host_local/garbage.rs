@@ -5,7 +5,7 @@ use std::fs;
 use ferrule_testkit::Outcome;
 use serde_json::{Value, json};
 
-use crate::pool::Pool;
+use crate::host_local::pool::Pool;
 
 fn gc(pool: &Pool, keep: Value) -> Outcome {
     pool.clone()

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::pool::{Pool, content};
+use crate::host_local::pool::{Pool, content};
 
 /// More system calls than any verb makes, and fewer than there are reservations.
 const FEW: usize = 250;

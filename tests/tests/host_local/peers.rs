@@ -6,7 +6,7 @@ use std::fs;
 use ferrule_testkit::{Call, Host, Outcome};
 use serde_json::{Value, json};
 
-use crate::pool::{Pool, addresses, content};
+use crate::host_local::pool::{Pool, addresses, content};
 
 /// Versions that Debian's executables speak.
 const COMMON: &[&str] = &["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"];

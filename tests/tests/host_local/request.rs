@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::pool::{Pool, addresses};
+use crate::host_local::pool::{Pool, addresses};
 
 ferrule_testkit::test! {
     /// Requests come in three ways, add up, and each goes to the set it lies in.

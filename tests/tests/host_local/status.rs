@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::pool::Pool;
+use crate::host_local::pool::Pool;
 
 ferrule_testkit::test! {
     /// STATUS tells a full set, while another one still has addresses.

@@ -4,7 +4,7 @@ use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, answers_at_once, with_prev_result};
 use serde_json::{Value, json};
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 ferrule_testkit::test! {
     /// DEL takes everything back, and again says it is gone. Its input need not tell more than the

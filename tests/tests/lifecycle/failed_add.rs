@@ -7,7 +7,7 @@ use ferrule_testkit::{Call, Host, assert_same};
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::json;
 
-use crate::leases;
+use crate::lifecycle::leases;
 
 /// The host with the bridge in place, so that a failed ADD must leave everything as it was.
 fn prepared(host: &Host, plugin: &str) -> Network {

@@ -3,7 +3,7 @@
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::{Value, json};
 
-use crate::leases;
+use crate::lifecycle::leases;
 
 const LIST: &str = "cni.dev/valid-attachments";
 

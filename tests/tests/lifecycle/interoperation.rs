@@ -3,7 +3,7 @@
 use ferrule_testkit::{Call, Host, assert_same};
 use ferrule_tests::{Network, answers_at_once, with_prev_result};
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 /// The call by ours or by the Go plugin.
 fn call(host: &Host, network: &Network, whose: &str) -> Call {

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Host, assert_same};
 use ferrule_tests::Network;
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 /// The links of the host besides `lo` and the bridge.
 fn links(host: &Host) -> Vec<String> {

@@ -9,7 +9,7 @@ use ferrule_testkit::{Host, Outcome, Running, assert_same};
 use ferrule_tests::{Network, answers_at_once, with_prev_result};
 use serde_json::{Value, json};
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 fn all_at_once(host: &Host, network: &Network, names: &[String], verb: &str) -> Vec<Outcome> {
     let start = |name: &String| network.call(host, name).verb(verb).start();

@@ -14,8 +14,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::leases;
-use crate::within::folder_with;
+use crate::lifecycle::leases;
+use crate::lifecycle::within::folder_with;
 
 const PARENT: &str = "FERRULE_PARENT";
 const LOCK: &str = "/var/lib/cni/networks/net/lock";

@@ -4,7 +4,7 @@ use ferrule_testkit::{Call, Host, assert_same, binaries_folder};
 use ferrule_tests::Network;
 use serde_json::json;
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 /// A call of a plugin in a shell that redirects its streams.
 fn redirected(host: &Host, plugin: &str, redirection: &str) -> Call {

@@ -4,7 +4,7 @@ use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::json;
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 ferrule_testkit::test! {
     /// Runtimes switch IPv6 off in new namespaces; an IPv6 address switches it on again.

@@ -8,7 +8,7 @@ use ferrule_testkit::{Host, Outcome, assert_same, binaries_folder};
 use ferrule_tests::Network;
 use serde_json::{Value, json};
 
-use crate::{leases, without_bridge};
+use crate::lifecycle::{leases, without_bridge};
 
 /// Runs a verb; the answer includes the processes that were started, the plugin's own first.
 fn traced(

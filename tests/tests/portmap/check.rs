@@ -3,8 +3,8 @@
 use ferrule_testkit::Host;
 use serde_json::{Value, json};
 
-use crate::FORMS;
-use crate::node::{HOST, Node, Pod, mapping, mapping_at};
+use crate::portmap::FORMS;
+use crate::portmap::node::{HOST, Node, Pod, mapping, mapping_at};
 
 /// Mappings of both families, of two protocols and of one address of the host.
 fn mappings() -> [Value; 3] {

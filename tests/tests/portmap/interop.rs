@@ -4,7 +4,7 @@ use ferrule_testkit::{Call, Outcome};
 use ferrule_tests::Network;
 use serde_json::{Value, json};
 
-use crate::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
+use crate::portmap::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
 
 /// Configurations of iptables with something special each, for containers of one family.
 fn configurations(family: usize) -> Vec<Value> {

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::node::{HOST, Node, OUTSIDE, at, mapping, mapping_at, seen};
+use crate::portmap::node::{HOST, Node, OUTSIDE, at, mapping, mapping_at, seen};
 
 /// What both kinds of release begin with.
 fn skeleton(ip: &str) -> String {
@@ -136,7 +136,7 @@ ferrule_testkit::test! {
         let script = older("ip", "theirs", [theirs.address(0), theirs.address(0)])
             + &older("ip6", "theirs", [&v6, theirs.address(1)]);
         host.exec_with_input("nft -f -", &script).succeeds();
-        let passes = || seen("tcp", &node.far, 8080, &node.outside, at(crate::node::FAR[0], 8080)).is_some();
+        let passes = || seen("tcp", &node.far, 8080, &node.outside, at(crate::portmap::node::FAR[0], 8080)).is_some();
         assert!(!passes());
         let ours = node.publish("ours", &[mapping("tcp", 8081, 80)]);
         assert!(passes(), "{}", node.rules());

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::FORMS;
-use crate::node::{Node, mapping, mapping_at};
+use crate::portmap::FORMS;
+use crate::portmap::node::{Node, mapping, mapping_at};
 
 ferrule_testkit::test! {
     /// ADD killed anywhere, then DEL: only what all containers share is left.

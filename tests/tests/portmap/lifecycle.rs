@@ -3,8 +3,8 @@
 use ferrule_testkit::{Call, Host};
 use serde_json::{Value, json};
 
-use crate::FORMS;
-use crate::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
+use crate::portmap::FORMS;
+use crate::portmap::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
 
 /// More mappings than fit in one rule of iptables, of all kinds.
 fn mappings() -> Vec<Value> {

@@ -3,8 +3,8 @@
 use ferrule_testkit::Namespace;
 use serde_json::{Value, json};
 
-use crate::FORMS;
-use crate::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
+use crate::portmap::FORMS;
+use crate::portmap::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
 
 /// Who answers at the host's port 8080: the first of these containers that does.
 fn answerer(from: &Namespace, address: &str, pods: &[&Pod]) -> Option<usize> {

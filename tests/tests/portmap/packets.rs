@@ -1,7 +1,7 @@
 //! Who reaches a mapped port, and as whom.
 
-use crate::node::{FAR, HOST, Node, OUTSIDE, at, mapping, mapping_at, seen};
-use crate::{CASES, FORMS};
+use crate::portmap::node::{FAR, HOST, Node, OUTSIDE, at, mapping, mapping_at, seen};
+use crate::portmap::{CASES, FORMS};
 
 const PROTOCOLS: [&str; 2] = ["tcp", "udp"];
 

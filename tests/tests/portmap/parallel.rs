@@ -6,8 +6,8 @@ use std::fs::File;
 use ferrule_testkit::{Call, Running};
 use serde_json::{Value, json};
 
-use crate::FORMS;
-use crate::node::{Node, mapping};
+use crate::portmap::FORMS;
+use crate::portmap::node::{Node, mapping};
 
 /// How many containers there are in all, and how many calls at once.
 const CONTAINERS: u16 = 500;

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use ferrule_testkit::assert_same;
 use serde_json::{Value, json};
 
-use crate::node::{Node, Pod, mapping, mapping_at};
-use crate::{FORMS, node};
+use crate::portmap::node::{Node, Pod, mapping, mapping_at};
+use crate::portmap::{FORMS, node};
 
 /// Keys that ADD must refuse, the code and words of the error.
 fn wrong_keys() -> Vec<(Value, u64, &'static str)> {

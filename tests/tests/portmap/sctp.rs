@@ -10,8 +10,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, sendto, socket,
 };
 
-use crate::FORMS;
-use crate::node::{HOST, Node, OUTSIDE, at, mapping};
+use crate::portmap::FORMS;
+use crate::portmap::node::{HOST, Node, OUTSIDE, at, mapping};
 
 const SCTP: u8 = 132;
 /// The lengths of IPv4 and IPv6 headers, and where they have protocol and addresses.

@@ -3,8 +3,8 @@
 use ferrule_testkit::Namespace;
 use serde_json::{Value, json};
 
-use crate::FORMS;
-use crate::node::{HOST, Node, OUTSIDE, at, mapping, seen};
+use crate::portmap::FORMS;
+use crate::portmap::node::{HOST, Node, OUTSIDE, at, mapping, seen};
 
 ferrule_testkit::test! {
     /// Beside `ipMasq`: what the container sends out has the host's address, what comes in keeps

@@ -6,8 +6,8 @@ use std::time::Duration;
 use ferrule_testkit::{Host, Namespace};
 use serde_json::json;
 
-use crate::FORMS;
-use crate::node::{FAR, HOST, Node, at, mapping, mapping_at};
+use crate::portmap::FORMS;
+use crate::portmap::node::{FAR, HOST, Node, at, mapping, mapping_at};
 
 /// A client that never changes its port, so that all it sends to one place is one flow.
 struct Client(UdpSocket);
@@ -78,7 +78,7 @@ ferrule_testkit::test! {
         let node = Node::new(host, form);
         let first = node.prepare("first", &[mapping("udp", 5300, 53)], &json!({}));
         let second = node.prepare("second", &[mapping("udp", 5300, 53)], &json!({}));
-        for (family, from) in crate::node::OUTSIDE.iter().enumerate() {
+        for (family, from) in crate::portmap::node::OUTSIDE.iter().enumerate() {
             let to = at(HOST[family], 5300);
             let client = Client::new(&node.outside, from);
             let servers = [&first, &second].map(|pod| Server::new(pod.namespace(), &to, 53));

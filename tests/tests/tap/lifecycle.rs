@@ -3,7 +3,7 @@
 use ferrule_tests::single_link;
 use serde_json::json;
 
-use crate::tap;
+use crate::tap::tap;
 
 ferrule_testkit::test! {
     /// DEL removes link and addresses, whatever became of the container, and nothing else. A name

@@ -6,7 +6,7 @@ use ferrule_testkit::assert_same;
 use ferrule_tests::single_link::check_notices;
 use serde_json::{Value, json};
 
-use crate::tap;
+use crate::tap::tap;
 
 ferrule_testkit::test! {
     /// Owner, group, queues, MTU and hardware address are read back from the kernel, MTU and

@@ -7,7 +7,7 @@ use ferrule_tests::{TapEnd, User};
 use nix::errno::Errno;
 use serde_json::json;
 
-use crate::tap;
+use crate::tap::tap;
 
 const OWNER: User = User {
     uid: 54321,

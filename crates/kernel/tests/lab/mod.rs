@@ -1,6 +1,6 @@
 //! A private piece of kernel for every test.
 
-#![allow(dead_code, reason = "every test file uses its own part of this")]
+#![allow(dead_code, reason = "each test executable uses its own part of this")]
 
 use std::os::fd::AsFd as _;
 use std::process::Command;

@@ -5,7 +5,7 @@ use ferrule_net::masquerade::{Backend, Masquerade, gc};
 use ferrule_testkit::{Call, Container, Host};
 use serde_json::json;
 
-use crate::place::{addresses, choose, id, ruleset};
+use super::place::{addresses, choose, id, ruleset};
 
 /// The variants of iptables; the release of the Go plugins at hand knows no nftables.
 const VARIANTS: [&str; 2] = ["iptables-nft", "iptables-legacy"];

@@ -1,8 +1,6 @@
 //! A ruleset of one's own and what the `nft` tool says about it, so that this crate does not only
 //! agree with itself.
 
-#![allow(dead_code, reason = "every test file uses its own part of this")]
-
 use std::process::Command;
 
 use crate::lab;

@@ -1,7 +1,5 @@
 //! Masquerading, judged by packets and by what the tools say of the rules.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 mod peers;
 mod place;
 
@@ -293,5 +291,3 @@ fn shell(command: &str) {
     let status = Command::new("sh").args(["-ec", command]).status().unwrap();
     assert!(status.success(), "{command}");
 }
-
-ferrule_testkit::main!();

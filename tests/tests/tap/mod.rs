@@ -11,5 +11,3 @@ use serde_json::json;
 fn tap() -> Network {
     Network::on_wire("tap").with(json!({ "master": null }))
 }
-
-ferrule_testkit::main!();

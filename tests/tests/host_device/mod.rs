@@ -40,5 +40,3 @@ const GATEWAYS: [&str; 2] = ["10.1.2.1", "fd00:1:2::1"];
 fn reaches_far_end(container: &Container) -> bool {
     GATEWAYS.iter().all(|gateway| container.ping(gateway))
 }
-
-ferrule_testkit::main!();

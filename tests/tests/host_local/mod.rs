@@ -9,5 +9,3 @@ mod peers;
 mod pool;
 mod request;
 mod status;
-
-ferrule_testkit::main!();

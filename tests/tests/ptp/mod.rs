@@ -2,5 +2,3 @@
 
 mod results;
 mod traffic;
-
-ferrule_testkit::main!();

@@ -28,5 +28,3 @@ const CASES: &[&str] = &[
     "ptp nftables",
     "ptp maps",
 ];
-
-ferrule_testkit::main!();

@@ -4,5 +4,3 @@ mod lifecycle;
 mod results;
 mod settings;
 mod traffic;
-
-ferrule_testkit::main!();

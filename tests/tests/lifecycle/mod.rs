@@ -18,8 +18,6 @@ mod within;
 
 use ferrule_testkit::{Host, Snapshot};
 
-ferrule_testkit::main!();
-
 /// The addresses that `host-local` keeps for the network `net`, sorted.
 fn leases() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir("/var/lib/cni/networks/net") else {

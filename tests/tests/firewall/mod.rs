@@ -12,5 +12,3 @@ mod node;
 mod packets;
 mod request;
 mod rules;
-
-ferrule_testkit::main!();

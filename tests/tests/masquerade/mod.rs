@@ -20,5 +20,3 @@ fn network(case: &str) -> Network {
     let (plugin, backend) = case.split_once(' ').unwrap();
     Network::of(plugin).with(json!({ "ipMasq": true, "ipMasqBackend": backend }))
 }
-
-ferrule_testkit::main!();

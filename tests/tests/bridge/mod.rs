@@ -5,5 +5,3 @@ mod port;
 mod results;
 mod traffic;
 mod vlan;
-
-ferrule_testkit::main!();

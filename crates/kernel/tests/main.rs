@@ -1,0 +1,20 @@
+//! The kernel interface against a real kernel: the one that runs.
+
+#![cfg(test)]
+
+mod addresses;
+mod announce;
+mod batches;
+mod bridge_ports;
+mod lab;
+mod links;
+mod lock;
+mod netns;
+mod routes;
+mod sysctl;
+mod taps;
+
+#[test]
+fn every_file_is_a_module() {
+    ferrule_testkit::assert_every_file_is_a_module(env!("CARGO_MANIFEST_DIR"));
+}

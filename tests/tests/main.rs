@@ -1,0 +1,22 @@
+//! The built executables, seen from outside: a module per plugin, and some for what several share.
+
+mod bridge;
+mod cnitool;
+mod conf;
+mod dummy;
+mod firewall;
+mod host_device;
+mod host_local;
+mod ipvlan;
+mod lifecycle;
+mod loopback;
+mod macvlan;
+mod masquerade;
+mod portmap;
+mod ptp;
+mod static_ipam;
+mod tap;
+mod testkit;
+mod vlan;
+
+ferrule_testkit::main!();

@@ -83,6 +83,25 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    /// An address as the Go plugin's own type is written out: with keys that differ in case alone.
+    fn a_marshalled_go_address_is_read(host, version in ["0.3.1", "1.0.0"]) needs [PeerPlugins] {
+        let marshalled = json!({
+            "address": "10.1.0.1/16", "gateway": "10.1.0.254",
+            "Address": { "IP": "10.1.0.1", "Mask": "//8AAA==" }, "Version": "4",
+        });
+        let text = config(version, json!({ "addresses": [marshalled], "dns": { "domain": "d" } })).to_string();
+        // In whatever order: a text keeps it, a value sorts.
+        let turned = text.replace(r#""address":"10.1.0.1/16","#, "").replace(r#"{"Address""#, r#"{"address":"10.1.0.1/16","Address""#);
+        assert_ne!(text, turned);
+        for text in [text, turned] {
+            let our = call(host, &json!({})).stdin(text.clone()).add().succeeds();
+            let their = prepare(host.peer_plugin("static"), &json!({})).stdin(text).add().succeeds();
+            assert_eq!(our.json(), their.json());
+        }
+    }
+}
+
+ferrule_testkit::test! {
     /// Later sources replace earlier ones, except that the environment adds.
     fn sources_have_an_order(host) {
         let base = config("1.1.0", json!({ "addresses": [{ "Address": "10.1.0.1/16" }] }));

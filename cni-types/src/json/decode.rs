@@ -55,6 +55,17 @@ pub(super) fn folds_to(key: &str, name: &str) -> bool {
     key == name || key.chars().map(fold).eq(name.chars().map(fold))
 }
 
+/// Where the value of the field `name` is: under exactly this key, else under another spelling of
+/// it; the last one of each.
+///
+/// Go takes the last one of all spellings. The exact key goes first here, as a marshalled Go struct
+/// may hold two keys that differ in nothing but their case, `address` and `Address`, of which a
+/// reader that knows one alone must not take the other.
+pub(super) fn position(entries: &[(String, Node)], name: &str) -> Option<usize> {
+    let exact = entries.iter().rposition(|(key, _)| key == name);
+    exact.or_else(|| entries.iter().rposition(|(key, _)| folds_to(key, name)))
+}
+
 /// Unicode simple folding as far as it can meet an ASCII field name.
 fn fold(c: char) -> char {
     match c {
@@ -71,13 +82,16 @@ type Error = serde::de::value::Error;
 struct Go<'n>(&'n Node);
 
 impl<'n> Go<'n> {
-    /// The entries of an object under the names of the fields they go to, the last one of each.
+    /// The entries of an object under the names of the fields they go to: of each field the entry at
+    /// its [`position`].
     fn fields(
         entries: &'n [(String, Node)],
         names: &'static [&'static str],
     ) -> Vec<(&'n str, Self)> {
         let mut fields: Vec<(&'n str, Self)> = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
+        let is_exact = |entry: &&(String, Node)| names.contains(&entry.0.as_str());
+        let others = entries.iter().filter(|entry| !is_exact(entry));
+        for (key, value) in others.chain(entries.iter().filter(is_exact)) {
             let name = names
                 .iter()
                 .find(|name| *name == key)
@@ -255,9 +269,26 @@ mod tests {
     }
 
     #[test]
-    fn keys_match_in_any_case_and_the_last_one_wins() {
-        let sample = read(r#"{"HOSTPORT": 1, "hostPort": 2, "HostPort": 3, "other": {}}"#).unwrap();
-        assert_eq!(sample.host_port, 3);
+    fn keys_match_in_any_case_and_the_exact_one_goes_first() {
+        for (json, host_port) in [
+            (
+                r#"{"HOSTPORT": 1, "hostPort": 2, "HostPort": 3, "other": {}}"#,
+                2,
+            ),
+            (r#"{"hostPort": 1, "hostPort": 2, "HostPort": {"a": 1}}"#, 2),
+            (r#"{"HOSTPORT": [1], "hostPort": 2}"#, 2),
+            (r#"{"HOSTPORT": 1, "HostPort": 3}"#, 3),
+        ] {
+            assert_eq!(read(json).unwrap().host_port, host_port, "{json}");
+            let node = Node::read(json.as_bytes()).unwrap();
+            assert_eq!(
+                node.field("hostPort"),
+                Some(&Node::Number(host_port.into()))
+            );
+            let (sample, dropped) = node.decode_lenient::<Sample>();
+            assert_eq!(sample.unwrap().host_port, host_port);
+            assert!(dropped.is_empty());
+        }
         assert_eq!(read("{\"li\u{17f}t\": [1]}").unwrap().list, [1]);
         assert_eq!(
             read(r#"{"map": {"A": true, "a": false}}"#)

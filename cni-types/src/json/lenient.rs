@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use super::Node;
-use super::decode::{DecodeError, decode_with_path, folds_to};
+use super::decode::{DecodeError, decode_with_path, folds_to, position};
 
 /// More wrong values than this in one document, and reading gives up.
 const MAX_REPAIRS: usize = 64;
@@ -60,11 +60,10 @@ fn remove(node: &mut Node, path: &Path) -> bool {
 
 fn child<'n>(node: &'n mut Node, segment: &Segment) -> Option<&'n mut Node> {
     match (node, segment) {
-        (Node::Object(entries), Segment::Map { key }) => entries
-            .iter_mut()
-            .rev()
-            .find(|(name, _)| folds_to(name, key))
-            .map(|(_, value)| value),
+        (Node::Object(entries), Segment::Map { key }) => {
+            let at = position(entries, key)?;
+            entries.get_mut(at).map(|(_, value)| value)
+        }
         (Node::List(values), Segment::Seq { index }) => values.get_mut(*index),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! JSON by the rules of Go's decoder and encoder, which every CNI configuration in the field assumes.
 //!
-//! Reading: keys of typed objects match without regard to case, the last of a repeated key wins,
-//! unknown keys are ignored, `null` leaves a field at its zero value, integers have no fraction,
+//! Reading: keys of typed objects match without regard to case, an exact one goes before another
+//! spelling, the last of a repeated key wins, unknown keys are ignored, `null` leaves a field at its zero value, integers have no fraction,
 //! invalid UTF-8 and lone surrogates become U+FFFD. containerd depends on the letter case, see
 //! `portMappings`. Writing: four blanks of indentation, and `<`, `>`, `&` escaped.
 

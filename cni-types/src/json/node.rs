@@ -35,11 +35,10 @@ impl Node {
     /// The value that a typed reader would put into the field `name`.
     pub fn field(&self, name: &str) -> Option<&Node> {
         match self {
-            Self::Object(entries) => entries
-                .iter()
-                .rev()
-                .find(|(key, _)| decode::folds_to(key, name))
-                .map(|(_, value)| value),
+            Self::Object(entries) => {
+                let (_, value) = entries.get(decode::position(entries, name)?)?;
+                Some(value)
+            }
             _ => None,
         }
     }

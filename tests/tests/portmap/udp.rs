@@ -53,6 +53,16 @@ fn forget_rules(host: &Host, form: &str) {
     }
 }
 
+/// How many flows the host knows from a [`Client`] to port 5300 of an address.
+fn flows(host: &Host, to: &str) -> usize {
+    let all = host
+        .exec("cat /proc/thread-self/net/nf_conntrack")
+        .succeeds()
+        .stdout;
+    let to = format!("dst={to} sport=4000 dport=5300");
+    all.lines().filter(|line| line.contains(&to)).count()
+}
+
 /// A server that only listens.
 struct Server(UdpSocket);
 
@@ -124,12 +134,7 @@ ferrule_testkit::test! {
         assert!(client.reaches(&far, elsewhere));
         assert!(client.reaches(&other_server, at("198.51.100.1", 5300)));
         assert!(client.reaches(&pod_server, direct));
-        let flows = |to: &str| {
-            let all = host.exec("cat /proc/thread-self/net/nf_conntrack").succeeds().stdout;
-            let to = format!("dst={to} sport=4000 dport=5300");
-            let lines = all.lines().filter(|line| line.contains(&to));
-            lines.count()
-        };
+        let flows = |to: &str| flows(host, to);
         let stay = || {
             assert_eq!(flows(FAR[0]), 1);
             assert_eq!(flows("198.51.100.1"), 1);
@@ -146,5 +151,31 @@ ferrule_testkit::test! {
         stay();
         other.portmap.del().succeeds();
         assert_eq!(flows("198.51.100.1"), 0);
+    }
+}
+
+ferrule_testkit::test! {
+    /// DEL of a mapping of all addresses ends the flows that it led, and no other ones to that
+    /// port: those of another container that has it at one address, and those that pass by.
+    fn flows_of_others_to_the_port_stay(host, form in FORMS)
+        needs [Iptables, Ip6tables, Nftables, Ipv6, Tool("iptables-legacy")] {
+        let node = Node::new(host, form);
+        let elsewhere = at(FAR[0], 5300);
+        let client = Client::new(&node.outside, "192.0.2.9");
+        let far = Server::new(&node.far, &elsewhere, 5300);
+        let pod = node.publish("pod", &[mapping("udp", 5300, 53)]);
+        let pod_server = Server::new(pod.namespace(), &elsewhere, 53);
+        let other = node.publish("other", &[mapping_at("198.51.100.1", "udp", 5300, 53)]);
+        let other_server = Server::new(other.namespace(), &elsewhere, 53);
+        for keys in [json!({}), json!({ "prevResult": null })] {
+            pod.portmap.add().succeeds();
+            other.portmap.add().succeeds();
+            for (server, to) in [(&far, FAR[0]), (&other_server, "198.51.100.1"), (&pod_server, HOST[0])] {
+                assert!(client.reaches(server, at(to, 5300)), "{to}: {}", node.rules());
+                assert_eq!(flows(host, to), 1, "{to}");
+            }
+            pod.call_with(&keys).del().succeeds();
+            assert_eq!([HOST[0], FAR[0], "198.51.100.1"].map(|to| flows(host, to)), [0, 1, 1], "{keys}");
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod route;
 mod syscall;
 pub mod sysctl;
 pub mod tap;
+mod text;
 
 pub use addr::{Address, Family, NewAddress};
 pub use hardware::Hardware;
@@ -48,3 +49,4 @@ pub use nix::errno::Errno;
 pub use route::{NewRoute, NextHop, RouteEntry, RouteFilter, RouteMode};
 pub use sysctl::SysctlError;
 pub use tap::{Tap, TapError, TapSettings};
+pub use text::truncate;

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use cni_types::Attachments;
+use ferrule_kernel::truncate;
 use sha2::{Digest, Sha512};
 
 use crate::AttachmentId;
@@ -19,7 +20,7 @@ const TAG_DIGITS: usize = 16;
 pub fn hash_name(prefix: &str, length: usize, text: &str) -> String {
     let mut name = prefix.to_owned();
     name.push_str(&hex(&Sha512::digest(text), Sha512::output_size()));
-    name.truncate(length);
+    truncate(&mut name, length);
     name
 }
 

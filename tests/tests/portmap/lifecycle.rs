@@ -25,6 +25,29 @@ fn skeleton(pod: &Pod, node: &Node<'_>) -> String {
 }
 
 ferrule_testkit::test! {
+    /// The kernel takes any bytes for the name of an interface: what is noted of it is cut between
+    /// characters, wherever that is.
+    fn names_may_be_beyond_ascii(host, form in FORMS)
+        needs [Iptables, Ip6tables, Nftables, Ipv6, Tool("iptables-legacy")] {
+        let node = Node::new(host, form);
+        let ifname = "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}";
+        let pod = node.prepare("pod", &[mapping("tcp", 8080, 80)], &json!({}));
+        let result = pod.attachment.result.to_string().replace("\"eth0\"", &format!("\"{ifname}\""));
+        let result: Value = serde_json::from_str(&result).unwrap();
+        let call = pod.call_with(&json!({ "prevResult": result })).ifname(ifname);
+        for length in 64..80 {
+            let call = call.clone().container(&"c".repeat(length));
+            call.add().succeeds();
+            call.check().succeeds();
+            let seen = seen("tcp", pod.namespace(), 80, &node.outside, at(HOST[0], 8080));
+            assert!(seen.is_some(), "{length}: {}", node.rules());
+            call.del().succeeds();
+            assert!(!pod.is_mentioned_in(&node.rules()), "{length}: {}", node.rules());
+        }
+    }
+}
+
+ferrule_testkit::test! {
     /// DEL with all it could know, with less, and with nothing but the names.
     fn del_needs_nothing_but_the_names(host, form in FORMS)
         needs [Iptables, Ip6tables, Nftables, Ipv6, Tool("iptables-legacy")] {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ferrule_kernel::truncate;
 use ferrule_netfilter::nft::LONGEST_COMMENT;
 
 use crate::AttachmentId;
@@ -37,9 +38,7 @@ pub(super) fn nftables(id: &AttachmentId) -> String {
         readable(&id.ifname),
         readable(&id.container_id)
     );
-    while comment.len() > LONGEST_COMMENT {
-        comment.pop();
-    }
+    truncate(&mut comment, LONGEST_COMMENT);
     comment
 }
 

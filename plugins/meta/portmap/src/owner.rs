@@ -8,14 +8,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use cni_types::Request;
+use ferrule_kernel::truncate;
 use ferrule_net::AttachmentId;
+use ferrule_netfilter::nft::LONGEST_COMMENT;
 
 /// What the kernel keeps for one object, in bytes (`NFT_USERDATA_MAXLEN`).
 const USER_DATA: usize = 256;
 /// What comment and note take besides their letters: type, length and a zero byte each.
 const OVERHEAD: usize = 6;
-/// `NFTNL_UDATA_COMMENT_MAXLEN`
-const LONGEST_COMMENT: usize = 128;
 
 /// The attachment whose mappings are being changed.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Owner {
             "{}, id: {container_id}, if: {ifname}, net: {network}",
             self.tag
         );
-        text.truncate(LONGEST_COMMENT); // ids and names are ASCII
+        truncate(&mut text, LONGEST_COMMENT);
         text
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ferrule_kernel::{Family, NetlinkError};
+use ferrule_kernel::{Family, NetlinkError, truncate};
 use ferrule_net::{AttachmentId, network_tag};
 use ferrule_netfilter::nft::{
     DataType, Element, Family as Tables, LONGEST_COMMENT, Nft, Set, SetLayout, Table, Transaction,
@@ -136,9 +136,7 @@ pub(super) fn comment(id: &AttachmentId) -> String {
         id.ifname,
         id.container_id
     );
-    while comment.len() > LONGEST_COMMENT {
-        comment.pop();
-    }
+    truncate(&mut comment, LONGEST_COMMENT);
     comment
 }
 

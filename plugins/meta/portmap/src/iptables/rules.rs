@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use cni_types::Cidr;
-use ferrule_kernel::{Family, IpNetwork};
+use ferrule_kernel::{Family, IpNetwork, truncate};
 use ferrule_net::AttachmentId;
 use ferrule_netfilter::iptables::{ListedRule, Rule};
 use ferrule_netfilter::nft::Transport;
@@ -83,7 +83,7 @@ fn entries(id: &AttachmentId, settings: &Settings, family: Family) -> Vec<Rule> 
 fn entry_comment(id: &AttachmentId) -> String {
     let mut comment = format!("dnat {}", owner_text(&id.network, &id.container_id));
     if comment.len() > LONGEST_COMMENT + 2 {
-        comment.truncate(LONGEST_COMMENT); // names and ids are ASCII
+        truncate(&mut comment, LONGEST_COMMENT);
         comment.push_str("...");
     }
     comment

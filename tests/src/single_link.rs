@@ -76,6 +76,14 @@ pub fn del_leaves_nothing(host: &Host, network: &Network) {
     unnamed.call.clone().netns("").del().succeeds();
     unnamed.container.remove();
     assert_nothing_left(host, &before);
+    // Known by the id of a process, which a process on the host has got since.
+    let recycled = network.attach(host, "c6");
+    recycled.container.remove();
+    host.ip("link add eth0 type veth peer name eth1");
+    recycled.call.clone().netns(host.path()).del().succeeds();
+    assert!(host.has_link("eth0"));
+    host.ip("link delete eth0");
+    assert_nothing_left(host, &before);
     let file = network.attach(host, "c5");
     file.container.remove();
     std::fs::write("/run/netns/c5", "").unwrap();

@@ -180,6 +180,7 @@ impl Ipam {
     fn invocation(&self, executable: &Path, command: Command) -> Invocation {
         Invocation::new(executable.to_owned())
             .env(cni_types::env::COMMAND, command.as_str())
+            .env(cni_types::env::NETNS, &self.request.netns)
             .stdin(self.request.stdin.clone())
             .die_with_parent()
     }

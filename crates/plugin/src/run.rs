@@ -58,10 +58,8 @@ fn introduce(name: &str, versions: &[SpecVersion]) {
     ));
 }
 
-fn act<P: Plugin>(plugin: &P, request: Request) -> Result<(), Error> {
-    if matches!(request.command, Command::Add | Command::Del) {
-        guard::refuse_own_namespace(&request)?;
-    }
+fn act<P: Plugin>(plugin: &P, mut request: Request) -> Result<(), Error> {
+    guard::keep_out_of_own_namespace(&mut request)?;
     if request.command == Command::Add {
         return add(plugin, &decode(request)?);
     }

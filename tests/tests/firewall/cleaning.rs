@@ -32,7 +32,8 @@ ferrule_testkit::test! {
         let call = node.call(1, "c1", &ADDRESSES, &json!({}));
         let nameless = node.call_without_result(1, "c1");
         let nowhere = nameless.clone().without_env("CNI_NETNS");
-        for del in [&call, &nameless, &nowhere] {
+        let recycled = nameless.clone().netns(host.path());
+        for del in [&call, &nameless, &nowhere, &recycled] {
             call.add().succeeds();
             call.add().succeeds();
             assert!(!node.rules_about(ADDRESSES[0]).is_empty());

@@ -206,3 +206,29 @@ ferrule_testkit::test! {
         assert_same(&before.1, &attachment.container.network_snapshot());
     }
 }
+
+ferrule_testkit::test! {
+    /// The runtime's path, of a process, leads to the host now: the device comes back from where it
+    /// is, and its namesake on the host stays.
+    fn a_path_that_leads_to_the_host(host, namespace in ["alive", "gone"]) {
+        idle_wire(host);
+        let before = state(host);
+        let attachment = lent().attach(host, "c1");
+        let mut process = attachment.container.start("sleep 60");
+        attachment.container.remove();
+        if namespace == "gone" {
+            process.kill();
+        }
+        host.ip("link add eth0 alias wire0 type veth peer name eth1");
+        attachment.call.clone().netns(host.path()).del().succeeds().stdout_is("");
+        assert!(host.has_link("eth0"));
+        host.ip("link delete eth0");
+        assert!(host.has_link("wire0") || namespace == "gone");
+        process.kill();
+        process.wait();
+        if namespace == "alive" {
+            assert_same(&before, &state(host));
+        }
+        assert_eq!(leases(), Vec::<String>::new());
+    }
+}

@@ -1,8 +1,14 @@
 //! The host's own namespace is not a container's.
 
-use ferrule_testkit::{Call, Host, assert_same};
-use ferrule_tests::{Network, answers_at_once};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use ferrule_testkit::{Call, Host, PEER_FOLDER, Running, assert_same};
+use ferrule_tests::{Network, answers_at_once, with_prev_result};
 use serde_json::json;
+
+use super::leases;
 
 fn calls(host: &Host) -> [Call; 3] {
     // No routes: a gateway that is in the same namespace is none.
@@ -19,22 +25,78 @@ fn calls(host: &Host) -> [Call; 3] {
 }
 
 ferrule_testkit::test! {
-    /// ADD and DEL are refused before anything changes, whatever path names the namespace and
-    /// whatever else is wrong.
-    fn the_hosts_namespace_is_refused(host, path in ["mounted", "/proc/self/ns/net", "/proc/thread-self/ns/net"]) {
-        host.ip("link add eth0 type bridge");
+    /// ADD is refused before anything changes, whatever path names the namespace and whatever else
+    /// is wrong. DEL of what is not there succeeds, and changes nothing either.
+    fn the_hosts_namespace_is_no_containers(host, path in PATHS) {
+        host.ip("link add eth0 type veth peer name eth1");
+        let (path, mut process) = resolved(host, path);
         let before = host.snapshot();
-        let path = if path == "mounted" { host.path().to_owned() } else { path.into() };
         for call in calls(host) {
             let call = call.netns(&path);
-            for verb in ["ADD", "DEL"] {
-                let outcome = call.clone().verb(verb).run().fails_with_code(8);
-                outcome.mentions("should not be the same");
-                call.clone().verb(verb).env("CNI_NETNS_OVERRIDE", "0").run().fails_with_code(8);
+            for call in [call.clone(), call.env("CNI_NETNS_OVERRIDE", "0")] {
+                call.add().fails_with_code(8).mentions("should not be the same");
+                let outcome = call.del().succeeds().stdout_is("");
+                assert!(outcome.stderr.contains("the host's own"), "{outcome}");
+                assert_same(&before, &host.snapshot());
             }
-            assert_same(&before, &host.snapshot());
         }
         assert!(host.ping("127.0.0.1"), "lo is up");
+        process.kill();
+        process.wait();
+    }
+}
+
+/// Paths of the host's namespace.
+const PATHS: [&str; 4] = [
+    "mounted",
+    "/proc/self/ns/net",
+    "/proc/thread-self/ns/net",
+    "recycled",
+];
+
+/// The path, with that of a process on the host for the runtime's `/proc/PID/ns/net`.
+fn resolved(host: &Host, path: &str) -> (PathBuf, Running) {
+    let process = host.start("sleep 60");
+    let path = match path {
+        "mounted" => host.path().to_owned(),
+        "recycled" => format!("/proc/{}/ns/net", process.pid()).into(),
+        path => path.into(),
+    };
+    (path, process)
+}
+
+ferrule_testkit::test! {
+    /// A container's namespace was known by a process whose id a process of the host has now: DEL
+    /// releases the addresses and the host's end, and takes nothing of the host for the container's.
+    fn a_process_id_that_the_host_has_now(host, path in PATHS) {
+        let (path, mut process) = resolved(host, path);
+        for plugin in ["bridge", "ptp"] {
+            let network = Network::of(plugin);
+            let attachment = network.attach(host, plugin);
+            // What DEL would take for the container's, were this its namespace.
+            host.ip("link add eth0 type veth peer name eth1");
+            let config = with_prev_result(&network.config, &attachment.result);
+            let call = attachment.call.clone().netns(&path).config(config);
+            call.del().succeeds().stdout_is("");
+            assert!(!host.has_link(attachment.host_end()) && host.has_link("eth0"));
+            assert_eq!(leases(), [""; 0]);
+            call.del().succeeds();
+            host.ip("link delete eth0");
+        }
+        process.kill();
+        process.wait();
+    }
+}
+
+ferrule_testkit::test! {
+    /// An address plugin learns no namespace either: the Go plugins would fail with code 8.
+    fn an_address_plugin_is_not_told_of_the_hosts_namespace(host, plugin in ["bridge", "ptp"]) needs [PeerPlugins] {
+        let folder = host.work_folder().join("peer");
+        fs::create_dir(&folder).unwrap();
+        symlink(format!("{PEER_FOLDER}/host-local"), folder.join("host-local")).unwrap();
+        let call = Network::of(plugin).version("1.0.0").attach(host, "c1").call.cni_path(folder);
+        call.netns(host.path()).del().succeeds().stdout_is("");
+        assert_eq!(leases(), [""; 0]);
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use ferrule_testkit::{Host, binaries_folder};
 use ferrule_tests::Network;
-use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -67,8 +66,6 @@ ferrule_testkit::test! {
     /// A plugin is killed while its address plugin waits: the address plugin is killed, too, and
     /// reserves nothing when nobody would release it.
     fn a_killed_plugin_takes_its_delegate_along(host) {
-        // Orphans become children of this process, which learns how they end.
-        prctl::set_child_subreaper(true).unwrap();
         host.netns("c1");
         host_local(host, "c0").add().succeeds();
         host_local(host, "c0").del().succeeds();
@@ -82,6 +79,7 @@ ferrule_testkit::test! {
         plugin.kill();
         plugin.wait();
         drop(lock);
+        // Orphans become children of the test's process.
         let end = waitpid(Pid::from_raw(child.parse().unwrap()), None).unwrap();
         assert!(matches!(end, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "{end:?}");
         assert_eq!(leases(), [""; 0]);

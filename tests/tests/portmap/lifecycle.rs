@@ -58,6 +58,7 @@ ferrule_testkit::test! {
         let calls: Vec<Call> = vec![
             pod.portmap.clone(),
             pod.portmap.clone().netns(""),
+            pod.portmap.clone().netns(host.path()),
             pod.call_with(&json!({ "prevResult": null })),
             pod.call_with(&json!({ "runtimeConfig": null })),
             pod.call_with(&bare),

@@ -14,7 +14,7 @@ use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, statfs};
 use nix::unistd::{getpid, gettid};
 use thiserror::Error;
 
-use crate::os_error::io_text;
+use ferrule_file::io_text;
 
 /// `NSFS_MAGIC` of `linux/magic.h`; kernels before 3.19 kept namespace files on procfs.
 const NSFS_MAGIC: FsType = FsType(0x6e73_6673);

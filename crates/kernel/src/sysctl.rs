@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::os_error::io_text;
+use ferrule_file::io_text;
 
 /// Where the kernel shows its settings.
 const ROOT: &str = "/proc/sys";

@@ -12,8 +12,8 @@ use thiserror::Error;
 
 use crate::name::{NameError, check};
 use crate::netlink::{Attribute, flag};
-use crate::os_error::{errno_text, io_text};
 use crate::syscall::{TunNumber, tun_set_interface, tun_set_number};
+use ferrule_file::{errno_text, io_text};
 
 /// Where processes get the far end of a tap link.
 const DEVICE: &str = "/dev/net/tun";

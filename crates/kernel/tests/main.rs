@@ -8,7 +8,6 @@ mod batches;
 mod bridge_ports;
 mod lab;
 mod links;
-mod lock;
 mod netns;
 mod routes;
 mod sysctl;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::frame::Refusal;
 use crate::name::NameError;
-use crate::os_error::{errno_text, io_text};
+use ferrule_file::{errno_text, io_text};
 
 /// A request to the kernel that failed. `step` says what was asked, in words that continue "could
 /// not …" (`create veth "veth12ab34cd"`), and begins the message.

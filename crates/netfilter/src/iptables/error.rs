@@ -3,10 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use ferrule_file::lock::held_by;
+use ferrule_file::{LockHolder, io_text};
 use thiserror::Error;
-
-use super::holder::LockHolder;
-use ferrule_kernel::os_error::io_text;
 
 /// A call of an iptables tool that failed.
 #[derive(Debug, Error)]
@@ -76,10 +75,6 @@ impl IptablesError {
     }
 }
 
-fn held_by(holder: Option<&LockHolder>) -> String {
-    holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
-}
-
 fn exit_text(code: Option<i32>) -> String {
     match code {
         Some(code) => format!("exit status {code}: "),
@@ -118,6 +113,7 @@ mod tests {
             holder: Some(LockHolder {
                 process: 42,
                 name: "kube-proxy".to_owned(),
+                is_stopped: false,
             }),
             text: "Another app is currently holding the xtables lock.".to_owned(),
         };

@@ -38,7 +38,6 @@
 
 mod error;
 mod find;
-mod holder;
 mod native;
 mod restore;
 mod rule;
@@ -48,7 +47,6 @@ mod words;
 
 pub use error::IptablesError;
 pub use find::Variant;
-pub use holder::LockHolder;
 pub use restore::{Restore, TableChanges};
 pub use rule::{ListedRule, Rule};
 pub use run::WAIT_SECONDS;

@@ -1,11 +1,12 @@
 //! Starting the tools.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use ferrule_file::LockHolder;
+
 use super::error::IptablesError;
-use super::holder::lock_holder;
 use super::rule::ListedRule;
 
 /// How long the tools wait for each other.
@@ -14,6 +15,10 @@ pub const WAIT_SECONDS: u32 = 30;
 /// The exit code for a lack of resources, the lock being one (`RESOURCE_PROBLEM` of
 /// libxtables).
 const RESOURCE_PROBLEM: i32 = 4;
+
+/// Where the tools lock, unless the environment says otherwise.
+const LOCK_FILE: &str = "/run/xtables.lock";
+const LOCK_FILE_VARIABLE: &str = "XTABLES_LOCKFILE";
 
 /// What a tool said that came to its end.
 #[derive(Debug)]
@@ -58,11 +63,16 @@ pub(super) fn run(
         return Err(IptablesError::Locked {
             command: command_line(path, arguments),
             seconds: wait,
-            holder: lock_holder(),
+            holder: LockHolder::at(&lock_file()),
             text: said.complaint,
         });
     }
     Ok(said)
+}
+
+/// The file the tools lock.
+fn lock_file() -> PathBuf {
+    std::env::var_os(LOCK_FILE_VARIABLE).map_or_else(|| LOCK_FILE.into(), PathBuf::from)
 }
 
 fn talk(command: &mut Command, input: Option<&str>) -> io::Result<Output> {

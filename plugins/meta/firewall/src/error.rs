@@ -8,6 +8,9 @@ use thiserror::Error;
 use crate::bus::BusError;
 use crate::ledger::LedgerError;
 
+/// What to do when a lock is held.
+const HELD: &str = "try again when that process has finished";
+
 /// A failed change to, or question about, the rules of an attachment.
 #[derive(Debug, Error)]
 pub(crate) enum FirewallError {
@@ -86,6 +89,8 @@ impl FirewallError {
             Self::Iptables(error) if error.is_not_installed() => {
                 Some("install iptables, or set the key backend to nftables")
             }
+            Self::Iptables(IptablesError::Locked { .. }) => Some(HELD),
+            Self::Lock(error) if error.is_held() => Some(HELD),
             Self::NotRunning => Some("start firewalld, or set the key backend to another one"),
             Self::Nftables(_) => {
                 Some("backend nftables needs the kernel's nf_tables with the inet family")
@@ -109,6 +114,7 @@ impl From<FirewallError> for Error {
     fn from(error: FirewallError) -> Self {
         let code = match &error {
             FirewallError::Iptables(IptablesError::Locked { .. }) => Code::TryAgain,
+            FirewallError::Lock(error) if error.is_held() => Code::TryAgain,
             FirewallError::NoBridge { .. }
             | FirewallError::BridgeName { .. }
             | FirewallError::NoForwardChain { .. } => Code::InvalidConfig,

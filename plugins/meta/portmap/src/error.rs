@@ -7,6 +7,9 @@ use ferrule_kernel::{LockError, NetlinkError, SysctlError};
 use ferrule_net::NetError;
 use ferrule_netfilter::iptables::IptablesError;
 
+/// What to do when a lock is held.
+const HELD: &str = "try again when that process has finished";
+
 /// A failed step, with the object it was about.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PortmapError {
@@ -83,7 +86,10 @@ impl From<PortmapError> for Error {
                 "remove that container, or have the runtime send DEL or GC for it if it is gone",
             ),
             PortmapError::Iptables(IptablesError::Locked { .. }) => {
-                Self::new(Code::TryAgain, text).details("try again when that process has finished")
+                Self::new(Code::TryAgain, text).details(HELD)
+            }
+            PortmapError::Lock(error) if error.is_held() => {
+                Self::new(Code::TryAgain, text).details(HELD)
             }
             _ => Self::internal(text),
         }

@@ -1,0 +1,185 @@
+//! Who holds a lock.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::{major, minor};
+
+/// How much is read of a file of the kernel that lists locks, in bytes.
+const MOST: u64 = 1 << 20;
+
+/// How long the open files of processes are looked through.
+const SEARCH: Duration = Duration::from_millis(500);
+
+/// A process that has a file open and locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockHolder {
+    /// Its number in the process namespace of the caller.
+    pub process: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is stopped, and so will not let go.
+    pub is_stopped: bool,
+}
+
+impl fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stopped = if self.is_stopped { ", stopped" } else { "" };
+        write!(f, "{} (process {}{stopped})", self.name, self.process)
+    }
+}
+
+impl LockHolder {
+    /// Who holds the lock on the file of this path just now.
+    pub fn at(path: &Path) -> Option<Self> {
+        // Opening could have effects; only the numbers of the file are needed.
+        Self::of_numbers(&Numbers::of(&fs::metadata(path).ok()?))
+    }
+
+    /// Who holds the lock on an open file just now.
+    pub(super) fn of(file: &File) -> Option<Self> {
+        Self::of_numbers(&Numbers::of(&file.metadata().ok()?))
+    }
+
+    fn of_numbers(file: &Numbers) -> Option<Self> {
+        let locks = read(Path::new("/proc/locks"))?;
+        let taker = taker(&locks, file)?;
+        // The process that took the lock may be gone, or have left it to a child.
+        let heir = if has_open(taker, file) {
+            None
+        } else {
+            heir(file)
+        };
+        Self::named(heir.unwrap_or(taker))
+    }
+
+    /// From proc(5) `stat`: number, name in parentheses, state.
+    fn named(process: u32) -> Option<Self> {
+        let text = read(Path::new(&format!("/proc/{process}/stat")))?;
+        let (before, behind) = text.rsplit_once(')')?;
+        let (_, name) = before.split_once('(')?;
+        Some(Self {
+            process,
+            name: name.escape_debug().to_string(),
+            is_stopped: behind.trim_start().starts_with(['T', 't']),
+        })
+    }
+}
+
+/// What tells a file from all others.
+#[derive(Debug)]
+struct Numbers {
+    /// As proc(5) `locks` prints it: `fe:00:5622032`.
+    text: String,
+    /// The same for file systems that tell processes another device than the lock table, as btrfs
+    /// does.
+    ending: String,
+}
+
+impl Numbers {
+    fn of(found: &fs::Metadata) -> Self {
+        let (device, inode) = (found.dev(), found.ino());
+        Self {
+            text: format!("{:02x}:{:02x}:{inode}", major(device), minor(device)),
+            ending: format!(":{inode}"),
+        }
+    }
+}
+
+/// The process that holds a lock on a file, by proc(5) `locks`:
+/// `1: FLOCK  ADVISORY  WRITE 28154 00:27:2 0 EOF`.
+fn taker(locks: &str, file: &Numbers) -> Option<u32> {
+    let holders = || locks.lines().filter_map(holder_and_file);
+    let exact = holders().find(|(_, found)| *found == file.text);
+    let found = exact.or_else(|| holders().find(|(_, found)| found.ends_with(&file.ending)));
+    found.map(|(process, _)| process)
+}
+
+fn holder_and_file(line: &str) -> Option<(u32, &str)> {
+    let mut words = line.split_whitespace().skip(1);
+    // Somebody who waits has an arrow in front.
+    if words.next()? != "FLOCK" {
+        return None;
+    }
+    Some((words.nth(2)?.parse().ok()?, words.next()?))
+}
+
+/// Looks through all open files for the lock.
+fn heir(file: &Numbers) -> Option<u32> {
+    let end = Instant::now() + SEARCH;
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.find(|process| Instant::now() < end && has_open(*process, file))
+}
+
+/// Whether a process has the locked file open, by proc(5) `fdinfo`.
+fn has_open(process: u32, file: &Numbers) -> bool {
+    let files = fs::read_dir(format!("/proc/{process}/fdinfo"));
+    let mut files = files.into_iter().flatten().flatten();
+    files.any(|open| {
+        let text = read(&open.path()).unwrap_or_default();
+        let mut locks = text.lines().filter_map(|line| line.strip_prefix("lock:"));
+        locks.any(|line| taker(line.trim_start(), file).is_some())
+    })
+}
+
+fn read(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .ok()?
+        .take(MOST)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(text: &str, ending: &str) -> Numbers {
+        Numbers {
+            text: text.to_owned(),
+            ending: ending.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_lock_table_is_read_by_device_and_inode() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 11 00:27:2 0 EOF\n\
+                     1: -> FLOCK  ADVISORY  WRITE 12 00:28:2 0 EOF\n\
+                     2: POSIX  ADVISORY  READ 13 00:28:2 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 14 00:28:2 0 EOF\n\
+                     \n4: FLOCK";
+        assert_eq!(taker(locks, &numbers("00:27:2", ":2")), Some(11));
+        assert_eq!(taker(locks, &numbers("00:28:2", ":2")), Some(14));
+        assert_eq!(taker(locks, &numbers("00:29:2", ":2")), Some(11));
+        assert_eq!(taker(locks, &numbers("00:29:27", ":27")), None);
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let file = File::create(&path).unwrap();
+        assert_eq!(LockHolder::at(&path), None);
+        file.lock().unwrap();
+        let holder = LockHolder::at(&path).unwrap();
+        assert_eq!(holder.process, std::process::id());
+        assert!(!holder.name.is_empty() && !holder.is_stopped);
+        assert_eq!(LockHolder::at(&folder.path().join("none")), None);
+    }
+
+    #[test]
+    fn a_lock_is_found_among_the_open_files_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("lock")).unwrap();
+        file.lock().unwrap();
+        let numbers = Numbers::of(&file.metadata().unwrap());
+        assert_eq!(heir(&numbers), Some(std::process::id()));
+    }
+}

@@ -1,7 +1,5 @@
 //! Locks between processes, and between open files, which is the same to flock.
 
-#![cfg(test)]
-
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -173,5 +171,3 @@ ferrule_testkit::test! {
         drop(lock);
     }
 }
-
-ferrule_testkit::main!();

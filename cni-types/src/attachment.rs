@@ -6,9 +6,9 @@ use crate::json::Node;
 use crate::{Code, Error};
 
 /// The key under which the runtime lists valid attachments (spec 1.1.0, section GC).
-const VALID: &str = "cni.dev/valid-attachments";
+pub const VALID_ATTACHMENTS: &str = "cni.dev/valid-attachments";
 /// The name of that key in the specification's text of April to July 2024; libcni sends both.
-const VALID_2024: &str = "cni.dev/attachments";
+pub const VALID_ATTACHMENTS_2024: &str = "cni.dev/attachments";
 
 /// One interface of one container.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -25,22 +25,22 @@ pub struct Attachment {
 pub struct Attachments(Vec<Attachment>);
 
 impl Attachments {
-    /// Reads the list from a configuration.
+    /// Reads the list from a configuration; `None` if the key is absent.
     ///
-    /// An empty or null list means that none is valid. An absent key is an error (code 7): taken for
-    /// an empty list it would tear down every running container.
-    pub fn from_config(config: &Node) -> Result<Self, Error> {
-        let list = config
-            .field(VALID)
-            .or_else(|| config.field(VALID_2024))
-            .ok_or_else(|| {
-                Error::new(Code::InvalidConfig, format!("GC needs the key {VALID:?}"))
-                    .details("list the attachments to keep; an empty list means that none is valid")
-            })?;
+    /// An empty or null list means that none is valid. An absent key must not be taken for that: it
+    /// would tear down every running container. Go's `cnitool gc` sends none.
+    pub fn from_config(config: &Node) -> Result<Option<Self>, Error> {
+        let keys = [VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024];
+        let found = keys
+            .into_iter()
+            .find_map(|key| Some((key, config.field(key)?)));
+        let Some((key, list)) = found else {
+            return Ok(None);
+        };
         let attachments = list
             .decode::<Vec<Attachment>>()
-            .map_err(|error| Error::new(Code::Decode, format!("key {VALID:?}: {error}")))?;
-        Ok(attachments.into_iter().collect())
+            .map_err(|error| Error::new(Code::Decode, format!("key {key:?}: {error}")))?;
+        Ok(Some(attachments.into_iter().collect()))
     }
 
     /// Whether the pair is in the set.
@@ -80,33 +80,27 @@ impl FromIterator<Attachment> for Attachments {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Attachments, Error> {
+    fn read(text: &str) -> Result<Option<Attachments>, Error> {
         Attachments::from_config(&Node::read(text.as_bytes()).unwrap())
     }
 
     #[test]
-    fn a_missing_list_is_an_error_and_never_all() {
-        assert_eq!(read("{}").unwrap_err().code, 7);
-        assert_eq!(
-            read(r#"{"cni.dev/valid-attachments": null}"#),
-            Ok(Attachments::default())
-        );
-        assert_eq!(
-            read(r#"{"cni.dev/attachments": []}"#),
-            Ok(Attachments::default())
-        );
-        assert_eq!(
-            read(r#"{"cni.dev/valid-attachments": "x"}"#)
-                .unwrap_err()
-                .code,
-            6
-        );
-        assert_eq!(
-            read(r#"{"cni.dev/valid-attachments": [null]}"#)
-                .unwrap_err()
-                .code,
-            6
-        );
+    fn a_missing_list_is_none_and_never_all() {
+        for text in ["{}", "null", r#"{"valid-attachments": []}"#] {
+            assert_eq!(read(text), Ok(None), "{text}");
+        }
+        for key in ["cni.dev/valid-attachments", "cni.dev/attachments"] {
+            for list in ["null", "[]"] {
+                let text = format!(r#"{{"{key}": {list}}}"#);
+                assert_eq!(read(&text), Ok(Some(Attachments::default())), "{text}");
+            }
+            for list in [r#""x""#, "[null]", "{}", r#"[{"containerID": "a"}]"#] {
+                let text = format!(r#"{{"{key}": {list}}}"#);
+                let error = read(&text).unwrap_err();
+                assert_eq!(error.code, 6, "{text}");
+                assert!(error.msg.contains(key), "{error}");
+            }
+        }
     }
 
     #[test]
@@ -115,6 +109,7 @@ mod tests {
             r#"{"cni.dev/valid-attachments": [
                 {"containerID": "b", "ifname": "eth0"}, {"containerid": "a", "IfName": "net1"}]}"#,
         )
+        .unwrap()
         .unwrap();
         assert!(set.contains("a", "net1") && set.contains("b", "eth0"));
         assert!(!set.contains("a", "eth0") && !set.contains("c", "eth0"));

@@ -24,7 +24,7 @@ mod version;
 
 pub use address::{AddressError, Cidr, address_text, optional_address, parse_address};
 pub use args::{Args, ArgsError};
-pub use attachment::{Attachment, Attachments};
+pub use attachment::{Attachment, Attachments, VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024};
 pub use dns::Dns;
 pub use error::{Code, Error};
 pub use name::{check_container_id, check_interface_name, check_network_name};

@@ -191,8 +191,8 @@ impl Request {
         }
     }
 
-    /// The attachments that GC must keep; an error (code 7) if the runtime listed none.
-    pub fn valid_attachments(&self) -> Result<Attachments, Error> {
+    /// The attachments that GC must keep; `None` if the runtime sent no list, not even an empty one.
+    pub fn valid_attachments(&self) -> Result<Option<Attachments>, Error> {
         Attachments::from_config(&self.config)
     }
 

@@ -73,7 +73,15 @@ pub(crate) fn perform<P: Plugin>(plugin: &P, request: Request) -> Result<(), Err
         Command::Check => plugin.check(&decode(request)?),
         Command::Status => plugin.status(&decode(request)?),
         Command::Gc => {
-            let keep = request.valid_attachments()?;
+            let Some(keep) = request.valid_attachments()? else {
+                note(format_args!(
+                    "{}: GC of network {:?} without the key {:?} collects nothing",
+                    P::NAME,
+                    request.network,
+                    cni_types::VALID_ATTACHMENTS
+                ));
+                return Ok(());
+            };
             plugin.gc(&decode(request)?, &keep)
         }
         Command::Add | Command::Version => Ok(()),

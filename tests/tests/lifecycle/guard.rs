@@ -8,7 +8,7 @@ use ferrule_testkit::{Call, Host, PEER_FOLDER, Running, assert_same};
 use ferrule_tests::{Network, answers_at_once, with_prev_result};
 use serde_json::json;
 
-use super::leases;
+use crate::lifecycle::leases;
 
 fn calls(host: &Host) -> [Call; 3] {
     // No routes: a gateway that is in the same namespace is none.

@@ -1,6 +1,6 @@
 //! GC: taking away what belongs to no valid attachment.
 
-use cni_types::{Attachment, Command, SpecVersion};
+use cni_types::{Attachment, Command, SpecVersion, VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024};
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -49,8 +49,7 @@ impl Runtime {
                 json!({ "containerID": attachment.container_id, "ifname": attachment.ifname })
             })
             .collect();
-        // The second name was the specification's for some months of 2024.
-        let keys = ["cni.dev/valid-attachments", "cni.dev/attachments"];
+        let keys = [VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024];
         let ask = |plugin| {
             let lists = keys.map(|key| (key, list.clone())).to_vec();
             self.call(&call, plugin, lists).err()

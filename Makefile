@@ -43,9 +43,9 @@ demo: build ## two containers on a bridge, told step by step
 	@tests/prepare demo
 	@tests/demo
 
-test: ## install what the tests need, build, run every test, list what was skipped
+test: ## install what the tests need, build, run every test (T=TEXT: those named so)
 	@tests/prepare
-	@tests/all $(executables)
+	@tests/all $(T)
 
 bench: build ## side by side with the Go plugins of Debian, into bench/results
 	@tests/prepare bench

@@ -5,20 +5,26 @@ use std::path::{Path, PathBuf};
 /// Where Debian's package `containernetworking-plugins` puts the Go plugins.
 pub const PEER_FOLDER: &str = "/usr/lib/cni";
 
-/// Names the folder to take our executables from, for instance one with release builds.
+/// Names the folder to take our executables from. `tests/executables` builds them and sets it, and
+/// leaves one alone that was set by hand, for instance to release builds.
 const FOLDER_VARIABLE: &str = "FERRULE_BIN_DIR";
 
-/// The folder with our executables: `FERRULE_BIN_DIR`, or the cargo profile folder that this
-/// test executable is in (`target/debug` for `target/debug/deps/bridge-0123…`).
+/// The folder with our executables.
 ///
 /// # Panics
-/// When the kernel does not tell this executable's path.
+/// When nobody says which: what lies in cargo's folder may be older than the source.
+#[track_caller]
 pub fn folder() -> PathBuf {
-    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty()) {
-        return PathBuf::from(folder);
-    }
-    let executable = std::env::current_exe().expect("the path of this executable");
-    profile_folder(&executable).to_owned()
+    given_folder().expect(
+        "FERRULE_BIN_DIR is not set: run `make test T=NAME` or `cargo nextest run`, which build the \
+         executables, or set it to the folder of those to test",
+    )
+}
+
+fn given_folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER_VARIABLE)
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
 }
 
 /// Cargo's folder of one profile, `target/debug`, that an executable was built to.
@@ -31,13 +37,16 @@ pub(crate) fn profile_folder(executable: &Path) -> &Path {
     }
 }
 
-/// Whether the executables bear the name of their build behind the last byte.
+/// Whether the executables bear the name of their build behind the last byte. While tests are
+/// listed, they need not be built yet: those that `tests/executables` builds do.
 pub(crate) fn is_named_build() -> bool {
     const NAME: &[u8] = b"ferrule build ";
     const DIGITS: usize = 64;
-    std::fs::read(folder().join("bridge")).is_ok_and(|bytes| {
-        let end = bytes.len().saturating_sub(NAME.len() + DIGITS);
-        bytes[end..].starts_with(NAME)
+    given_folder().is_none_or(|folder| {
+        std::fs::read(folder.join("bridge")).is_ok_and(|bytes| {
+            let end = bytes.len().saturating_sub(NAME.len() + DIGITS);
+            bytes[end..].starts_with(NAME)
+        })
     })
 }
 

@@ -51,8 +51,8 @@
 //! process takes a tenth of a second to start and a whole snapshot half a second: a sweep of kills
 //! over every system call looks there with [`Namespace::has_link`] rather than with snapshots.
 //!
-//! Executables are taken from the cargo folder the test is in, or from `FERRULE_BIN_DIR`.
-//! Everything needs root.
+//! Executables are those that nextest has just built (`tests/executables`), or from
+//! `FERRULE_BIN_DIR`. Everything needs root.
 
 #![expect(
     clippy::expect_used,

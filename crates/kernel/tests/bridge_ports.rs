@@ -1,7 +1,7 @@
 //! What a bridge keeps about its ports.
 
-use crate::lab::{another, bridge, link, pair, private};
-use ferrule_kernel::{PortSettings, PortState, set_port};
+use crate::lab::{another, bridge, link, pair, private, veth};
+use ferrule_kernel::{PortSettings, PortState, VethPair, set_port};
 
 #[test]
 fn a_link_joins_a_bridge_and_is_configured_by_one_message() {
@@ -68,4 +68,33 @@ fn a_port_of_a_bridge_that_does_not_filter_has_no_vlans_of_its_own() {
     route.execute(set_port(index, settings)).unwrap();
     let vlans = route.port_vlans(index).unwrap();
     assert!(vlans.iter().all(|vlan| vlan.vid == 1), "{vlans:?}");
+}
+
+#[test]
+fn the_ports_of_a_bridge_are_listed_and_nothing_else() {
+    let (route, netns) = (private(), another());
+    let (first, second) = (bridge(&route, "br0"), bridge(&route, "br1"));
+    for (number, master) in [
+        Some(first.index),
+        Some(second.index),
+        None,
+        Some(first.index),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (name, peer) = (format!("veth{number}"), format!("eth{number}"));
+        let pair = VethPair {
+            master,
+            ..veth(&name, &peer, &netns)
+        };
+        route.execute(pair.create()).unwrap();
+    }
+    let names = |master| {
+        let ports = route.ports(master).unwrap();
+        ports.into_iter().map(|port| port.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(first.index), ["veth0", "veth3"]);
+    assert_eq!(names(second.index), ["veth1"]);
+    assert_eq!(names(link(&route, "veth2").index), [""; 0]);
 }

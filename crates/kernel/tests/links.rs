@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{another, bridge, ip, link, mac, pair, private, veth};
-use ferrule_kernel::{Bridge, Errno, LinkChange, NetlinkError, OperState, Route};
+use ferrule_kernel::{Bridge, Errno, LinkChange, NetlinkError, Netns, OperState, Route};
 
 #[test]
 fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {
@@ -40,6 +40,18 @@ fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {
     let deadline = Instant::now() + Duration::from_secs(5);
     while link(&route, "veth0").operstate != OperState::Up {
         assert!(Instant::now() < deadline, "{:?}", link(&route, "veth0"));
+    }
+}
+
+#[test]
+fn each_end_of_a_veth_has_one_queue() {
+    let (route, here) = (private(), Netns::current().unwrap());
+    route
+        .execute(veth("veth0", "veth1", &here).create())
+        .unwrap();
+    for name in ["veth0", "veth1"] {
+        let text = ip(&format!("-d link show {name}"));
+        assert!(text.contains("numtxqueues 1 numrxqueues 1 "), "{text}");
     }
 }
 

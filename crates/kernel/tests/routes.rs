@@ -173,6 +173,16 @@ fn the_modes_differ_in_what_they_accept() {
         gateways("192.0.2.0/24"),
         [address("10.0.0.3"), address("10.0.0.1")]
     );
+    let last = NewRoute {
+        mode: RouteMode::Append,
+        ..via("192.0.2.0/24", "10.0.0.5")
+    };
+    route.execute(last.add()).unwrap();
+    assert_eq!(
+        gateways("192.0.2.0/24"),
+        ["10.0.0.3", "10.0.0.1", "10.0.0.5"].map(address)
+    );
+    route.execute(last.delete()).unwrap();
     let third = via("192.0.2.0/24", "10.0.0.4");
     route
         .execute(

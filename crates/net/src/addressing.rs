@@ -40,8 +40,14 @@ pub enum PrefixRoutes {
     /// Those the kernel adds: each address's network is on the link.
     #[default]
     Kernel,
-    /// These ones only, added before the routes of the result.
-    Instead(Vec<NewRoute>),
+    /// These ones only.
+    Instead {
+        /// Added before the routes of the result.
+        lasting: Vec<NewRoute>,
+        /// There only while the routes of the result are added, which the kernel accepts because of
+        /// them.
+        passing: Vec<NewRoute>,
+    },
 }
 
 /// Puts the addresses of `result` that are on `link` and all its routes into effect, and brings the
@@ -70,7 +76,7 @@ pub fn configure(
         };
         batch.add(match options.prefix_routes {
             PrefixRoutes::Kernel => address.message(),
-            PrefixRoutes::Instead(_) => address.message_without_route(),
+            PrefixRoutes::Instead { .. } => address.message_without_route(),
         });
     }
     if !link.up {
@@ -81,14 +87,21 @@ pub fn configure(
         wait_for_detection(sandbox, link)?;
         batch = sandbox.batch();
     }
-    if let PrefixRoutes::Instead(routes) = &options.prefix_routes {
-        add_routes(&mut batch, routes.iter().copied());
-    }
-    let routes = result.routes.iter();
+    let (lasting, passing) = match &options.prefix_routes {
+        PrefixRoutes::Kernel => (&[][..], &[][..]),
+        PrefixRoutes::Instead { lasting, passing } => (&lasting[..], &passing[..]),
+    };
+    let planned = result
+        .routes
+        .iter()
+        .map(|route| plan_route(link, route, &ips));
     add_routes(
         &mut batch,
-        routes.map(|route| plan_route(link, route, &ips)),
+        lasting.iter().chain(passing).copied().chain(planned),
     );
+    for route in passing {
+        batch.add(route.delete());
+    }
     let [after] = batch.run_and_look_up([Sought::Index(link.index)])?;
     wait_until_local(sandbox, ips.iter().map(|ip| ip.address.address()))?;
     after.ok_or_else(|| sandbox.lacks(&link.name))

@@ -1,7 +1,7 @@
 //! The bridge's own addresses.
 
 use ferrule_testkit::Host;
-use ferrule_tests::{Network, answers_at_once};
+use ferrule_tests::{Attachment, Network, answers_at_once};
 use serde_json::{Value, json};
 
 /// A network of one subnet.
@@ -111,6 +111,46 @@ ferrule_testkit::test! {
         assert!(host.addresses("cni0").contains(&"fd00:77::1/64".to_owned()));
         assert!(answers_at_once(&attachment.container, "10.1.2.1"));
         assert!(answers_at_once(&attachment.container, "fd00:1:2::1"));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A bridge whose address nobody has set takes that of a port. The gateway's keeps for good the
+    /// one it had before the port came.
+    fn a_gateways_hardware_address_stays(host) {
+        host.ip("link add cni0 type bridge");
+        let mac = host.link("cni0")["address"].clone();
+        let first = Network::bridge().attach(host, "c1");
+        assert_eq!(host.link("cni0")["address"], mac);
+        assert_eq!(first.result["interfaces"][0]["mac"], mac);
+        assert_ne!(host.link(first.host_end())["address"], mac);
+        let second = Network::bridge().attach(host, "c2");
+        first.check().succeeds();
+        first.detach();
+        second.check().succeeds();
+        second.detach();
+        assert_eq!(host.link("cni0")["address"], mac);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A bridge that is no gateway takes the address of a port. When it becomes one, it gets an
+    /// address of its own, which stays when that port goes.
+    fn a_gateway_does_not_share_a_ports_hardware_address(host) {
+        host.ip("link add cni0 type bridge");
+        let plain = Network::bridge().with(json!({ "isGateway": false })).attach(host, "plain");
+        let port = |attachment: &Attachment| host.link(attachment.host_end())["address"].clone();
+        assert_eq!(host.link("cni0")["address"], port(&plain));
+        let gateway = Network::bridge().attach(host, "gateway");
+        let mac = host.link("cni0")["address"].clone();
+        assert!(mac != port(&plain) && mac != port(&gateway), "{mac}");
+        assert_eq!(gateway.result["interfaces"][0]["mac"], mac);
+        gateway.check().succeeds();
+        assert!(answers_at_once(&gateway.container, "10.1.2.1"));
+        plain.detach();
+        gateway.check().succeeds();
+        gateway.detach();
+        assert_eq!(host.link("cni0")["address"], mac);
     }
 }
 

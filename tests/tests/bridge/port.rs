@@ -25,6 +25,9 @@ ferrule_testkit::test! {
             assert_eq!(interfaces[2]["mac"], attachment.container.link("eth0")["address"]);
             assert_eq!(host.link(port)["master"], "cni0");
             assert_eq!(port.len(), 12);
+            for end in [host.link(port), attachment.container.link("eth0")] {
+                assert_eq!((&end["num_tx_queues"], &end["num_rx_queues"]), (&json!(1), &json!(1)));
+            }
             assert_eq!(attachment.container.link("eth0")["operstate"], "UP");
         }
     }

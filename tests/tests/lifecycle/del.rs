@@ -87,6 +87,21 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    /// So it is when nothing of the first container is left: the interface that has the name is the
+    /// second one's, as the alias of its other end tells.
+    fn a_recycled_namespace_and_nothing_else(host, plugin in ["bridge", "ptp"]) {
+        let network = Network::of(plugin);
+        let old = network.attach(host, "recycled");
+        host.ip(["link", "delete", old.host_end()]);
+        let second = network.call(host, "second").netns(&old.container);
+        let result = second.add().succeeds().json();
+        old.call.del().succeeds();
+        assert!(old.container.has_link("eth0"));
+        second.config(with_prev_result(&network.config, &result)).check().succeeds();
+    }
+}
+
+ferrule_testkit::test! {
     /// An interface of that name which is no pair's end was not made by the plugin.
     fn a_foreign_interface_stays(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");

@@ -1,4 +1,5 @@
 //! The plugin `ptp`, seen from outside.
 
 mod results;
+mod routes;
 mod traffic;

@@ -29,6 +29,9 @@ fn networks(host: &Host) -> Vec<Network> {
     let ipv4 = json!({ "type": "host-local", "subnet": "10.1.2.0/24" });
     let ipv6 =
         json!({ "type": "host-local", "subnet": "fd00:1:2::/64", "routes": [{ "dst": "::/0" }] });
+    // A router in the container's network that is not its gateway.
+    let routes = json!([{ "dst": "10.77.0.0/16", "gw": "10.1.2.9" }]);
+    let inner = json!({ "type": "host-local", "subnet": "10.1.2.0/24", "routes": routes });
     vec![
         ptp.clone(),
         ptp.clone().with(json!({ "ipam": ipam })),
@@ -38,7 +41,8 @@ fn networks(host: &Host) -> Vec<Network> {
         ptp.clone()
             .with(json!({ "ipam": ipam, "dns": { "nameservers": [], "search": [] } })),
         ptp.clone().with(json!({ "ipam": ipv4, "mtu": 5000 })),
-        ptp.with(json!({ "ipam": ipv6 })),
+        ptp.clone().with(json!({ "ipam": ipv6 })),
+        ptp.with(json!({ "ipam": inner })),
     ]
 }
 

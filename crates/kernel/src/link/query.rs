@@ -29,6 +29,21 @@ impl Route {
         )
     }
 
+    /// The ports of the bridge, VRF or bond of this index. The kernel chooses them: the answer grows
+    /// with their number alone.
+    pub fn ports(&self, master: u32) -> Result<Vec<Link>, NetlinkError> {
+        let mut body = question();
+        body.attributes.push(LinkAttribute::Controller(master));
+        let parse =
+            |payload: &[u8]| Ok(parse::link(payload)?.filter(|link| link.master == Some(master)));
+        self.list(
+            &|| format!("list ports of link {master}"),
+            RTM_GETLINK,
+            &body,
+            parse,
+        )
+    }
+
     /// Removes the link of this index; `false` when there was none.
     pub fn delete_link(&self, index: u32) -> Result<bool, NetlinkError> {
         self.remove_link(delete(index))

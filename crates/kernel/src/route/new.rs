@@ -6,7 +6,9 @@ use ipnetwork::IpNetwork;
 use netlink_packet_route::route::{
     RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteType,
 };
-use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELROUTE, RTM_NEWROUTE};
+use nix::libc::{
+    NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELROUTE, RTM_NEWROUTE,
+};
 
 use super::{MAIN_TABLE, SCOPE_NOWHERE, SCOPE_UNIVERSE, raw_address};
 use crate::addr::Family;
@@ -21,6 +23,9 @@ pub enum RouteMode {
     /// Only an identical route is an error. Another IPv4 route of the same destination is put in
     /// front of the earlier one; IPv6 routes with gateways become one route with several hops.
     Add,
+    /// As [`RouteMode::Add`], but behind the earlier routes of the same destination: it counts as soon
+    /// as they are gone.
+    Append,
     /// A route of the same destination, table and priority is replaced.
     Replace,
 }
@@ -96,6 +101,7 @@ impl NewRoute {
         let mode = match self.mode {
             RouteMode::Exclusive => NLM_F_CREATE | NLM_F_EXCL,
             RouteMode::Add => NLM_F_CREATE,
+            RouteMode::Append => NLM_F_CREATE | NLM_F_APPEND,
             RouteMode::Replace => NLM_F_CREATE | NLM_F_REPLACE,
         };
         Message::new(step, RTM_NEWROUTE, flag(mode), &body)

@@ -72,7 +72,7 @@ fn create(host: &Host, plan: &Plan) -> Result<Link, NetError> {
 /// A bridge without an address of its own takes one from its ports, another one with each port that
 /// comes or goes: containers lose their gateway until they ask for it again, and what ADD answered
 /// is no longer true.
-fn random_mac() -> Mac {
+pub(crate) fn random_mac() -> Mac {
     // The standard library takes the keys of its hash tables from the kernel's random numbers.
     let [mut mac @ .., _, _] = RandomState::new().build_hasher().finish().to_ne_bytes();
     let [first, ..] = &mut mac;

@@ -58,8 +58,6 @@ impl Plugin for BridgePlugin {
         let id = AttachmentId::from(request);
         let bridge = device::ensure(&host, &plan)?;
         let mut pair = make_pair(&host, &sandbox, &bridge, &plan, &id, undo)?;
-        // The first port gives a bridge its hardware address, unless that has been set.
-        let bridge = pair.master.clone().unwrap_or(bridge);
         port::configure(&host, pair.host.index, &plan)?;
         if plan.spoof_check {
             check_source(&pair, &id, undo)?;
@@ -77,7 +75,8 @@ impl Plugin for BridgePlugin {
 
         let mut result = CniResult {
             interfaces: vec![
-                host_entry(&bridge),
+                // The first port gives a bridge its hardware address, unless that has been set.
+                host_entry(pair.master.as_ref().unwrap_or(&bridge)),
                 host_entry(&pair.host),
                 sandbox_entry(&pair.container, request.sandbox()),
             ],

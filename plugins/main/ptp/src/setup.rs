@@ -45,11 +45,12 @@ pub(crate) fn host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(), Net
     }
     let mut batch = host.batch();
     for hop in hops {
-        // An earlier container's route, still there while its link is being removed, gives way.
+        // Another container's route stays in front: it may be alive. If its link is being removed,
+        // the route goes with it, and this one counts from then on.
         let route = NewRoute {
             oif: Some(link.index),
             scope: Some(SCOPE_HOST),
-            mode: RouteMode::Replace,
+            mode: RouteMode::Append,
             ..NewRoute::to(host_route(hop))
         };
         batch.add(route.add());
@@ -72,7 +73,10 @@ pub(crate) fn container_end(
         }
     }
     let options = Options {
-        prefix_routes: PrefixRoutes::Instead(first),
+        prefix_routes: PrefixRoutes::Instead {
+            lasting: first,
+            passing: other_routers(link, result, hops),
+        },
         ..Options::default()
     };
     addressing::configure(sandbox, link, result, &options)
@@ -98,6 +102,26 @@ fn through_gateway(link: &Link, hop: &Hop) -> [NewRoute; 2] {
         ..route(hop.address.masked())
     };
     [gateway, network]
+}
+
+/// Routers in the container's networks that are not its gateways, each as being on the link. With the
+/// rest of their network they are behind the gateway, where the kernel accepts no routers; what it
+/// has accepted stays.
+fn other_routers(link: &Link, result: &CniResult, hops: &[Hop]) -> Vec<NewRoute> {
+    let is_inside = |router: &IpAddr| hops.iter().any(|hop| hop.address.contains(*router));
+    let is_gateway = |router: &IpAddr| hops.iter().any(|hop| hop.gateway == *router);
+    let mut routers: Vec<IpAddr> = result.routes.iter().filter_map(|route| route.gw).collect();
+    routers.retain(|router| is_inside(router) && !is_gateway(router));
+    routers.sort();
+    routers.dedup();
+    let on_link = |router: IpAddr| NewRoute {
+        oif: Some(link.index),
+        scope: Some(SCOPE_LINK),
+        // Removing it again hits no other route to the same address.
+        priority: Some(1),
+        ..NewRoute::to(Cidr::host(router).network())
+    };
+    routers.into_iter().map(on_link).collect()
 }
 
 /// Whether the host still leads to every address of the container through `link`.

@@ -258,3 +258,32 @@ fn wrong_names_never_reach_the_kernel() {
         Err(NetlinkError::Invalid { .. })
     ));
 }
+
+#[test]
+fn links_are_removed_together_and_the_others_of_a_group_stay() {
+    let (route, netns) = (private(), another());
+    let born = |number: u32, group| {
+        let (name, peer) = (format!("veth{number}"), format!("eth{number}"));
+        let pair = ferrule_kernel::VethPair {
+            group,
+            ..veth(&name, &peer, &netns)
+        };
+        route.execute(pair.create()).unwrap();
+        let link = link(&route, &name);
+        assert_eq!(link.group, group);
+        link.index
+    };
+    let mut doomed: Vec<u32> = (0..120).map(|number| born(number, number % 2)).collect();
+    let (alone, grouped) = (born(120, 0), born(121, 1));
+    doomed.insert(7, 7_000);
+    route.delete_links(&doomed, 77).unwrap();
+    let mut left = route.links().unwrap();
+    left.retain(|link| link.is_kind("veth"));
+    let left: Vec<_> = left.iter().map(|link| (link.index, link.group)).collect();
+    assert_eq!(left, [(alone, 0), (grouped, 1)]);
+    let change = LinkChange::new(grouped).group(0);
+    route.execute(change.message()).unwrap();
+    assert_eq!(link(&route, "veth121").group, 0);
+    route.delete_links(&[], 77).unwrap();
+    route.delete_links(&doomed, 77).unwrap();
+}

@@ -9,7 +9,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use cni_types::{Attachment, Attachments, Request};
+use ferrule_kernel::Link;
 use sha2::{Digest, Sha512};
+
+use crate::veth;
 
 /// What every alias of ours begins with.
 const ALIAS_MARK: &str = "cni:";
@@ -68,6 +71,12 @@ impl AttachmentId {
         hex(&Sha512::digest(identity), 8)
     }
 
+    /// The device group of a host link of this attachment from its making to its marking. Numbers that
+    /// people choose are smaller.
+    pub(crate) fn group(&self) -> u32 {
+        group_of(&self.network)
+    }
+
     /// The names a host link of this attachment may have: `prefix` and eight hexadecimal digits.
     pub(crate) fn host_names(&self, prefix: &str) -> impl Iterator<Item = String> {
         let Self {
@@ -93,25 +102,48 @@ impl AttachmentId {
     }
 }
 
-/// The aliases of a network's links, and which of them are alive.
-pub(crate) struct LiveAliases {
-    network: String,
-    live: HashSet<String>,
+/// How a network's links on the host are known, and which of them are alive.
+pub(crate) struct LiveLinks {
+    mark: String,
+    group: u32,
+    aliases: HashSet<String>,
+    names: HashSet<String>,
 }
 
-impl LiveAliases {
+impl LiveLinks {
     pub(crate) fn new(network: &str, keep: &Attachments) -> Self {
-        let alias = |attachment| AttachmentId::listed(network, attachment).alias();
+        let ids = || keep.iter().map(|one| AttachmentId::listed(network, one));
         Self {
-            network: format!("{ALIAS_MARK}{}/", shortened(network)),
-            live: keep.iter().map(alias).collect(),
+            mark: format!("{ALIAS_MARK}{}/", shortened(network)),
+            group: group_of(network),
+            aliases: ids().map(|id| id.alias()).collect(),
+            names: ids()
+                .flat_map(|id| id.host_names(veth::PREFIX).collect::<Vec<_>>())
+                .collect(),
         }
     }
 
-    /// Whether a link with this alias was left behind in the network.
-    pub(crate) fn is_dead(&self, alias: Option<&str>) -> bool {
-        alias.is_some_and(|alias| alias.starts_with(&self.network) && !self.live.contains(alias))
+    /// Whether a link was left behind in the network, by an ADD without DEL or by one that was killed
+    /// before the link had its alias.
+    pub(crate) fn is_dead(&self, link: &Link) -> bool {
+        match &link.alias {
+            Some(alias) => self.is_dead_alias(alias),
+            None => self.is_dead_name(&link.name, link.group),
+        }
     }
+
+    fn is_dead_alias(&self, alias: &str) -> bool {
+        alias.starts_with(&self.mark) && !self.aliases.contains(alias)
+    }
+
+    fn is_dead_name(&self, name: &str, group: u32) -> bool {
+        group == self.group && !self.names.contains(name)
+    }
+}
+
+fn group_of(network: &str) -> u32 {
+    let [a, b, c, d, ..] = <[u8; 64]>::from(Sha512::digest(network));
+    u32::from_be_bytes([a | 0x80, b, c, d])
 }
 
 /// The name itself, or if it is too long to stand in an alias beside another one, a hash of it. No
@@ -182,13 +214,33 @@ mod tests {
             container_id: "c1".into(),
             ifname: "eth0".into(),
         }];
-        let live = LiveAliases::new("net", &keep.into_iter().collect());
-        assert!(live.is_dead(Some("cni:net/c2/eth0")));
-        assert!(!live.is_dead(Some("cni:net/c1/eth0")));
-        assert!(!live.is_dead(Some("cni:net2/c2/eth0")) && !live.is_dead(None));
+        let live = LiveLinks::new("net", &keep.into_iter().collect());
+        assert!(live.is_dead_alias("cni:net/c2/eth0"));
+        assert!(!live.is_dead_alias("cni:net/c1/eth0"));
+        assert!(!live.is_dead_alias("cni:net2/c2/eth0"));
         let (long, longer) = ("n".repeat(300), "n".repeat(301));
-        let live = LiveAliases::new(&long, &Attachments::default());
-        assert!(live.is_dead(Some(&id(&long, "c").alias())));
-        assert!(!live.is_dead(Some(&id(&longer, "c").alias())));
+        let live = LiveLinks::new(&long, &Attachments::default());
+        assert!(live.is_dead_alias(&id(&long, "c").alias()));
+        assert!(!live.is_dead_alias(&id(&longer, "c").alias()));
+    }
+
+    #[test]
+    fn links_without_an_alias_are_known_by_group_and_name() {
+        let (first, other) = (id("net", "c1"), id("other", "c1"));
+        assert!(first.group() > u32::MAX / 2 && first.group() != other.group());
+        assert_eq!(first.group(), id("net", "c2").group());
+        let keep = [cni_types::Attachment {
+            container_id: "c1".into(),
+            ifname: "eth0".into(),
+        }];
+        let live = LiveLinks::new("net", &keep.into_iter().collect());
+        let names = |id: &AttachmentId| id.host_names("veth").collect::<Vec<_>>();
+        for name in names(&first) {
+            assert!(!live.is_dead_name(&name, first.group()));
+        }
+        for name in names(&id("net", "c2")) {
+            assert!(live.is_dead_name(&name, first.group()));
+            assert!(!live.is_dead_name(&name, other.group()) && !live.is_dead_name(&name, 0));
+        }
     }
 }

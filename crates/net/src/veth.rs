@@ -10,7 +10,7 @@ use crate::preference::prefer;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
 /// What host ends are called; NetworkManager and others ignore links with this prefix.
-const PREFIX: &str = "veth";
+pub(crate) const PREFIX: &str = "veth";
 /// The kind of both ends, as the kernel names it.
 pub const KIND: &str = "veth";
 /// How long the ends may take to come up; the kernel needs well under 1 ms, or a second at worst.
@@ -99,6 +99,7 @@ fn create_under_free_name(
             mtu: settings.mtu,
             peer_mac: settings.mac,
             master: settings.master,
+            group: id.group(),
             up: false,
         };
         match create_as(host, &pair) {
@@ -150,13 +151,14 @@ fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Resul
     }
 }
 
-/// Gives a new host end its mark and switches it on.
+/// Gives a new host end its mark and switches it on. By its alias it is known from then on: the group it
+/// was born in is left to those who use groups.
 fn finish(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
     refuse_router_advertisements(&link.name)?;
     if link.master.is_none() {
         skip_duplicate_detection(&link.name)?;
     }
-    let change = LinkChange::new(link.index).alias(&id.alias()).up();
+    let change = LinkChange::new(link.index).alias(&id.alias()).group(0).up();
     Ok(host.execute(change.message())?)
 }
 

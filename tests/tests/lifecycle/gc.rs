@@ -1,5 +1,6 @@
 //! GC takes what is not listed, and nothing else.
 
+use ferrule_testkit::Host;
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::{Value, json};
 
@@ -40,6 +41,47 @@ ferrule_testkit::test! {
         for attachment in &lost {
             attachment.detach();
         }
+    }
+}
+
+/// How many requests to remove links the plugin sends while GC runs.
+fn removals_sent(host: &Host, plugin: &str, config: &Value) -> usize {
+    let log = host.work_folder().join("strace");
+    let folder = ferrule_testkit::binaries_folder();
+    let (file, executable) = (log.to_str().unwrap(), folder.join(plugin));
+    let words = [
+        "-f",
+        "-o",
+        file,
+        "-e",
+        "trace=sendto,sendmsg,write",
+        executable.to_str().unwrap(),
+    ];
+    let traced = host
+        .executable("/usr/bin/strace", words)
+        .cni_path(&folder)
+        .config(config);
+    traced.verb("GC").run().succeeds();
+    std::fs::read_to_string(&log)
+        .unwrap()
+        .matches("RTM_DELLINK")
+        .count()
+}
+
+ferrule_testkit::test! {
+    /// However many there are, the kernel is asked once to remove links, as it waits for all
+    /// processors each time. Links that others have put into groups stay.
+    fn dead_links_go_together(host, plugin in ["bridge", "ptp"]) needs [Tool("strace")] {
+        let network = Network::of(plugin);
+        let lost: Vec<_> = (0..9).map(|number| network.attach(host, &format!("lost{number}"))).collect();
+        host.ip("link add veth00000000 group 77 type veth peer name veth00000001 group 2147483647");
+        let gc = listed(&network, json!([]));
+        let removals = removals_sent(host, plugin, &gc);
+        assert_eq!(removals, 1, "removals of {} links", lost.len());
+        for attachment in &lost {
+            assert!(!host.has_link(attachment.host_end()) && !attachment.container.has_link("eth0"));
+        }
+        assert!(host.has_link("veth00000000") && host.has_link("veth00000001"));
     }
 }
 

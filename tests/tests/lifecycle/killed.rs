@@ -2,6 +2,7 @@
 
 use ferrule_testkit::{Host, assert_same};
 use ferrule_tests::Network;
+use serde_json::json;
 
 use crate::lifecycle::{leases, without_bridge};
 
@@ -69,5 +70,37 @@ ferrule_testkit::test! {
     /// DEL itself, with the namespace still there for the next one.
     fn del_is_killed(host, plugin in ["bridge", "ptp"]) {
         sweep(host, plugin, "DEL", false);
+    }
+}
+
+ferrule_testkit::test! {
+    /// ADD, of which GC alone hears: the pair is known also before it bears its alias. What is listed
+    /// stays, and so does another network's.
+    fn add_is_killed_and_collected(host, plugin in ["bridge", "ptp"]) {
+        let network = Network::of(plugin);
+        let call = network.call(host, "c1");
+        let list = |valid| call.clone().config(network.clone().with(json!({ "cni.dev/valid-attachments": valid })).config);
+        let others = |name: &str| network.clone().with(json!({ "name": name, "cni.dev/valid-attachments": [] }));
+        let container = host.netns("c1");
+        let mut half_made = 0;
+        for count in 1.. {
+            let Some(killed) = call.clone().verb("ADD").killed_at_syscall(count) else {
+                break;
+            };
+            let unnamed = |name: &String| host.link(name).get("ifalias").is_none();
+            let found: Vec<_> = links(host).into_iter().filter(unnamed).collect();
+            if !found.is_empty() {
+                half_made += 1;
+                list(json!([{ "containerID": "c1", "ifname": "eth0" }])).gc().succeeds();
+                others("other").call(host, "any").gc().succeeds();
+                assert_eq!(links(host), found, "left by {killed}");
+            }
+            list(json!([])).gc().succeeds();
+            assert_eq!((links(host), leases()), (vec![], vec![]), "left by {killed}");
+            assert!(!container.has_link("eth0"), "left by {killed}");
+        }
+        assert!(half_made > 0, "never caught between the making and the naming");
+        // The last one ran to its end: like those of the Go plugins its link is of no group.
+        assert_eq!(host.link(&links(host)[0])["group"], "default");
     }
 }

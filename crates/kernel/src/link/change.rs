@@ -105,6 +105,13 @@ impl LinkChange {
         self.with(format!("alias {alias:?}"), |body| body.alias(alias))
     }
 
+    /// Puts it into a device group; the group 0 is that of every link by itself.
+    pub fn group(self, group: u32) -> Self {
+        self.with(format!("group {group}"), |body| {
+            body.append_extra_attribute(LinkAttribute::Group(group))
+        })
+    }
+
     /// Whether it takes packets addressed to others.
     pub fn promisc(self, on: bool) -> Self {
         let word = if on { "promisc on" } else { "promisc off" };

@@ -58,6 +58,8 @@ pub struct Link {
     pub link_netnsid: Option<i32>,
     /// Free text attached by an administrator or a program.
     pub alias: Option<String>,
+    /// The device group it is in; 0 unless somebody has put it into another one.
+    pub group: u32,
     /// Whether it is switched on (`IFF_UP`); whether it works is [`Link::operstate`].
     pub up: bool,
     /// How many users want every packet on the wire.
@@ -90,6 +92,15 @@ pub fn delete(index: u32) -> Message {
     let mut body = LinkMessage::default();
     body.header.index = index;
     Message::new(format!("delete link {index}"), RTM_DELLINK, 0, &body)
+}
+
+/// Removes all links of a device group at once; an empty group is an error, and the group 0, in which
+/// every link is by itself, is refused.
+pub fn delete_group(group: u32) -> Message {
+    let mut body = LinkMessage::default();
+    body.attributes.push(LinkAttribute::Group(group));
+    let step = format!("delete links of group {group}");
+    Message::new(step, RTM_DELLINK, 0, &body)
 }
 
 /// Removes a link by its name or alternative name; an absent one is an error.

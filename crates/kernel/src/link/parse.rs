@@ -18,6 +18,7 @@ const IFLA_MASTER: u16 = 10;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_GROUP: u16 = 27;
 const IFLA_PROMISCUITY: u16 = 30;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
@@ -59,6 +60,7 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
         peer_index: None,
         link_netnsid: None,
         alias: None,
+        group: 0,
         up: i32::from_ne_bytes(*flags) & IFF_UP != 0,
         all_multicast: i32::from_ne_bytes(*flags) & IFF_ALLMULTI != 0,
         promiscuity: 0,
@@ -79,6 +81,7 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
             IFLA_OPERSTATE => link.operstate = attribute.u8().ok_or(Malformed)?.into(),
             IFLA_LINKINFO => link_info(&mut link, attribute),
             IFLA_IFALIAS => link.alias = Some(attribute.text()).filter(|alias| !alias.is_empty()),
+            IFLA_GROUP => link.group = attribute.u32().ok_or(Malformed)?,
             IFLA_PROMISCUITY => link.promiscuity = attribute.u32().ok_or(Malformed)?,
             IFLA_LINK_NETNSID => link.link_netnsid = attribute.i32().filter(|id| *id >= 0),
             IFLA_PROP_LIST => {
@@ -169,6 +172,7 @@ mod tests {
             LinkAttribute::Controller(5),
             LinkAttribute::OperState(State::LowerLayerDown),
             LinkAttribute::IfAlias("some text".into()),
+            LinkAttribute::Group(9),
             LinkAttribute::Promiscuity(2),
             LinkAttribute::PropList(vec![
                 Prop::AltIfName("first".into()),
@@ -193,6 +197,7 @@ mod tests {
             peer_index: Some(3),
             link_netnsid: Some(0),
             alias: Some("some text".into()),
+            group: 9,
             up: true,
             all_multicast: false,
             promiscuity: 2,

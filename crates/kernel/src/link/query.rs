@@ -3,8 +3,12 @@
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use nix::libc::RTM_GETLINK;
 
-use super::{Link, delete, delete_by_name, name_attribute, parse};
+use super::change::LinkChange;
+use super::{Link, delete, delete_by_name, delete_group, name_attribute, parse};
 use crate::netlink::{Batch, Malformed, Message, NetlinkError, Route};
+
+/// How many links are removed at once: nothing else changes on the node meanwhile.
+const MOST_AT_ONCE: usize = 100;
 
 impl Route {
     /// The link of this name, or with this alternative name; `None` when there is none.
@@ -52,6 +56,24 @@ impl Route {
     /// Removes the link of this name or alternative name; `false` when there was none.
     pub fn delete_link_by_name(&self, name: &str) -> Result<bool, NetlinkError> {
         self.remove_link(delete_by_name(name))
+    }
+
+    /// Removes the links of these indices; those that are gone do not matter. `group` must be one that
+    /// no link is in.
+    ///
+    /// Removing a link, the kernel waits for all processors, for 20 ms or so. It does so once for all
+    /// links of a group.
+    pub fn delete_links(&self, indices: &[u32], group: u32) -> Result<(), NetlinkError> {
+        for some in indices.chunks(MOST_AT_ONCE) {
+            let mut batch = self.batch();
+            for index in some {
+                let join = LinkChange::new(*index).group(group);
+                batch.add(join.message().unless_gone());
+            }
+            batch.run()?;
+            self.remove_link(delete_group(group))?;
+        }
+        Ok(())
     }
 
     fn remove_link(&self, message: Message) -> Result<bool, NetlinkError> {

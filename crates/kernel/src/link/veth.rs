@@ -30,6 +30,8 @@ pub struct VethPair<'a> {
     pub peer_mac: Option<Mac>,
     /// Index of the bridge the outer end becomes a port of.
     pub master: Option<u32>,
+    /// Device group of the outer end, which a link can have from birth, unlike an alias; 0 for none.
+    pub group: u32,
     /// Whether the outer end is switched on. It carries packets once the peer is on, too.
     pub up: bool,
 }
@@ -55,6 +57,9 @@ impl VethPair<'_> {
         }
         if let Some(master) = self.master {
             outer = outer.controller(master);
+        }
+        if self.group != 0 {
+            outer = outer.append_extra_attribute(LinkAttribute::Group(self.group));
         }
         if self.up {
             outer = outer.up();

@@ -47,8 +47,8 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Change,
-    /// A change whose effect may be there already.
-    ChangeUnlessMade,
+    /// A change that this refusal says is not needed.
+    ChangeUnless(Errno),
     Question,
 }
 
@@ -59,7 +59,7 @@ impl Part {
 
     /// Whether this refusal is as good as an acknowledgement.
     pub(crate) fn tolerates(&self, errno: Errno) -> bool {
-        self.role == Role::ChangeUnlessMade && errno == Errno::EEXIST
+        self.role == Role::ChangeUnless(errno)
     }
 }
 
@@ -107,7 +107,14 @@ impl Message {
     /// The same change, which also succeeds when what it makes is there already.
     #[must_use]
     pub fn unless_made(mut self) -> Self {
-        self.part.role = Role::ChangeUnlessMade;
+        self.part.role = Role::ChangeUnless(Errno::EEXIST);
+        self
+    }
+
+    /// The same change, which also succeeds when the link it is about is gone.
+    #[must_use]
+    pub fn unless_gone(mut self) -> Self {
+        self.part.role = Role::ChangeUnless(Errno::ENODEV);
         self
     }
 

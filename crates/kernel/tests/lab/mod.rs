@@ -70,6 +70,7 @@ pub(crate) fn veth<'a>(name: &'a str, peer: &'a str, netns: &'a Netns) -> VethPa
         mtu: None,
         peer_mac: None,
         master: None,
+        group: 0,
         up: true,
     }
 }

@@ -3,7 +3,7 @@
 use cni_types::{Attachments, Request};
 use ferrule_kernel::Link;
 
-use crate::attachment::LiveAliases;
+use crate::attachment::LiveLinks;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
 /// Removes the link of the attachment that a DEL is about; succeeds if there is none. With the
@@ -49,15 +49,20 @@ fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetErr
 /// `keep`. Host ends of pairs are there by right; links that were made inside a container can only
 /// be there because somebody moved them.
 ///
-/// One failure does not keep the others from being removed; the first is reported.
+/// The cost does not grow much with their number: they are removed together.
 pub fn collect_garbage(network: &str, keep: &Attachments, kind: &str) -> Result<(), NetError> {
     let host = Host::open()?;
-    let live = LiveAliases::new(network, keep);
-    let mut outcome = Ok(());
-    for link in host.links()? {
-        if link.is_kind(kind) && live.is_dead(link.alias.as_deref()) {
-            outcome = outcome.and(host.delete_link(link.index).map(drop));
-        }
+    let live = LiveLinks::new(network, keep);
+    let links = host.links()?;
+    let is_dead = |link: &&Link| link.is_kind(kind) && live.is_dead(link);
+    let dead: Vec<u32> = links
+        .iter()
+        .filter(is_dead)
+        .map(|link| link.index)
+        .collect();
+    let is_used = |group: &u32| links.iter().any(|link| link.group == *group);
+    match (1..=u32::MAX / 2).rev().find(|group| !is_used(group)) {
+        Some(unused) => Ok(host.delete_links(&dead, unused)?),
+        None => Ok(()),
     }
-    Ok(outcome?)
 }

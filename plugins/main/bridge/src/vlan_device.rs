@@ -42,6 +42,7 @@ fn create(host: &Host, bridge: &Link, vlan: u16, name: &str) -> Result<Link, Net
         mtu: Some(bridge.mtu),
         peer_mac: None,
         master: None,
+        group: 0,
         up: false,
     };
     match host.execute(pair.create()) {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::json::Node;
 use crate::{
-    Attachments, CniResult, Code, Error, ReleaseNumber, SpecVersion, check_container_id,
+    Args, Attachments, CniResult, Code, Error, ReleaseNumber, SpecVersion, check_container_id,
     check_interface_name, check_network_name, env,
 };
 
@@ -189,6 +189,12 @@ impl Request {
             None | Some(Node::Null) => Ok(None),
             Some(node) => Ok(Some(CniResult::from_prev_result(node, self.version)?)),
         }
+    }
+
+    /// The pairs of `CNI_ARGS` named in `known`; an error (code 4) names what is wrong with them.
+    pub fn cni_args(&self, known: &[&str]) -> Result<Args, Error> {
+        Args::parse(&self.args, known)
+            .map_err(|error| Error::new(Code::InvalidEnvironment, error.to_string()))
     }
 
     /// The attachments that GC must keep; `None` if the runtime sent no list, not even an empty one.

@@ -121,6 +121,20 @@ impl CniResult {
         self.interfaces.get(usize::try_from(ip.interface?).ok()?)
     }
 
+    /// Puts all addresses on the interface at `position` of [`CniResult::interfaces`].
+    pub fn assign_ips(&mut self, position: i64) {
+        for ip in &mut self.ips {
+            ip.interface = Some(position);
+        }
+    }
+
+    /// Replaces what the address plugin answered of name resolution by what the configuration sets.
+    pub fn override_dns(&mut self, configured: &Dns) {
+        if configured.is_set() {
+            self.dns = configured.clone();
+        }
+    }
+
     /// The interface named `name` inside the namespace written as `sandbox`; the last such one.
     pub fn container_interface(&self, name: &str, sandbox: &str) -> Option<&Interface> {
         self.interfaces

@@ -1,7 +1,7 @@
 //! Behaviour that several plugins share: where a container's network is wired.
 //!
 //! [`Host`] and [`Sandbox`] are the two sides. [`veth`] makes and removes the pair between them,
-//! [`mod@link`] a link in the container alone, put on a [`parent`] or standing by itself,
+//! [`mod@link`] a link in the container alone, put on a master or standing by itself,
 //! [`addressing`] puts an address plugin's answer into effect, [`check`] compares what is there with
 //! what ADD answered. Nothing here knows any plugin.
 
@@ -13,8 +13,9 @@ mod error;
 pub mod forwarding;
 mod hash_name;
 pub mod link;
+mod mac_key;
 pub mod masquerade;
-pub mod parent;
+mod parent;
 mod place;
 mod preference;
 pub mod spoofcheck;
@@ -24,4 +25,5 @@ pub use attachment::AttachmentId;
 pub use entry::{host_entry, mac_text, sandbox_entry};
 pub use error::NetError;
 pub use hash_name::{Tags, hash_name, network_tag};
+pub use mac_key::configured_mac;
 pub use place::{Host, Sandbox};

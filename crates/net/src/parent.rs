@@ -6,6 +6,7 @@ use std::ops::Deref;
 use cni_types::{Code, Error};
 use ferrule_kernel::{Family, Link, Netns, Route, RouteEntry, RouteFilter};
 
+use crate::link::MasterName;
 use crate::{Host, NetError, Sandbox};
 
 /// The routing table that a default route counts in (`RT_TABLE_MAIN`).
@@ -21,7 +22,7 @@ const FAR: [IpAddr; 2] = [
 
 /// Where a parent is: on the host, or beside its links in the container (`linkInContainer`).
 #[derive(Clone)]
-pub enum ParentSide {
+pub(crate) enum ParentSide {
     /// On the host.
     Host(Host),
     /// In the container.
@@ -30,7 +31,7 @@ pub enum ParentSide {
 
 impl ParentSide {
     /// The side that `linkInContainer` means.
-    pub fn open(in_container: bool, sandbox: &Sandbox) -> Result<Self, NetError> {
+    pub(crate) fn open(in_container: bool, sandbox: &Sandbox) -> Result<Self, NetError> {
         Ok(if in_container {
             Self::Container(sandbox.clone())
         } else {
@@ -38,11 +39,12 @@ impl ParentSide {
         })
     }
 
-    /// The parent called `name`, or the interface of the default route if no name is given.
-    pub fn find(&self, name: Option<&str>) -> Result<Link, Error> {
+    /// The parent that `name` means.
+    pub(crate) fn find(&self, name: &MasterName<'_>) -> Result<Link, Error> {
         match name {
-            Some(name) => self.named(name),
-            None => self.of_default_route(),
+            MasterName::Configured(name) => self.named(name),
+            MasterName::Previous(name) => self.named(name),
+            MasterName::DefaultRoute | MasterName::Open => self.of_default_route(),
         }
     }
 
@@ -140,7 +142,7 @@ fn interface_of_default(entry: &RouteEntry) -> Option<u32> {
 }
 
 /// The MTU a link on `parent` is to have: 0 leaves it to the kernel, which takes the parent's.
-pub fn checked_mtu(mtu: i64, parent: &Link) -> Result<Option<u32>, Error> {
+pub(crate) fn checked_mtu(mtu: i64, parent: &Link) -> Result<Option<u32>, Error> {
     match u32::try_from(mtu) {
         Ok(0) => Ok(None),
         Ok(mtu) if mtu <= parent.mtu => Ok(Some(mtu)),

@@ -11,7 +11,7 @@ use crate::{Builtin, Undo, build, builtin};
 
 /// Address plugins that only keep books: they need no link, and a failing ADD of theirs leaves
 /// nothing behind, so they may run while the link is being made.
-const BOOKKEEPERS: [&str; 2] = ["host-local", "static"];
+const LOCAL: [&str; 2] = ["host-local", "static"];
 
 /// The address plugin that a configuration names in `ipam.type`.
 #[derive(Clone)]
@@ -53,23 +53,18 @@ impl Ipam {
     }
 
     /// Whether it may run before or while the link is made or removed.
-    pub fn is_bookkeeper(&self) -> bool {
-        BOOKKEEPERS.contains(&self.name.as_str())
+    pub(crate) fn is_local(&self) -> bool {
+        LOCAL.contains(&self.name.as_str())
     }
 
-    /// Whether it is a process to be started before the link is made, so that both run at once. One
-    /// within this executable is asked when the link is there.
-    pub fn runs_beside(&self) -> Result<bool, Error> {
-        Ok(matches!(self.means()?, Means::Process(_)) && self.is_bookkeeper())
-    }
-
-    /// Whether there is such an executable: without one every verb fails.
-    pub fn ensure_found(&self) -> Result<(), Error> {
-        self.means().map(drop)
+    /// Whether it is a process of its own; otherwise it is part of this executable. Fails where
+    /// there is neither.
+    pub(crate) fn is_external(&self) -> Result<bool, Error> {
+        Ok(matches!(self.means()?, Means::Process(_)))
     }
 
     /// Begins ADD and records its DEL in `undo`; the link can be made meanwhile.
-    pub fn start_add(&self, undo: &mut Undo) -> Result<PendingAdd, Error> {
+    pub(crate) fn start_add(&self, undo: &mut Undo) -> Result<PendingAdd, Error> {
         let state = Rc::new(RefCell::new(State::Nothing));
         match self.means()? {
             Means::Within(plugin) => {
@@ -107,7 +102,7 @@ impl Ipam {
     /// A bookkeeper that reports an error has cleaned up; releasing then would hit the addresses of
     /// an earlier, living ADD of the same attachment. One that was killed could not.
     fn may_hold(&self, outcome: &Result<Output, ExecError>) -> bool {
-        !(self.is_bookkeeper() && matches!(outcome, Err(ExecError::Plugin(_))))
+        !(self.is_local() && matches!(outcome, Err(ExecError::Plugin(_))))
     }
 
     /// Begins DEL; the link can be removed meanwhile.
@@ -208,14 +203,14 @@ enum State {
 }
 
 /// An ADD under way.
-pub struct PendingAdd {
+pub(crate) struct PendingAdd {
     ipam: Ipam,
     state: Rc<RefCell<State>>,
 }
 
 impl PendingAdd {
     /// Waits for the addresses. A result without any is an error.
-    pub fn finish(self) -> Result<CniResult, Error> {
+    pub(crate) fn finish(self) -> Result<CniResult, Error> {
         let result = match self.state.replace(State::Nothing) {
             State::Answered(result) => *result,
             State::Running(running) => self.hear(running)?,

@@ -11,6 +11,7 @@ mod chained;
 mod common;
 mod guard;
 mod ipam;
+mod ipam_add;
 mod lineage;
 mod note;
 mod run;
@@ -22,10 +23,12 @@ use serde::de::DeserializeOwned;
 
 pub use builtin::Builtin;
 pub use chained::container_addresses;
-pub use ipam::{Ipam, PendingAdd, PendingDel};
+use ipam::PendingAdd;
+pub use ipam::{Ipam, PendingDel};
+pub use ipam_add::IpamAdd;
 pub use note::note;
 pub use run::{main, main_with};
-pub use together::{attach, collect, detach, join};
+pub use together::{collect, detach, join};
 pub use undo::Undo;
 
 // The C library's allocator asks the kernel for every few blocks; a plugin lives for a millisecond,

@@ -1,33 +1,8 @@
 //! The parts of a verb that belong to the plugin and to its address plugin.
 
-use cni_types::{CniResult, Error};
+use cni_types::Error;
 
-use crate::{Ipam, Undo};
-
-/// ADD: makes the link and gets the addresses, if there is an address plugin.
-///
-/// One that only keeps books runs while the link is being made. Any other is started when the link
-/// has been made and `ready` has run: one that speaks DHCP needs the link up.
-pub fn attach<L>(
-    ipam: Option<&Ipam>,
-    undo: &mut Undo,
-    make: impl FnOnce(&mut Undo) -> Result<L, Error>,
-    ready: impl FnOnce(&L) -> Result<(), Error>,
-) -> Result<(L, Option<CniResult>), Error> {
-    let Some(ipam) = ipam else {
-        return Ok((make(undo)?, None));
-    };
-    if ipam.is_bookkeeper() {
-        let pending = ipam.start_add(undo)?;
-        let link = make(undo)?;
-        return Ok((link, Some(pending.finish()?)));
-    }
-    ipam.ensure_found()?;
-    let link = make(undo)?;
-    ready(&link)?;
-    let addresses = ipam.start_add(undo)?.finish()?;
-    Ok((link, Some(addresses)))
-}
+use crate::Ipam;
 
 /// DEL: removes the link and releases the addresses, each whatever becomes of the other.
 ///
@@ -40,7 +15,7 @@ pub fn detach<E: Into<Error>>(
     let Some(ipam) = ipam else {
         return remove().map_err(E::into);
     };
-    if ipam.is_bookkeeper() {
+    if ipam.is_local() {
         let release = ipam.start_del();
         let removed = remove().map_err(E::into);
         let released = release.and_then(crate::PendingDel::finish);

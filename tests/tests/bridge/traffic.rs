@@ -140,8 +140,8 @@ ferrule_testkit::test! {
         host.ip("link set vl up master cni0");
         listener.ip("link set inside up");
         let heard = || {
-            sends_router_advertisement(&attachment.container, "eth0");
-            listener.addresses("inside").iter().any(|address| address.starts_with("fd00:bad:"))
+            sends_router_advertisement(&attachment.container, "eth0")
+                && listener.addresses("inside").iter().any(|address| address.starts_with("fd00:bad:"))
         };
         assert!((0..100).any(|_| heard() || {
             std::thread::sleep(std::time::Duration::from_millis(50));

@@ -163,7 +163,8 @@ ferrule_testkit::test! {
         }
         if plugin == "bridge" {
             let keys = json!({ "runtimeConfig": { "mac": "01:00:5e:00:00:01" } });
-            assert_refused(host, &network.clone().with(keys).call(host, "c1"), "create veth");
+            let call = network.clone().with(keys).call(host, "c1");
+            assert_refused(host, &call, "a group address");
         }
         let call = network.call(host, "c1").netns("/run/netns/none");
         assert_refused(host, &call, "no such file or directory");

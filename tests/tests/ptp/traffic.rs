@@ -130,9 +130,9 @@ ferrule_testkit::test! {
         listener.ip("link set inside up");
         let port = attachment.host_end();
         let heard = || {
-            sends_router_advertisement(&attachment.container, "eth0");
-            sends_router_advertisement(&listener, "va");
-            listener.addresses("inside").iter().any(|address| address.starts_with("fd00:bad:"))
+            sends_router_advertisement(&attachment.container, "eth0")
+                && sends_router_advertisement(&listener, "va")
+                && listener.addresses("inside").iter().any(|address| address.starts_with("fd00:bad:"))
         };
         assert!((0..100).any(|_| heard() || {
             std::thread::sleep(std::time::Duration::from_millis(50));

@@ -7,18 +7,18 @@ use crate::parent::ParentSide;
 use crate::{NetError, Sandbox, check as recorded};
 
 /// What the configuration says of the link, its kind's own settings aside.
-pub struct Expected<'a> {
+pub(super) struct Expected<'a> {
     /// Its kind.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// Its MTU in bytes, if one is configured.
-    pub mtu: Option<u32>,
+    pub(super) mtu: Option<u32>,
     /// The link it is put on, if one is configured.
-    pub parent: Option<(&'a ParentSide, &'a Link)>,
+    pub(super) parent: Option<(&'a ParentSide, &'a Link)>,
 }
 
 /// Compares the link, its addresses and routes with the configuration and the previous result;
 /// `settings` compares what only its kind has.
-pub fn check(
+pub(super) fn check(
     sandbox: &Sandbox,
     request: &Request,
     result: &CniResult,

@@ -1,22 +1,12 @@
 //! ADD: making the link, and giving it what the result says.
 
 use cni_types::{CniResult, Error, Interface, Request, SpecVersion};
-use ferrule_kernel::{Errno, Link, LinkChange, Mac, Message, NetlinkError, NewLink, Route};
+use ferrule_kernel::{Errno, Link, LinkChange, Message, NetlinkError, NewLink, Route};
 
+use super::plugin::Target;
 use crate::addressing::{self, Options};
 use crate::parent::ParentSide;
-use crate::{AttachmentId, NetError, Sandbox, sandbox_entry};
-
-/// What the link is to be like, its kind's own settings aside.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
-    /// Index of the link it is put on, on its side; none for kinds that stand alone.
-    pub parent: Option<u32>,
-    /// MTU in bytes; the kernel's choice if none.
-    pub mtu: Option<u32>,
-    /// Hardware address; the kernel's choice if none.
-    pub mac: Option<Mac>,
-}
+use crate::{NetError, Sandbox, sandbox_entry};
 
 /// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
 pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), Error> {
@@ -39,22 +29,22 @@ pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), Error>
 /// `message` makes the request that creates it, which is sent from the side of its parent; a link
 /// without one is made from inside the container.
 pub fn create(
-    side: &ParentSide,
-    sandbox: &Sandbox,
-    id: &AttachmentId,
-    settings: Settings,
+    target: &Target<'_>,
     message: impl Fn(&NewLink<'_>) -> Message,
 ) -> Result<Link, Error> {
+    let Target {
+        sandbox, id, side, ..
+    } = target;
     let request = |name: &str| {
         message(&NewLink {
             name,
-            parent: settings.parent,
+            parent: target.master.map(|master| master.index),
             netns: match side {
                 ParentSide::Host(_) => Some(sandbox.netns().fd()),
                 ParentSide::Container(_) => None,
             },
-            mtu: settings.mtu,
-            mac: settings.mac,
+            mtu: target.mtu,
+            mac: target.mac,
             up: false,
         })
     };
@@ -71,7 +61,7 @@ pub fn create(
         }
     }
     made.map_err(refused)?;
-    let link = adopt(sandbox, id, &name, settings.mac);
+    let link = adopt(target, &name);
     if link.is_err() {
         // The error at hand is the one to report; DEL removes what resists here.
         let _ = sandbox.delete_link_by_name(&name);
@@ -80,14 +70,12 @@ pub fn create(
 }
 
 /// Gives a new link its final name and its mark.
-fn adopt(
-    sandbox: &Sandbox,
-    id: &AttachmentId,
-    name: &str,
-    mac: Option<Mac>,
-) -> Result<Link, Error> {
+fn adopt(target: &Target<'_>, name: &str) -> Result<Link, Error> {
+    let Target {
+        sandbox, id, mac, ..
+    } = target;
     let mut link = sandbox.link(name)?;
-    if mac.is_some() && link.mac != mac {
+    if mac.is_some() && link.mac != *mac {
         let found = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
         let wanted = mac.map(|mac| mac.to_string()).unwrap_or_default();
         return Err(Error::internal(format_args!(
@@ -142,7 +130,7 @@ pub fn switch_on(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
 
 /// Puts what the address plugin answered, if there is one, on the link and switches it on. Returns
 /// the result of ADD: the link is its only interface, and all addresses are on it.
-pub fn finish(
+pub(super) fn finish(
     sandbox: &Sandbox,
     link: &Link,
     request: &Request,
@@ -152,9 +140,7 @@ pub fn finish(
     let mut result = addresses.unwrap_or_default();
     result.legacy = false;
     result.interfaces = vec![entry(link, request)];
-    for ip in &mut result.ips {
-        ip.interface = Some(0);
-    }
+    result.assign_ips(0);
     if has_addresses {
         let link = addressing::configure(sandbox, link, &result, &Options::default())?;
         addressing::announce_addresses(sandbox, &link);

@@ -7,10 +7,12 @@
 
 mod check;
 mod create;
+mod plugin;
 mod remove;
 mod status;
 
-pub use check::{Expected, check};
-pub use create::{Settings, create, ensure_name_is_free, finish, remover, switch_on};
+use check::Expected;
+pub use create::{create, ensure_name_is_free, remover, switch_on};
+pub use plugin::{Addresses, LinkFrame, LinkPlugin, LinkSpec, Master, MasterName, Target};
 pub use remove::{collect_garbage, remove_for};
-pub use status::{ensure_driver, ensure_master, unavailable};
+pub use status::unavailable;

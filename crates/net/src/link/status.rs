@@ -3,11 +3,12 @@
 use cni_types::{Code, Error};
 use ferrule_kernel::Link;
 
+use super::plugin::{Master, MasterName};
 use crate::parent::{ParentSide, checked_mtu};
 use crate::{Host, NetError};
 
 /// Fails (code 50) if the kernel neither has nor can load the driver for links of this kind.
-pub fn ensure_driver(kind: &str) -> Result<(), Error> {
+pub(super) fn ensure_driver(kind: &str) -> Result<(), Error> {
     let host = Host::open()?;
     if host.has_driver(kind).map_err(NetError::from)? {
         return Ok(());
@@ -27,17 +28,14 @@ pub fn unavailable(error: impl Into<Error>) -> Error {
 }
 
 /// Looks at the master as an ADD does; fails (code 50) if it is not there or too small. One that
-/// is looked for in the container cannot be seen without a container.
-pub fn ensure_master(
-    in_container: bool,
-    name: Option<&str>,
-    mtu: i64,
-) -> Result<Option<Link>, Error> {
-    if in_container {
+/// is looked for in the container cannot be seen without a container, nor one that a plugin before
+/// this one will tell.
+pub(super) fn ensure_master(master: &Master<'_>, mtu: i64) -> Result<Option<Link>, Error> {
+    if master.in_container || matches!(master.name, MasterName::Open) {
         return Ok(None);
     }
     let parent = ParentSide::Host(Host::open()?)
-        .find(name)
+        .find(&master.name)
         .map_err(unavailable)?;
     checked_mtu(mtu, &parent)?;
     Ok(Some(parent))

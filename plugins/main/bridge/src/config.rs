@@ -1,7 +1,8 @@
 //! The keys of `bridge`, and what they mean together.
 
-use cni_types::{Args, Code, Dns, Error, Request};
+use cni_types::{Code, Dns, Error, Request};
 use ferrule_kernel::Mac;
+use ferrule_net::configured_mac;
 use ferrule_net::masquerade::Wish;
 use serde::Deserialize;
 
@@ -139,19 +140,11 @@ impl Config {
 
     /// The container's hardware address: from `runtimeConfig`, else `args.cni`, else `CNI_ARGS`.
     fn mac(&self, request: &Request) -> Result<Option<Mac>, Error> {
-        let args = Args::parse(&request.args, &["MAC"])
-            .map_err(|error| Error::new(Code::InvalidEnvironment, error.to_string()))?;
-        let candidates = [
+        let args = request.cni_args(&["MAC"])?;
+        configured_mac([
             ("runtimeConfig.mac", self.runtime_config.mac.as_str()),
             ("args.cni.mac", self.args.cni.mac.as_str()),
             ("CNI_ARGS MAC", args.value("MAC").unwrap_or_default()),
-        ];
-        let chosen = candidates.into_iter().find(|(_, text)| !text.is_empty());
-        chosen
-            .map(|(source, text)| {
-                text.parse()
-                    .map_err(|error| invalid(format!("{source} {text:?}: {error}")))
-            })
-            .transpose()
+        ])
     }
 }

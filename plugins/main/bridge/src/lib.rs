@@ -20,7 +20,7 @@ use ferrule_net::masquerade::{self, Masquerade};
 use ferrule_net::spoofcheck::{self, SpoofCheck};
 use ferrule_net::veth::{self, Pair, PairSettings};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox, host_entry, link, sandbox_entry};
-use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach, join};
+use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach, join};
 
 pub use config::Config;
 use config::Plan;
@@ -42,18 +42,12 @@ impl Plugin for BridgePlugin {
         let host = Host::open()?;
         let sandbox = Sandbox::open(&request.netns)?;
         let ipam = Ipam::of(request);
-        let early = match &ipam {
-            Some(ipam) if ipam.runs_beside()? => {
-                veth::ensure_name_is_free(&sandbox, &request.ifname)?;
-                Some(ipam.start_add(undo)?)
-            }
-            Some(_) => None,
-            None => {
-                // Old versions have no form of a result without addresses: told before any change.
-                CniResult::default().to_json(request.version)?;
-                None
-            }
-        };
+        if ipam.is_none() {
+            // Old versions have no form of a result without addresses: told before any change.
+            CniResult::default().to_json(request.version)?;
+        }
+        veth::ensure_name_is_free(&sandbox, &request.ifname)?;
+        let ipam = IpamAdd::start(ipam, undo)?;
 
         let id = AttachmentId::from(request);
         let bridge = device::ensure(&host, &plan)?;
@@ -67,7 +61,7 @@ impl Plugin for BridgePlugin {
             link_local_too: true,
             ..Options::default()
         };
-        if ipam.is_some() {
+        if ipam.has_ipam() {
             addressing::bring_up(&sandbox, &mut pair.container, &options)?;
         } else if plan.container_up {
             link::switch_on(&sandbox, &pair.container)?;
@@ -82,12 +76,7 @@ impl Plugin for BridgePlugin {
             ],
             ..CniResult::default()
         };
-        let addresses = match (early, &ipam) {
-            (Some(pending), _) => Some(pending.finish()?),
-            (None, Some(ipam)) => Some(ipam.start_add(undo)?.finish()?),
-            (None, None) => None,
-        };
-        let container = if let Some(addresses) = addresses {
+        let container = if let Some(addresses) = ipam.finish(undo)? {
             take_addresses(&mut result, addresses, &plan);
             gateway::ensure(&host, &bridge, &plan, &mut result)?;
             let link = addressing::configure(&sandbox, &pair.container, &result, &options)?;
@@ -103,9 +92,7 @@ impl Plugin for BridgePlugin {
             veth::wait_until_up(&host, &sandbox, &pair, &container)?;
             addressing::announce_addresses(&sandbox, &container);
         }
-        if call.config.dns.is_set() {
-            result.dns = call.config.dns.clone();
-        }
+        result.override_dns(&call.config.dns);
         Ok(result)
     }
 
@@ -193,8 +180,6 @@ fn take_addresses(result: &mut CniResult, addresses: CniResult, plan: &Plan) {
     result.ips = addresses.ips;
     result.routes = addresses.routes;
     result.dns = addresses.dns;
-    for ip in &mut result.ips {
-        ip.interface = Some(CONTAINER);
-    }
+    result.assign_ips(CONTAINER);
     gateway::plan_routes(result, plan);
 }

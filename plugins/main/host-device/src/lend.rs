@@ -5,7 +5,7 @@ use ferrule_kernel::Link;
 use ferrule_net::addressing::{self, Options};
 use ferrule_net::link::{ensure_name_is_free, switch_on};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox, sandbox_entry};
-use ferrule_plugin::{Ipam, PendingAdd, Undo};
+use ferrule_plugin::{Ipam, IpamAdd, Undo};
 
 use crate::config::Device;
 use crate::record::Record;
@@ -21,7 +21,7 @@ pub(crate) fn lend(
     request: &Request,
     device: &Device,
     sandbox: &Sandbox,
-    ipam: Option<&Ipam>,
+    ipam: Option<Ipam>,
     undo: &mut Undo,
 ) -> Result<CniResult, Error> {
     ensure_name_is_free(sandbox, &request.ifname)?;
@@ -34,19 +34,21 @@ pub(crate) fn lend(
         .clone()
         .or_else(|| sysfs::pci_of_interface(&found.name));
 
-    ipam.map(Ipam::ensure_found).transpose()?;
-    let bookkeeper = ipam.filter(|ipam| ipam.is_bookkeeper());
-    let pending = bookkeeper.map(|ipam| ipam.start_add(undo)).transpose()?;
+    let ipam = IpamAdd::start(ipam, undo)?;
     let transit = prepare(&host, sandbox, &id, &found, undo)?;
-    let addresses = pending.map(PendingAdd::finish).transpose()?;
+    let (addresses, ipam) = if ipam.needs_link() {
+        (None, Some(ipam))
+    } else {
+        (ipam.finish(undo)?, None)
+    };
     let link = transit.carry_in(&host, &found, sandbox, &request.ifname)?;
     transit.remove()?;
-    let addresses = match (ipam, addresses) {
-        (Some(ipam), None) => {
+    let addresses = match ipam {
+        Some(ipam) => {
             switch_on(sandbox, &link)?;
-            Some(ipam.start_add(undo)?.finish()?)
+            ipam.finish(undo)?
         }
-        (_, addresses) => addresses,
+        None => addresses,
     };
 
     let entry = entry(request, &link, pci.unwrap_or_default());
@@ -107,12 +109,10 @@ fn prepare(
 pub(crate) fn lend_to_process(
     request: &Request,
     device: &Device,
-    ipam: Option<&Ipam>,
+    ipam: Option<Ipam>,
     undo: &mut Undo,
 ) -> Result<CniResult, Error> {
-    let addresses = ipam
-        .map(|ipam| ipam.start_add(undo)?.finish())
-        .transpose()?;
+    let addresses = IpamAdd::start(ipam, undo)?.finish(undo)?;
     let mut entry = Interface {
         name: request.ifname.clone(),
         sandbox: request.sandbox(),
@@ -140,9 +140,7 @@ fn result_of(entry: Interface, addresses: Option<CniResult>) -> CniResult {
     let mut result = addresses.unwrap_or_default();
     result.legacy = false;
     result.interfaces = vec![entry];
-    for ip in &mut result.ips {
-        ip.interface = Some(0);
-    }
+    result.assign_ips(0);
     result
 }
 

@@ -40,13 +40,11 @@ impl Plugin for HostDevicePlugin {
             return Err(ResultError::NoAddress.into());
         }
         let mut result = if device.in_user_space {
-            lend::lend_to_process(request, &device, ipam.as_ref(), undo)?
+            lend::lend_to_process(request, &device, ipam, undo)?
         } else {
-            lend::lend(request, &device, &sandbox, ipam.as_ref(), undo)?
+            lend::lend(request, &device, &sandbox, ipam, undo)?
         };
-        if call.config.dns.is_set() {
-            result.dns = call.config.dns.clone();
-        }
+        result.override_dns(&call.config.dns);
         Ok(result)
     }
 

@@ -1,8 +1,5 @@
 //! The executable `host-device`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main_with(
-        &cni_host_device::HostDevicePlugin,
-        &[&cni_host_local::HostLocal, &cni_static::Static],
-    )
+    ferrule_local_ipam::main(&cni_host_device::HostDevicePlugin)
 }

@@ -1,7 +1,9 @@
 //! The keys of `ipvlan`, and what they mean together.
 
-use cni_types::{CniResult, Code, Dns, Error, Interface, Request};
+use cni_types::{CniResult, Code, Command, Dns, Error, Interface, Request};
 use ferrule_kernel::{Ipvlan, IpvlanMode};
+use ferrule_net::link::{Addresses, LinkSpec, Master, MasterName};
+use ferrule_plugin::Ipam;
 use serde::Deserialize;
 
 /// The modes by their names in configurations.
@@ -25,50 +27,55 @@ pub struct Config {
     /// Look the master up in the container.
     link_in_container: bool,
     /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
+    dns: Dns,
 }
 
-/// The configuration, checked as far as it can be without the master.
-#[derive(Debug)]
-pub(crate) struct Plan<'c> {
-    /// The key `master`.
-    pub(crate) master: Option<&'c str>,
-    pub(crate) in_container: bool,
-    pub(crate) ipvlan: Ipvlan,
-    pub(crate) mtu: i64,
-}
-
-impl<'c> Plan<'c> {
-    pub(crate) fn new(config: &'c Config) -> Result<Self, Error> {
-        Ok(Self {
-            master: config.master.as_deref().filter(|name| !name.is_empty()),
-            in_container: config.link_in_container,
-            ipvlan: Ipvlan {
-                mode: mode(&config.mode)?,
-            },
-            mtu: config.mtu,
+impl Config {
+    /// The configuration, checked as far as it can be without the master.
+    pub(crate) fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Ipvlan>, Error> {
+        let settings = Ipvlan {
+            mode: mode(&self.mode)?,
+        };
+        let previous = match request.command {
+            Command::Add => request.prev_result()?,
+            _ => None,
+        };
+        let mut master = Master::new(self.master.as_deref(), self.link_in_container);
+        if matches!(master.name, MasterName::DefaultRoute) {
+            master.name = match &previous {
+                Some(previous) => {
+                    MasterName::Previous(only_interface(previous, &self.side(request))?.to_owned())
+                }
+                None if request.command == Command::Status => MasterName::Open,
+                None => MasterName::DefaultRoute,
+            };
+        }
+        Ok(LinkSpec {
+            master: Some(master),
+            mtu: self.mtu,
+            mac: None,
+            addresses: addresses(request, previous),
+            dns: &self.dns,
+            settings,
         })
     }
 
-    /// The master by name: the key's, else the interface of the previous result; none means that
-    /// of the default route.
-    pub(crate) fn master_name<'m>(
-        &'m self,
-        request: &Request,
-        previous: Option<&'m CniResult>,
-    ) -> Result<Option<&'m str>, Error> {
-        match (self.master, previous) {
-            (Some(name), _) => Ok(Some(name)),
-            (None, None) => Ok(None),
-            (None, Some(previous)) => {
-                let side = if self.in_container {
-                    request.sandbox()
-                } else {
-                    String::new()
-                };
-                only_interface(previous, &side).map(Some)
-            }
+    /// The sandbox, as results write it, in which the master is.
+    fn side(&self, request: &Request) -> String {
+        if self.link_in_container {
+            request.sandbox()
+        } else {
+            String::new()
         }
+    }
+}
+
+/// ADD needs an address plugin, or addresses of the plugin before this one.
+fn addresses(request: &Request, previous: Option<CniResult>) -> Addresses {
+    match previous.filter(|result| !result.ips.is_empty()) {
+        Some(result) if Ipam::of(request).is_none() => Addresses::Previous(Box::new(result)),
+        _ if request.command == Command::Add => Addresses::Required,
+        _ => Addresses::Optional,
     }
 }
 

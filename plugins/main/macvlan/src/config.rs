@@ -1,7 +1,9 @@
 //! The keys of `macvlan`, and what they mean together.
 
-use cni_types::{Args, Code, Dns, Error, Request};
-use ferrule_kernel::{Mac, Macvlan, MacvlanMode};
+use cni_types::{Code, Dns, Error, Request};
+use ferrule_kernel::{Macvlan, MacvlanMode};
+use ferrule_net::configured_mac;
+use ferrule_net::link::{Addresses, LinkSpec, Master};
 use serde::Deserialize;
 
 /// The modes by their names in configurations.
@@ -30,7 +32,7 @@ pub struct Config {
     /// Broadcast and multicast frames that the master holds for its links; 0 is the kernel's 1000.
     bcqueuelen: u32,
     /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
+    dns: Dns,
     runtime_config: RuntimeConfig,
 }
 
@@ -40,33 +42,26 @@ struct RuntimeConfig {
     mac: String,
 }
 
-/// The configuration, checked as far as it can be without the master.
-#[derive(Debug)]
-pub(crate) struct Plan<'c> {
-    pub(crate) master: Option<&'c str>,
-    pub(crate) in_container: bool,
-    pub(crate) macvlan: Macvlan,
-    pub(crate) mtu: i64,
-    pub(crate) mac: Option<Mac>,
-}
-
-impl<'c> Plan<'c> {
-    pub(crate) fn new(config: &'c Config, request: &Request) -> Result<Self, Error> {
-        Ok(Self {
-            master: config.master.as_deref().filter(|name| !name.is_empty()),
-            in_container: config.link_in_container,
-            macvlan: Macvlan {
-                mode: mode(&config.mode)?,
-                broadcast_queue: (config.bcqueuelen > 0).then_some(config.bcqueuelen),
+impl Config {
+    /// The configuration, checked as far as it can be without the master.
+    pub(crate) fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Macvlan>, Error> {
+        let args = request.cni_args(&["MAC"])?;
+        Ok(LinkSpec {
+            master: Some(Master::new(self.master.as_deref(), self.link_in_container)),
+            mtu: self.mtu,
+            mac: configured_mac([
+                ("runtimeConfig.mac", self.runtime_config.mac.as_str()),
+                ("CNI_ARGS MAC", args.value("MAC").unwrap_or_default()),
+                ("mac", self.mac.as_str()),
+            ])?,
+            addresses: Addresses::Optional,
+            dns: &self.dns,
+            settings: Macvlan {
+                mode: mode(&self.mode)?,
+                broadcast_queue: (self.bcqueuelen > 0).then_some(self.bcqueuelen),
             },
-            mtu: config.mtu,
-            mac: config.mac(request)?,
         })
     }
-}
-
-fn invalid(msg: String) -> Error {
-    Error::new(Code::InvalidConfig, msg)
 }
 
 fn mode(name: &str) -> Result<MacvlanMode, Error> {
@@ -75,8 +70,11 @@ fn mode(name: &str) -> Result<MacvlanMode, Error> {
     }
     let known = MODES.into_iter().find(|(known, _)| *known == name);
     known.map(|(_, mode)| mode).ok_or_else(|| {
-        invalid(format!("unknown macvlan mode: {name:?}"))
-            .details("set the key mode to bridge, private, vepa or passthru")
+        Error::new(
+            Code::InvalidConfig,
+            format!("unknown macvlan mode: {name:?}"),
+        )
+        .details("set the key mode to bridge, private, vepa or passthru")
     })
 }
 
@@ -84,38 +82,6 @@ fn mode(name: &str) -> Result<MacvlanMode, Error> {
 pub(crate) fn mode_name(mode: MacvlanMode) -> String {
     let known = MODES.into_iter().find(|(_, known)| *known == mode);
     known.map_or_else(|| format!("{mode:?}"), |(name, _)| name.to_owned())
-}
-
-impl Config {
-    /// The hardware address: from `runtimeConfig`, else `CNI_ARGS`, else the key `mac`.
-    fn mac(&self, request: &Request) -> Result<Option<Mac>, Error> {
-        let args = Args::parse(&request.args, &["MAC"])
-            .map_err(|error| Error::new(Code::InvalidEnvironment, error.to_string()))?;
-        let candidates = [
-            ("runtimeConfig.mac", self.runtime_config.mac.as_str()),
-            ("CNI_ARGS MAC", args.value("MAC").unwrap_or_default()),
-            ("mac", self.mac.as_str()),
-        ];
-        let chosen = candidates.into_iter().find(|(_, text)| !text.is_empty());
-        chosen
-            .map(|(source, text)| {
-                parse_mac(text).map_err(|why| invalid(format!("{source}: {why}")))
-            })
-            .transpose()
-    }
-}
-
-/// An address that an Ethernet interface can have: six bytes, not zero, and not a group's.
-fn parse_mac(text: &str) -> Result<Mac, String> {
-    let mac: Mac = text.parse().map_err(|error| format!("{error}"))?;
-    match mac.ethernet() {
-        None => Err(format!("MAC address {text:?} does not have six bytes")),
-        Some([first, ..]) if first & 1 == 1 => {
-            Err(format!("MAC address {text:?} is one of a group"))
-        }
-        Some([0, 0, 0, 0, 0, 0]) => Err(format!("MAC address {text:?} is zero")),
-        Some(_) => Ok(mac),
-    }
 }
 
 #[cfg(test)]
@@ -133,20 +99,6 @@ mod tests {
         assert_eq!((error.code, error.msg.contains("source")), (7, true));
         for (name, _) in MODES {
             assert!(error.details.contains(name), "{error}");
-        }
-    }
-
-    #[test]
-    fn only_addresses_of_one_interface_are_taken() {
-        assert!(parse_mac("02-00-00-00-00-01").is_ok());
-        for text in [
-            "",
-            "x",
-            "01:00:5e:00:00:01",
-            "00:00:00:00:00:00",
-            "02:00:00:00:00:00:00:01",
-        ] {
-            assert!(parse_mac(text).is_err(), "{text:?} was accepted");
         }
     }
 }

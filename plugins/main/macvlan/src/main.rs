@@ -1,8 +1,7 @@
 //! The executable `macvlan`.
 
+use ferrule_net::link::LinkFrame;
+
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main_with(
-        &cni_macvlan::MacvlanPlugin,
-        &[&cni_host_local::HostLocal, &cni_static::Static],
-    )
+    ferrule_local_ipam::main(&LinkFrame(cni_macvlan::MacvlanPlugin))
 }

@@ -14,7 +14,7 @@ use ferrule_net::veth::{self, PairSettings};
 use ferrule_net::{
     AttachmentId, Host, NetError, Sandbox, check, forwarding, host_entry, link, sandbox_entry,
 };
-use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach, join};
+use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach, join};
 
 pub use config::Config;
 
@@ -37,10 +37,7 @@ impl Plugin for Ptp {
         let sandbox = Sandbox::open(&request.netns)?;
         veth::ensure_name_is_free(&sandbox, &request.ifname)?;
 
-        let early = ipam
-            .is_bookkeeper()
-            .then(|| ipam.start_add(undo))
-            .transpose()?;
+        let ipam = IpamAdd::start(Some(ipam), undo)?;
         let settings = PairSettings {
             mtu: call.config.mtu(),
             ..PairSettings::default()
@@ -51,19 +48,13 @@ impl Plugin for Ptp {
             format!("remove host interface {:?}", pair.host.name),
             pair.remover(&host),
         );
-        let mut result = match early {
-            Some(pending) => pending.finish()?,
-            None => ipam.start_add(undo)?.finish()?,
-        };
-
+        let mut result = ipam.finish(undo)?.unwrap_or_default();
         result.legacy = false;
         result.interfaces = vec![
             host_entry(&pair.host),
             sandbox_entry(&pair.container, request.sandbox()),
         ];
-        for ip in &mut result.ips {
-            ip.interface = Some(CONTAINER);
-        }
+        result.assign_ips(CONTAINER);
         let hops = setup::hops(&result)?;
         forwarding::enable(hops.iter().map(|hop| hop.address.address()))?;
         setup::host_end(&host, &pair.host, &hops)?;
@@ -74,9 +65,7 @@ impl Plugin for Ptp {
         }
         veth::wait_until_up(&host, &sandbox, &pair, &container)?;
         addressing::wait_until_local(&host, result.ips.iter().filter_map(|ip| ip.gateway))?;
-        if call.config.dns.is_set() {
-            result.dns = call.config.dns.clone();
-        }
+        result.override_dns(&call.config.dns);
         Ok(result)
     }
 

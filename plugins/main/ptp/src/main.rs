@@ -1,8 +1,5 @@
 //! The executable `ptp`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main_with(
-        &cni_ptp::Ptp,
-        &[&cni_host_local::HostLocal, &cni_static::Static],
-    )
+    ferrule_local_ipam::main(&cni_ptp::Ptp)
 }

@@ -9,82 +9,46 @@
 mod config;
 mod setup;
 
-use cni_types::{Attachments, CniResult, Error};
-use ferrule_kernel::tap;
-use ferrule_net::link::{self, Expected, unavailable};
-use ferrule_net::{AttachmentId, Sandbox};
-use ferrule_plugin::{Call, Ipam, Plugin, Undo, attach, collect, detach};
+use cni_types::Error;
+use ferrule_kernel::{Link, tap};
+use ferrule_net::NetError;
+use ferrule_net::link::{Addresses, LinkPlugin, LinkSpec, Target, unavailable};
+use ferrule_plugin::Call;
 
 pub use config::Config;
-use config::Plan;
+pub use config::Settings;
 
-/// The kernel's name of the kind.
-const KIND: &str = "tun";
-
-/// The plugin.
+/// What only tap does.
 pub struct TapPlugin;
 
-impl Plugin for TapPlugin {
+impl LinkPlugin for TapPlugin {
     type Config = Config;
+    type Settings = Settings;
 
     const NAME: &'static str = "tap";
+    const KIND: &'static str = "tun";
 
-    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
-        let request = &call.request;
-        let plan = Plan::new(&call.config, request)?;
-        let sandbox = Sandbox::open(&request.netns)?;
-        link::ensure_name_is_free(&sandbox, &request.ifname)?;
-        let (link, addresses) = attach(
-            Ipam::of(request).as_ref(),
-            undo,
-            |undo| setup::create(&sandbox, request, &plan, undo),
-            |link| Ok(link::switch_on(&sandbox, link)?),
-        )?;
-        let mut result = link::finish(&sandbox, &link, request, addresses)?;
-        if call.config.dns.is_set() {
-            result.dns = call.config.dns.clone();
-        }
-        Ok(result)
-    }
-
-    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        let request = &call.request;
-        detach(Ipam::of(request), || link::remove_for(request, KIND))
-    }
-
-    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
-        let request = &call.request;
-        let plan = Plan::new(&call.config, request)?;
-        if let Some(ipam) = Ipam::of(request) {
-            ipam.check()?;
-        }
-        let recorded = call.required_prev_result()?;
-        let sandbox = Sandbox::open(&request.netns)?;
-        let expected = Expected {
-            kind: KIND,
-            mtu: None,
-            parent: None,
-        };
-        let id = AttachmentId::from(request);
-        Ok(link::check(
-            &sandbox,
-            request,
-            &recorded,
-            &expected,
-            |link| setup::check(&sandbox, link, &id, &plan),
-        )?)
-    }
-
-    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
-        Plan::new(&call.config, &call.request)?;
-        tap::is_available().map_err(|error| unavailable(setup::refused(error)))?;
-        Ipam::of(&call.request).map_or(Ok(()), |ipam| ipam.status())
-    }
-
-    fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
-        let request = &call.request;
-        collect(Ipam::of(request), || {
-            link::collect_garbage(&request.network, keep, KIND)
+    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Settings>, Error> {
+        Ok(LinkSpec {
+            master: None,
+            // Settings of its own: the Go plugin's links do not always have them.
+            mtu: 0,
+            mac: None,
+            addresses: Addresses::Optional,
+            dns: &call.config.dns,
+            settings: Settings::new(&call.config, &call.request)?,
         })
+    }
+
+    fn create(target: &Target<'_>, settings: &Settings) -> Result<Link, Error> {
+        setup::create(target, settings)
+    }
+
+    fn check(target: &Target<'_>, link: &Link, settings: &Settings) -> Result<(), NetError> {
+        setup::check(target, link, settings)
+    }
+
+    fn ensure_available() -> Result<(), Error> {
+        tap::is_available().map_err(|error| unavailable(setup::refused(error)))
     }
 }

@@ -1,61 +1,56 @@
 //! Making the link, and comparing it with what was asked for.
 
-use cni_types::{Code, Error, Request};
+use cni_types::{Code, Error};
 use ferrule_kernel::{DriverSettings, Errno, Link, LinkChange, Tap, TapError, TapSettings};
-use ferrule_net::{AttachmentId, NetError, Sandbox, link};
-use ferrule_plugin::Undo;
+use ferrule_net::link::Target;
+use ferrule_net::{NetError, Sandbox};
 
-use crate::config::Plan;
+use crate::config::Settings;
 
 /// Makes the link in the container under its final name, down, and gives it all it is to have but
 /// addresses. Whatever fails, nothing is left.
-pub(crate) fn create(
-    sandbox: &Sandbox,
-    request: &Request,
-    plan: &Plan,
-    undo: &mut Undo,
-) -> Result<Link, Error> {
-    let name = &request.ifname;
-    let bridge = plan.bridge.as_deref().map(|name| bridge(sandbox, name));
-    let bridge = bridge.transpose()?;
+pub(crate) fn create(target: &Target<'_>, settings: &Settings) -> Result<Link, Error> {
+    let Target { sandbox, id, .. } = target;
+    let bridge = settings.bridge.as_deref();
+    let bridge = bridge.map(|name| bridge_of(sandbox, name)).transpose()?;
     let tap = Tap {
-        name,
-        owner: plan.owner,
-        group: plan.group,
-        multi_queue: plan.multi_queue,
+        name: &id.ifname,
+        owner: settings.owner,
+        group: settings.group,
+        multi_queue: settings.multi_queue,
     };
-    let made = sandbox.run(|| match &plan.selinux_context {
+    let made = sandbox.run(|| match &settings.selinux_context {
         Some(label) => tap.create_labelled(label),
         None => tap.create(),
     })?;
     made.map_err(refused)?;
-    let index = match sandbox.link(name) {
-        Ok(link) => {
-            let what = format!("remove interface {name:?} of the container");
-            undo.push(what, link::remover(&link, sandbox));
-            link.index
-        }
-        Err(error) => {
-            // The error at hand is the one to report; DEL removes what resists here.
-            let _ = sandbox.delete_link_by_name(name);
-            return Err(error.into());
-        }
-    };
-    let mut change = LinkChange::new(index).alias(&AttachmentId::from(request).alias());
-    if let Some(mac) = plan.mac {
+    let link = adopt(target, settings, bridge.as_ref());
+    if link.is_err() {
+        // The error at hand is the one to report; DEL removes what resists here.
+        let _ = sandbox.delete_link_by_name(&id.ifname);
+    }
+    link
+}
+
+/// Gives a new link its alias and its settings.
+fn adopt(target: &Target<'_>, settings: &Settings, bridge: Option<&Link>) -> Result<Link, Error> {
+    let Target { sandbox, id, .. } = target;
+    let index = sandbox.link(&id.ifname)?.index;
+    let mut change = LinkChange::new(index).alias(&id.alias());
+    if let Some(mac) = settings.mac {
         change = change.mac(mac);
     }
-    if let Some(mtu) = plan.mtu {
+    if let Some(mtu) = settings.mtu {
         change = change.mtu(mtu);
     }
     sandbox.execute(change.message()).map_err(NetError::from)?;
     if let Some(bridge) = bridge {
-        join(sandbox, index, &bridge)?;
+        join(sandbox, index, bridge)?;
     }
-    Ok(sandbox.link(name)?)
+    Ok(sandbox.link(&id.ifname)?)
 }
 
-fn bridge(sandbox: &Sandbox, name: &str) -> Result<Link, Error> {
+fn bridge_of(sandbox: &Sandbox, name: &str) -> Result<Link, Error> {
     let found = sandbox.link_by_name(name).map_err(NetError::from)?;
     found.ok_or_else(|| {
         let place = sandbox.netns().path().display();
@@ -109,30 +104,26 @@ pub(crate) fn refused(error: TapError) -> Error {
 }
 
 /// Compares what only a tap has with the configuration.
-pub(crate) fn check(
-    sandbox: &Sandbox,
-    link: &Link,
-    id: &AttachmentId,
-    plan: &Plan,
-) -> Result<(), NetError> {
+pub(crate) fn check(target: &Target<'_>, link: &Link, settings: &Settings) -> Result<(), NetError> {
+    let Target { sandbox, id, .. } = target;
     let differs = |what: String| Err(NetError::Differs(format!("tap {:?} {what}", link.name)));
     let Some(DriverSettings::Tap(found)) = link.settings else {
         return differs("does not tell its settings".to_owned());
     };
     let wanted = TapSettings {
-        owner: plan.owner,
-        group: plan.group,
-        multi_queue: plan.multi_queue,
+        owner: settings.owner,
+        group: settings.group,
+        multi_queue: settings.multi_queue,
     };
     if found != wanted {
         return differs(format!("has {}, expected {}", told(found), told(wanted)));
     }
     // The Go plugin leaves the key mtu out where owner and group are set: only ours is held to it.
     let ours = link.alias.as_deref() == Some(&id.alias());
-    if let Some(mtu) = plan.mtu.filter(|mtu| ours && *mtu != link.mtu) {
+    if let Some(mtu) = settings.mtu.filter(|mtu| ours && *mtu != link.mtu) {
         return differs(format!("has the MTU {}, expected {mtu}", link.mtu));
     }
-    match &plan.bridge {
+    match &settings.bridge {
         Some(name) if link.master != Some(sandbox.link(name)?.index) => {
             differs(format!("is not a port of bridge {name:?}"))
         }

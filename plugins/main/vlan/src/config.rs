@@ -2,6 +2,7 @@
 
 use cni_types::{Code, Dns, Error};
 use ferrule_kernel::Vlan;
+use ferrule_net::link::{Addresses, LinkSpec, Master};
 use serde::Deserialize;
 
 /// The highest VLAN there is (IEEE 802.1Q reserves 4095).
@@ -20,39 +21,33 @@ pub struct Config {
     /// Look the master up in the container.
     link_in_container: bool,
     /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
+    dns: Dns,
 }
 
-/// The configuration, checked as far as it can be without the master.
-#[derive(Debug)]
-pub(crate) struct Plan<'c> {
-    pub(crate) master: &'c str,
-    pub(crate) in_container: bool,
-    pub(crate) vlan: Vlan,
-    pub(crate) mtu: i64,
-}
-
-impl<'c> Plan<'c> {
-    pub(crate) fn new(config: &'c Config) -> Result<Self, Error> {
+impl Config {
+    /// The configuration, checked as far as it can be without the master.
+    pub(crate) fn spec(&self) -> Result<LinkSpec<'_, Vlan>, Error> {
         let invalid = |msg: String| Error::new(Code::InvalidConfig, msg);
-        if config.master.is_empty() {
+        if self.master.is_empty() {
             return Err(invalid("the key master is missing".to_owned())
                 .details("name the interface that carries the VLAN in the key master"));
         }
-        let id = u16::try_from(config.vlan_id)
+        let id = u16::try_from(self.vlan_id)
             .ok()
             .filter(|id| *id <= LAST_VLAN)
             .ok_or_else(|| {
                 invalid(format!(
                     "invalid VLAN ID {}: the key vlanId must be between 0 and {LAST_VLAN}",
-                    config.vlan_id
+                    self.vlan_id
                 ))
             })?;
-        Ok(Self {
-            master: &config.master,
-            in_container: config.link_in_container,
-            vlan: Vlan { id },
-            mtu: config.mtu,
+        Ok(LinkSpec {
+            master: Some(Master::new(Some(&self.master), self.link_in_container)),
+            mtu: self.mtu,
+            mac: None,
+            addresses: Addresses::Required,
+            dns: &self.dns,
+            settings: Vlan { id },
         })
     }
 }
@@ -72,10 +67,10 @@ mod tests {
     #[test]
     fn vlans_end_at_4094() {
         for id in [0, 1, 4094] {
-            assert_eq!(i64::from(Plan::new(&config(id)).unwrap().vlan.id), id);
+            assert_eq!(i64::from(config(id).spec().unwrap().settings.id), id);
         }
         for id in [-1, 4095, 65_536, i64::MAX] {
-            let error = Plan::new(&config(id)).unwrap_err();
+            let error = config(id).spec().err().unwrap();
             assert_eq!(error.code, 7);
             assert!(error.msg.contains("vlanId") && error.msg.contains(&id.to_string()));
         }
@@ -83,7 +78,7 @@ mod tests {
 
     #[test]
     fn there_is_no_default_master() {
-        let error = Plan::new(&Config::default()).unwrap_err();
+        let error = Config::default().spec().err().unwrap();
         assert!(error.msg.contains("master"), "{error}");
     }
 }

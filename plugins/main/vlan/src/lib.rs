@@ -6,122 +6,53 @@
 
 mod config;
 
-use cni_types::{Attachments, CniResult, Error};
+use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Link, Vlan};
-use ferrule_net::link::{self, Expected, Settings};
-use ferrule_net::parent::{ParentSide, checked_mtu};
-use ferrule_net::{NetError, Sandbox};
-use ferrule_plugin::{Call, Ipam, Plugin, Undo, attach, collect, detach};
+use ferrule_net::NetError;
+use ferrule_net::link::{self, LinkPlugin, LinkSpec, Target};
+use ferrule_plugin::Call;
 
 pub use config::Config;
-use config::Plan;
 
-/// The plugin.
+/// What only vlan does.
 pub struct VlanPlugin;
 
-impl Plugin for VlanPlugin {
+impl LinkPlugin for VlanPlugin {
     type Config = Config;
+    type Settings = Vlan;
 
     const NAME: &'static str = "vlan";
+    const KIND: &'static str = Vlan::KIND;
 
-    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
-        let request = &call.request;
-        let plan = Plan::new(&call.config)?;
-        let ipam = Ipam::required(request)?;
-        let sandbox = Sandbox::open(&request.netns)?;
-        link::ensure_name_is_free(&sandbox, &request.ifname)?;
-        let side = ParentSide::open(plan.in_container, &sandbox)?;
-        let parent = side.find(Some(plan.master))?;
-        ensure_up(&parent)?;
-        let settings = Settings {
-            parent: Some(parent.index),
-            mtu: checked_mtu(plan.mtu, &parent)?,
-            mac: None,
-        };
+    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Vlan>, Error> {
+        call.config.spec()
+    }
 
-        let create = |undo: &mut Undo| {
-            let link = link::create(&side, &sandbox, &request.into(), settings, |new| {
-                plan.vlan.create(new)
-            })?;
-            undo.push("remove the interface", link::remover(&link, &sandbox));
-            Ok(link)
-        };
-        let (link, addresses) = attach(Some(&ipam), undo, create, |link| {
-            Ok(link::switch_on(&sandbox, link)?)
-        })?;
-        let mut result = link::finish(&sandbox, &link, request, addresses)?;
-        if call.config.dns.is_set() {
-            result.dns = call.config.dns.clone();
+    fn create(target: &Target<'_>, vlan: &Vlan) -> Result<Link, Error> {
+        link::create(target, |new| vlan.create(new))
+    }
+
+    fn check(_: &Target<'_>, link: &Link, expected: &Vlan) -> Result<(), NetError> {
+        match link.settings {
+            Some(DriverSettings::Vlan(found)) if found.id != expected.id => {
+                Err(NetError::Differs(format!(
+                    "interface {:?} is in VLAN {}, expected vlanId {}",
+                    link.name, found.id, expected.id
+                )))
+            }
+            _ => Ok(()),
         }
-        Ok(result)
     }
 
-    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        let request = &call.request;
-        detach(Ipam::of(request), || link::remove_for(request, Vlan::KIND))
-    }
-
-    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
-        let request = &call.request;
-        let plan = Plan::new(&call.config)?;
-        Ipam::required(request)?.check()?;
-        let recorded = call.required_prev_result()?;
-        let sandbox = Sandbox::open(&request.netns)?;
-        let side = ParentSide::open(plan.in_container, &sandbox)?;
-        let parent = side.find(Some(plan.master))?;
-        let expected = Expected {
-            kind: Vlan::KIND,
-            mtu: u32::try_from(plan.mtu).ok().filter(|mtu| *mtu > 0),
-            parent: Some((&side, &parent)),
-        };
-        Ok(link::check(
-            &sandbox,
-            request,
-            &recorded,
-            &expected,
-            |link| check_id(link, plan.vlan.id),
-        )?)
-    }
-
-    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
-        let plan = Plan::new(&call.config)?;
-        let ipam = Ipam::required(&call.request)?;
-        link::ensure_driver(Vlan::KIND)?;
-        if let Some(parent) = link::ensure_master(plan.in_container, Some(plan.master), plan.mtu)? {
-            ensure_up(&parent).map_err(link::unavailable)?;
+    /// A VLAN link cannot come up while its master is down.
+    fn ensure_usable(master: &Link) -> Result<(), Error> {
+        if master.up {
+            return Ok(());
         }
-        ipam.status()
-    }
-
-    fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
-        let request = &call.request;
-        collect(Ipam::of(request), || {
-            link::collect_garbage(&request.network, keep, Vlan::KIND)
-        })
-    }
-}
-
-/// A VLAN link cannot be switched on while its master is off.
-fn ensure_up(parent: &Link) -> Result<(), Error> {
-    if parent.up {
-        return Ok(());
-    }
-    let name = &parent.name;
-    Err(Error::internal(format_args!(
-        "master {name:?} is down, so no VLAN of it can be up"
-    ))
-    .details(format!("switch it on: ip link set {name} up")))
-}
-
-/// Whether the VLAN is the configured one.
-fn check_id(link: &Link, expected: u16) -> Result<(), NetError> {
-    match link.settings {
-        Some(DriverSettings::Vlan(found)) if found.id != expected => {
-            Err(NetError::Differs(format!(
-                "interface {:?} is in VLAN {}, expected vlanId {expected}",
-                link.name, found.id
-            )))
-        }
-        _ => Ok(()),
+        let name = &master.name;
+        Err(Error::internal(format_args!(
+            "master {name:?} is down, so no VLAN of it can be up"
+        ))
+        .details(format!("bring it up: ip link set {name} up")))
     }
 }

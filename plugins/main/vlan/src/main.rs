@@ -1,8 +1,7 @@
 //! The executable `vlan`.
 
+use ferrule_net::link::LinkFrame;
+
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main_with(
-        &cni_vlan::VlanPlugin,
-        &[&cni_host_local::HostLocal, &cni_static::Static],
-    )
+    ferrule_local_ipam::main(&LinkFrame(cni_vlan::VlanPlugin))
 }

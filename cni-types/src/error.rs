@@ -36,7 +36,8 @@ pub enum Code {
 
 /// The error object a failing plugin prints: `{"code": …, "msg": …, "details": …}`.
 ///
-/// `msg` says what failed, naming object, step and cause; `details` says what to do about it.
+/// `msg` says what failed, naming object, step and cause; `details` says what to do about it where
+/// that does not go without saying: runtimes print `msg; details`, or `msg` alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// See [`Code`]; plugins of others may use any number from 100 upwards.

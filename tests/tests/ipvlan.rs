@@ -231,11 +231,15 @@ fn refusals(host: &Host) {
         (
             json!({ "mtu": 1501 }),
             7,
-            ["must be [0, master MTU(1500)]", "key mtu"],
+            ["invalid MTU 1501", "must be [0, master MTU(1500)]"],
         ),
-        (json!({ "mtu": -1 }), 7, ["invalid MTU -1", "key mtu"]),
+        (
+            json!({ "mtu": -1 }),
+            7,
+            ["invalid MTU -1", "must be [0, master MTU(1500)]"],
+        ),
         (json!({ "mtu": "big" }), 6, ["mtu", "mtu"]),
-        (json!({ "ipam": null }), 7, ["ipam.type", "address plugin"]),
+        (json!({ "ipam": null }), 7, ["ipam.type", "no plugin name"]),
         (json!({ "master": "absent" }), 999, ["absent", "key master"]),
         (
             json!({ "master": null }),

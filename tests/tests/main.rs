@@ -13,6 +13,7 @@ mod loopback;
 mod macvlan;
 mod masquerade;
 mod portmap;
+mod protocol;
 mod ptp;
 mod static_ipam;
 mod tap;

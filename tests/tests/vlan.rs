@@ -153,12 +153,12 @@ ferrule_testkit::test! {
             (json!({ "vlanId": 4095 }), 7, ["4095", "key vlanId"]),
             (json!({ "vlanId": -1 }), 7, ["-1", "key vlanId"]),
             (json!({ "vlanId": "a" }), 6, ["vlanId", "vlanId"]),
-            (json!({ "mtu": 1600 }), 7, ["invalid MTU 1600, must be [0, master MTU(1500)]", "key mtu"]),
-            (json!({ "mtu": -100 }), 7, ["invalid MTU -100, must be [0, master MTU(1500)]", "key mtu"]),
-            (json!({ "master": null }), 7, ["key master", "interface"]),
+            (json!({ "mtu": 1600 }), 7, ["invalid MTU 1600", "must be [0, master MTU(1500)]"]),
+            (json!({ "mtu": -100 }), 7, ["invalid MTU -100", "must be [0, master MTU(1500)]"]),
+            (json!({ "master": null }), 7, ["key master", "missing"]),
             (json!({ "master": "absent" }), 999, ["absent", "key master"]),
             (json!({ "linkInContainer": true }), 999, ["wire0", "netns/c1"]),
-            (json!({ "ipam": {} }), 7, ["ipam.type", "host-local"]),
+            (json!({ "ipam": {} }), 7, ["ipam.type", "no plugin name"]),
         ] {
             let call = vlan(100).with(keys).call(host, "c1");
             let outcome = call.add().fails_with_code(code);

@@ -69,7 +69,6 @@ impl ParentSide {
                 "no master: the key master is missing and there is no default route {}",
                 self.place()
             ))
-            .details("name an interface in the key master, or add a default route through one")
         })
     }
 
@@ -149,10 +148,6 @@ pub(crate) fn checked_mtu(mtu: i64, parent: &Link) -> Result<Option<u32>, Error>
         _ => Err(Error::new(
             Code::InvalidConfig,
             format!("invalid MTU {mtu}, must be [0, master MTU({})]", parent.mtu),
-        )
-        .details(format!(
-            "set the key mtu to at most {}, the MTU of master {:?}; 0 or no key takes the master's",
-            parent.mtu, parent.name
-        ))),
+        )),
     }
 }

@@ -8,11 +8,9 @@ use crate::Call;
 impl<C> Call<C> {
     /// The result that a chained plugin builds on and answers again, which ADD cannot do without.
     pub fn chained_result(&self) -> Result<CniResult, Error> {
-        self.request.prev_result()?.ok_or_else(|| {
-            Error::new(Code::InvalidConfig, "must be called as chained plugin").details(
-                "put it behind the plugin that attaches the container, in a list of plugins",
-            )
-        })
+        self.request
+            .prev_result()?
+            .ok_or_else(|| Error::new(Code::InvalidConfig, "must be called as chained plugin"))
     }
 }
 

@@ -48,7 +48,6 @@ impl Ipam {
                 Code::InvalidConfig,
                 "no plugin name provided: the key ipam.type is missing",
             )
-            .details("name an address plugin, for example host-local or static")
         })
     }
 

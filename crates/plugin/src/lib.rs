@@ -53,7 +53,6 @@ impl<C> Call<C> {
                 cni_types::Code::InvalidConfig,
                 "required prevResult missing",
             )
-            .details("CHECK needs the result of ADD in the key prevResult")
         })
     }
 }

@@ -174,8 +174,8 @@ ferrule_testkit::test! {
         };
         for (keys, texts) in [
             (json!({ "mode": "source" }), ["source", "bridge, private, vepa or passthru"]),
-            (json!({ "mtu": 1501 }), ["invalid MTU 1501, must be [0, master MTU(1500)]", "key mtu"]),
-            (json!({ "mtu": -100 }), ["invalid MTU -100, must be [0, master MTU(1500)]", "key mtu"]),
+            (json!({ "mtu": 1501 }), ["invalid MTU 1501", "must be [0, master MTU(1500)]"]),
+            (json!({ "mtu": -100 }), ["invalid MTU -100", "must be [0, master MTU(1500)]"]),
             (json!({ "mac": "02:00" }), ["mac", "02:00"]),
             (json!({ "mac": "01:00:5e:00:00:01" }), ["mac", "group"]),
         ] {

@@ -95,16 +95,14 @@ impl Plan {
     pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, Error> {
         let has_ipam = ferrule_plugin::Ipam::of(request).is_some();
         if config.hairpin_mode && config.promisc_mode {
-            return Err(
-                invalid("cannot set hairpin mode and promiscuous mode at the same time")
-                    .details("drop one of the keys hairpinMode and promiscMode"),
-            );
+            return Err(invalid(
+                "cannot set hairpin mode and promiscuous mode at the same time",
+            ));
         }
         if config.disable_container_interface && has_ipam {
-            return Err(
-                invalid("cannot use IPAM when disableContainerInterface flag is set")
-                    .details("drop the key ipam or disableContainerInterface"),
-            );
+            return Err(invalid(
+                "cannot use IPAM when disableContainerInterface flag is set",
+            ));
         }
         Ok(Self {
             bridge: config.bridge_name().to_owned(),

@@ -33,9 +33,6 @@ impl LinkPlugin for DummyPlugin {
             return Err(Error::new(
                 Code::InvalidConfig,
                 "dummy interface requires an IPAM configuration",
-            )
-            .details(
-                "name an address plugin in the key ipam.type, for example host-local or static",
             ));
         }
         Ok(LinkSpec {

@@ -141,8 +141,7 @@ impl Config {
             let msg = format!(
                 "runtimeConfig.deviceID {id:?} not found on the pci bus or the auxiliary bus"
             );
-            Err(Error::internal(msg)
-                .details("the runtime named a device that this node does not have (any more)"))
+            Err(Error::internal(msg))
         }
     }
 
@@ -164,7 +163,6 @@ impl Config {
         pci.or(auxiliary.map(Selector::Auxiliary)).ok_or_else(|| {
             let msg = r#"specify either "device", "hwaddr", "kernelpath" or "pciBusID""#;
             Error::new(Code::InvalidConfig, msg)
-                .details("or have the runtime name the device, by the capability deviceID")
         })
     }
 }

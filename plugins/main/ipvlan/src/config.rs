@@ -100,8 +100,7 @@ fn only_interface<'r>(previous: &'r CniResult, side: &str) -> Result<&'r str, Er
                 "no master: the key master is missing and prevResult has {} interfaces to choose from",
                 named.len()
             ),
-        )
-        .details("name an interface in the key master")),
+        )),
     }
 }
 

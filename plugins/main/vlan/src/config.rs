@@ -29,8 +29,7 @@ impl Config {
     pub(crate) fn spec(&self) -> Result<LinkSpec<'_, Vlan>, Error> {
         let invalid = |msg: String| Error::new(Code::InvalidConfig, msg);
         if self.master.is_empty() {
-            return Err(invalid("the key master is missing".to_owned())
-                .details("name the interface that carries the VLAN in the key master"));
+            return Err(invalid("the key master is missing".to_owned()));
         }
         let id = u16::try_from(self.vlan_id)
             .ok()

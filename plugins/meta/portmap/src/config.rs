@@ -107,9 +107,7 @@ impl Settings {
         };
         if config.nftables_maps && conditions != Conditions::default() {
             let msg = "nftablesMaps cannot be combined with conditionsV4 or conditionsV6";
-            return Err(invalid(msg).details(
-                "a map has no room for conditions of one container: drop one of the keys",
-            ));
+            return Err(invalid(msg));
         }
         let mappings = config.runtime_config.port_mappings.iter();
         Ok(Self {
@@ -138,10 +136,9 @@ impl Config {
 
     fn marking(&self) -> Result<Marking, Error> {
         if self.external_set_mark_chain.is_some() && self.mark_masq_bit.is_some() {
-            return Err(
-                invalid("Cannot specify externalSetMarkChain and markMasqBit")
-                    .details("drop one of the two keys"),
-            );
+            return Err(invalid(
+                "Cannot specify externalSetMarkChain and markMasqBit",
+            ));
         }
         if let Some(chain) = &self.external_set_mark_chain {
             return Ok(Marking::Chain(chain.clone()));

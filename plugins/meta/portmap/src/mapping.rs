@@ -110,10 +110,7 @@ impl fmt::Display for Mapping {
 
 fn port(number: i64, whose: &str) -> Result<u16, Error> {
     let port = u16::try_from(number).ok().filter(|port| *port > 0);
-    port.ok_or_else(|| {
-        invalid(format!("Invalid {whose} port number: {number}"))
-            .details("ports are numbers from 1 to 65535")
-    })
+    port.ok_or_else(|| invalid(format!("Invalid {whose} port number: {number}")))
 }
 
 fn transport(name: &str) -> Result<Transport, Error> {

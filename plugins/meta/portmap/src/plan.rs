@@ -60,8 +60,7 @@ pub(crate) fn validate(mappings: &[Mapping], targets: &[Target]) -> Result<(), E
             let msg = format!(
                 "port mapping {mapping}: the container has no address of the family of its host IP"
             );
-            return Err(Error::new(Code::InvalidConfig, msg)
-                .details("drop hostIP, or give the container an address of that family"));
+            return Err(Error::new(Code::InvalidConfig, msg));
         }
     }
     for target in targets {
@@ -81,8 +80,7 @@ fn contradiction(mappings: &[Mapping], family: Family) -> Result<(), Error> {
         });
         if let Some(other) = other {
             let msg = format!("port mappings contradict each other: {other}, and {mapping}");
-            return Err(Error::new(Code::InvalidConfig, msg)
-                .details("a host port leads to one port of the container"));
+            return Err(Error::new(Code::InvalidConfig, msg));
         }
     }
     Ok(())

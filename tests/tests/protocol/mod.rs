@@ -1,0 +1,3 @@
+//! What the protocol asks of every plugin alike.
+
+mod messages;

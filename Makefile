@@ -16,7 +16,7 @@ archive := ferrule-$(version)-linux-$(machine)
 DESTDIR ?=
 plugin_folder := $(DESTDIR)/opt/cni/bin
 
-.PHONY: help build demo test bench fuzz lint install dist clean
+.PHONY: help build demo test mutants bench fuzz lint install dist clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -47,6 +47,11 @@ test: ## install what the tests need, build, run every test (T=TEXT: those named
 	@tests/prepare
 	@tests/all $(T)
 
+mutants: ## COUNT (100) faults put into the source, drawn by SEED: does a test notice?
+	@tests/prepare
+	@cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
+	@tests/mutants
+
 bench: build ## side by side with the Go plugins of Debian, into bench/results
 	@tests/prepare bench
 	cargo build --release -p ferrule-bench
@@ -62,10 +67,12 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 			-max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096; \
 	done
 
-lint: ## formatting, clippy, documentation, a docs page per plugin
+lint: ## formatting, clippy, documentation, unused dependencies, a docs page per plugin
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	@cargo machete --version >/dev/null 2>&1 || cargo install --locked cargo-machete
+	cargo machete --skip-target-dir
 	@for name in $(plugins); do \
 		[ -f docs/$$name.md ] || { echo "docs/$$name.md is missing" >&2; missing=1; }; \
 	done; [ -z "$$missing" ]
@@ -82,10 +89,12 @@ install: ## copy ./bin to $(DESTDIR)/opt/cni/bin
 	done
 	@echo "$(plugin_folder): $(words $(executables)) executables"
 
-dist: build ## the executables as dist/*.tar.gz, with a checksum
-	@mkdir -p dist
+dist: build ## executables, man pages and completions of cnitool as dist/*.tar.gz, with a checksum
+	@rm -rf dist/manual && mkdir -p dist
+	@cargo run --quiet -p cnitool --example manual dist/manual
 	@tar --create --gzip --file dist/$(archive).tar.gz --sort=name --owner=0 --group=0 \
-		--numeric-owner --transform 's,^,$(archive)/,' --directory bin $(sort $(executables))
+		--numeric-owner --transform 's,^,$(archive)/,' --directory bin $(sort $(executables)) \
+		--directory ../dist/manual completions man
 	@cd dist && sha256sum $(archive).tar.gz | tee $(archive).tar.gz.sha256
 
 clean: ## remove everything that was built

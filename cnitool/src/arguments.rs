@@ -1,9 +1,87 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::fmt;
 
-use lexopt::prelude::{Long, Short, Value};
+use clap::builder::NonEmptyStringValueParser as NotEmpty;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::help;
+
+/// Attach a network namespace to a CNI network, as a container runtime would
+#[derive(Debug, Parser)]
+#[command(name = "cnitool", version, max_term_width = 100, after_help = help::OVERVIEW)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        help = "The interface inside the namespace (default: CNI_IFNAME, else eth0)"
+    )]
+    ifname: Option<String>,
+    /// Print JSON on a terminal too
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Attach the namespace to the network and print the result
+    #[command(long_about = help::ADD, after_help = help::ADD_EXAMPLES)]
+    Add {
+        #[command(flatten)]
+        target: Target,
+        /// Leave what the plugins did when one of them fails
+        #[arg(long)]
+        no_undo: bool,
+    },
+    /// Report whether the attachment is still as add left it
+    #[command(long_about = help::CHECK, after_help = help::CHECK_EXAMPLES)]
+    Check(Target),
+    /// Take the attachment away
+    #[command(long_about = help::DEL, after_help = help::DEL_EXAMPLES)]
+    Del(Target),
+    /// Take away every attachment of the network except those named
+    #[command(long_about = help::GC, after_help = help::GC_EXAMPLES)]
+    Gc {
+        #[command(flatten)]
+        target: Network,
+        /// An attachment to keep; may be repeated
+        #[arg(long, value_name = "WHAT")]
+        keep: Vec<String>,
+    },
+    /// Report whether an add would work now
+    #[command(long_about = help::STATUS, after_help = help::STATUS_EXAMPLES)]
+    Status(Network),
+    /// List the network's plugins and the protocol versions they speak
+    #[command(long_about = help::VERSION, after_help = help::VERSION_EXAMPLES)]
+    Version(Network),
+}
+
+/// Who is attached to what.
+#[derive(Debug, Args)]
+struct Target {
+    /// The name inside a configuration, not the name of its file
+    #[arg(value_parser = NotEmpty::new())]
+    network: String,
+    /// The path of a network namespace, for example /run/netns/demo
+    #[arg(value_parser = NotEmpty::new())]
+    netns: String,
+}
+
+/// A network alone. A namespace is accepted, as upstream's tool demands one.
+#[derive(Debug, Args)]
+struct Network {
+    /// The name inside a configuration, not the name of its file
+    #[arg(value_parser = NotEmpty::new())]
+    network: String,
+    /// Accepted and ignored
+    #[arg(hide = true)]
+    netns: Option<String>,
+}
 
 /// What `cnitool` can do with a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +97,8 @@ pub(crate) enum Verb {
 /// What the user wants.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// The manual, or a verb's chapter of it.
-    Help(Option<Verb>),
+    /// This text.
+    Help(String),
     /// Which program this is.
     About,
     /// A verb carried out.
@@ -45,18 +123,6 @@ pub(crate) struct Arguments {
     pub(crate) undo: bool,
 }
 
-/// A command line that makes no sense.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Usage {
-    UnknownCommand(String),
-    NoCommand,
-    NoNetwork(Verb),
-    NoNamespace(Verb),
-    Superfluous(Verb, String),
-    NotFor(Verb, &'static str),
-    Option(String),
-}
-
 impl Verb {
     pub(crate) const ALL: [Self; 6] = [
         Self::Add,
@@ -78,147 +144,86 @@ impl Verb {
             Self::Version => "version",
         }
     }
-
-    /// Whether it is about one container.
-    pub(crate) const fn needs_namespace(self) -> bool {
-        matches!(self, Self::Add | Self::Check | Self::Del)
-    }
-
-    fn parse(word: &str) -> Result<Self, Usage> {
-        Self::ALL
-            .into_iter()
-            .find(|verb| verb.word() == word)
-            .ok_or_else(|| Usage::UnknownCommand(word.to_owned()))
-    }
 }
 
-/// Reads the command line, the program's name left out. Options may stand anywhere.
-pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Request, Usage> {
-    let mut given = Given::default();
-    let mut parser = lexopt::Parser::from_args(words);
-    while let Some(argument) = parser.next().map_err(|error| option(&error))? {
-        match argument {
-            Short('h') | Long("help") => given.question = given.question.or(Some(Question::Help)),
-            Short('V') | Long("version") => given.question = Some(Question::About),
-            Short('i') | Long("ifname") => given.ifname = Some(text(parser.value())?),
-            Long("keep") => given.keep.push(text(parser.value())?),
-            Long("json") => given.json = true,
-            Long("no-undo") => given.no_undo = true,
-            Value(word) => given.words.push(text(Ok(word))?),
-            other => return Err(option(&other.unexpected())),
-        }
-    }
-    given.request()
-}
-
-fn option(error: &lexopt::Error) -> Usage {
-    Usage::Option(error.to_string())
-}
-
-fn text(word: Result<OsString, lexopt::Error>) -> Result<String, Usage> {
-    let word = word.map_err(|error| option(&error))?;
-    word.into_string()
-        .map_err(|word| Usage::Option(format!("{} is not UTF-8", word.display())))
-}
-
-/// Options that ask instead of ordering.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Question {
-    Help,
-    About,
-}
-
-#[derive(Default)]
-struct Given {
-    words: Vec<String>,
-    ifname: Option<String>,
-    keep: Vec<String>,
-    question: Option<Question>,
-    json: bool,
-    no_undo: bool,
-}
-
-impl Given {
-    fn request(self) -> Result<Request, Usage> {
-        if self.question == Some(Question::About) {
-            return Ok(Request::About);
-        }
-        let help = self.question == Some(Question::Help);
-        let orders = self.ifname.is_some() || self.json || self.no_undo || !self.keep.is_empty();
-        let mut words = self.words.into_iter();
-        let verb = match words.next().as_deref() {
-            None if orders && !help => return Err(Usage::NoCommand),
-            None => return Ok(Request::Help(None)),
-            Some("help") => {
-                let topic = words.next().map(|word| Verb::parse(&word));
-                return topic.transpose().map(Request::Help);
+/// Reads the command line, the program's name left out; the text of a mistake is for the user.
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Request, String> {
+    let words: Vec<OsString> = words.collect();
+    let all = std::iter::once("cnitool".into()).chain(words.iter().cloned());
+    match CommandLine::try_parse_from(all) {
+        Ok(line) if line.command.is_none() && words.is_empty() => Ok(Request::Help(
+            CommandLine::command().render_help().to_string(),
+        )),
+        Ok(line) => line
+            .request()
+            .ok_or_else(|| mistake("there is no command", "", None)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp => Ok(Request::Help(error.render().to_string())),
+            ErrorKind::DisplayVersion => Ok(Request::About),
+            kind => {
+                let verb = verb_among(&words);
+                let tip = match (kind, verb) {
+                    (ErrorKind::UnknownArgument, Some(Verb::Add)) => {
+                        "\n  tip: an interface is named by --ifname"
+                    }
+                    _ => "",
+                };
+                Err(mistake(&error.render().to_string(), tip, verb))
             }
-            Some(word) => Verb::parse(word)?,
+        },
+    }
+}
+
+/// What is wrong, and the chapter of the manual that would have helped.
+fn mistake(text: &str, tip: &str, verb: Option<Verb>) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let text = text
+        .split_once("\n\nFor more information")
+        .map_or(text, |(before, _)| before);
+    let chapter = verb.map_or("--help".to_owned(), |verb| format!("help {}", verb.word()));
+    format!(
+        "cnitool: {}{tip}\nMore: cnitool {chapter}\n",
+        text.trim_end()
+    )
+}
+
+fn verb_among(words: &[OsString]) -> Option<Verb> {
+    let mut verbs = Verb::ALL.into_iter();
+    verbs.find(|verb| words.iter().any(|word| word == verb.word()))
+}
+
+impl CommandLine {
+    /// The order that was given, if any was.
+    fn request(self) -> Option<Request> {
+        let (verb, network, netns, keep, undo) = match self.command? {
+            Command::Add { target, no_undo } => (
+                Verb::Add,
+                target.network,
+                Some(target.netns),
+                vec![],
+                !no_undo,
+            ),
+            Command::Check(target) => (
+                Verb::Check,
+                target.network,
+                Some(target.netns),
+                vec![],
+                true,
+            ),
+            Command::Del(target) => (Verb::Del, target.network, Some(target.netns), vec![], true),
+            Command::Gc { target, keep } => (Verb::Gc, target.network, target.netns, keep, true),
+            Command::Status(target) => (Verb::Status, target.network, target.netns, vec![], true),
+            Command::Version(target) => (Verb::Version, target.network, target.netns, vec![], true),
         };
-        if help {
-            return Ok(Request::Help(Some(verb)));
-        }
-        if verb != Verb::Gc && !self.keep.is_empty() {
-            return Err(Usage::NotFor(verb, "--keep"));
-        }
-        if verb != Verb::Add && self.no_undo {
-            return Err(Usage::NotFor(verb, "--no-undo"));
-        }
-        let not_empty = |word: &String| !word.is_empty();
-        let network = words.next().filter(not_empty);
-        let netns = words.next().filter(not_empty);
-        if let Some(word) = words.next() {
-            return Err(Usage::Superfluous(verb, word));
-        }
-        if verb.needs_namespace() && network.is_some() && netns.is_none() {
-            return Err(Usage::NoNamespace(verb));
-        }
-        Ok(Request::Run(Arguments {
+        Some(Request::Run(Arguments {
             verb,
-            network: network.ok_or(Usage::NoNetwork(verb))?,
+            network,
             netns,
             ifname: self.ifname,
-            keep: self.keep,
+            keep,
             json: self.json,
-            undo: !self.no_undo,
+            undo,
         }))
-    }
-}
-
-impl Usage {
-    /// The verb whose manual would have helped.
-    pub(crate) fn verb(&self) -> Option<Verb> {
-        match self {
-            Self::UnknownCommand(_) | Self::NoCommand | Self::Option(_) => None,
-            Self::NoNetwork(verb)
-            | Self::NoNamespace(verb)
-            | Self::Superfluous(verb, _)
-            | Self::NotFor(verb, _) => Some(*verb),
-        }
-    }
-}
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownCommand(word) => write!(f, "there is no command {word:?}"),
-            Self::NoCommand => f.write_str("there is no command"),
-            Self::NoNetwork(verb) => write!(f, "{} needs the name of a network", verb.word()),
-            Self::NoNamespace(verb) => write!(
-                f,
-                "{} needs a network and the path of a network namespace",
-                verb.word()
-            ),
-            Self::Superfluous(verb, word) => {
-                write!(f, "{}: there is nothing to do with {word:?}", verb.word())?;
-                if *verb == Verb::Add {
-                    f.write_str("; an interface is named by --ifname")?;
-                }
-                Ok(())
-            }
-            Self::NotFor(verb, option) => write!(f, "{} has no option {option}", verb.word()),
-            Self::Option(text) => f.write_str(text),
-        }
     }
 }
 
@@ -226,7 +231,7 @@ impl fmt::Display for Usage {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Request, Usage> {
+    fn read(line: &str) -> Result<Request, String> {
         parse(
             line.split(' ')
                 .filter(|word| !word.is_empty())
@@ -271,9 +276,16 @@ mod tests {
         }
         for verb in [Verb::Add, Verb::Check, Verb::Del] {
             let word = verb.word();
-            assert_eq!(read(&format!("{word} lab")), Err(Usage::NoNamespace(verb)));
-            assert_eq!(read(word), Err(Usage::NoNetwork(verb)));
+            for line in [word.to_owned(), format!("{word} lab")] {
+                let text = read(&line).unwrap_err();
+                assert!(text.contains("<NETNS>"), "{text}");
+                assert!(
+                    text.ends_with(&format!("\nMore: cnitool help {word}\n")),
+                    "{text}"
+                );
+            }
         }
+        assert!(read("gc").unwrap_err().contains("<NETWORK>"));
     }
 
     #[test]
@@ -281,37 +293,81 @@ mod tests {
         assert_eq!(run("gc lab --keep a --keep b/eth0").keep, ["a", "b/eth0"]);
         assert!(!run("add --no-undo lab a").undo);
         assert!(run("add lab a --json").json);
-        assert_eq!(
-            read("del lab a --keep b"),
-            Err(Usage::NotFor(Verb::Del, "--keep"))
-        );
-        assert_eq!(
-            read("del lab a --no-undo"),
-            Err(Usage::NotFor(Verb::Del, "--no-undo"))
-        );
-        assert!(matches!(read("add lab a --bogus"), Err(Usage::Option(_))));
-        assert!(matches!(read("add lab a -i"), Err(Usage::Option(_))));
+        for (line, option) in [
+            ("del lab a --keep b", "--keep"),
+            ("del lab a --no-undo", "--no-undo"),
+            ("add lab a --bogus", "--bogus"),
+            ("add lab a -i", "--ifname"),
+        ] {
+            let text = read(line).unwrap_err();
+            assert!(
+                text.starts_with("cnitool: ") && text.contains(option),
+                "{text}"
+            );
+        }
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        assert_eq!(read("ADD lab a"), Err(Usage::UnknownCommand("ADD".into())));
-        assert_eq!(
-            read("add lab a eth1").unwrap_err().to_string(),
-            "add: there is nothing to do with \"eth1\"; an interface is named by --ifname"
+        let unknown = read("ADD lab a").unwrap_err();
+        assert!(
+            unknown.starts_with("cnitool: unrecognized subcommand 'ADD'\n"),
+            "{unknown}"
         );
-        assert_eq!(read("-i eth1"), Err(Usage::NoCommand));
+        assert!(unknown.ends_with("\nMore: cnitool --help\n"), "{unknown}");
+        let superfluous = read("add lab a eth1").unwrap_err();
+        assert!(
+            superfluous.contains("'eth1'") && superfluous.contains("--ifname"),
+            "{superfluous}"
+        );
+        assert_eq!(
+            read("-i eth1"),
+            Err("cnitool: there is no command\nMore: cnitool --help\n".into())
+        );
+        let empty = parse(["add", "", "a"].into_iter().map(OsString::from));
+        assert!(empty.unwrap_err().contains("<NETWORK>"));
     }
 
     #[test]
     fn help_is_given_on_every_way_of_asking() {
-        assert_eq!(read(""), Ok(Request::Help(None)));
-        assert_eq!(read("--help"), Ok(Request::Help(None)));
-        assert_eq!(read("help"), Ok(Request::Help(None)));
-        assert_eq!(read("help gc"), Ok(Request::Help(Some(Verb::Gc))));
-        assert_eq!(read("add -h"), Ok(Request::Help(Some(Verb::Add))));
-        assert_eq!(read("help me"), Err(Usage::UnknownCommand("me".into())));
+        let help = |line: &str| match read(line) {
+            Ok(Request::Help(text)) => text,
+            other => panic!("{line}: {other:?}"),
+        };
+        for line in ["", "--help", "help"] {
+            let text = help(line);
+            for verb in Verb::ALL {
+                assert!(text.contains(&format!("\n  {} ", verb.word())), "{text}");
+            }
+            assert!(
+                text.contains("NETCONFPATH") && text.contains("--ifname"),
+                "{text}"
+            );
+        }
+        for verb in Verb::ALL {
+            let word = verb.word();
+            let texts = [
+                help(&format!("help {word}")),
+                help(&format!("{word} --help")),
+            ];
+            let usage = format!("\nUsage: cnitool {word} ");
+            assert!(
+                texts
+                    .iter()
+                    .all(|text| text.contains(&usage) && text.contains("Example"))
+            );
+            let all = texts.concat() + &help("");
+            for line in all.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+        assert!(read("help me").is_err());
         assert_eq!(read("--version"), Ok(Request::About));
-        assert_eq!(read("version"), Err(Usage::NoNetwork(Verb::Version)));
+        assert!(read("version").is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
     }
 }

@@ -18,15 +18,18 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Request, Usage};
+use arguments::{Arguments, Request};
 use environment::Environment;
 
 fn main() -> ExitCode {
     match arguments::parse(env::args_os().skip(1)) {
-        Ok(Request::Help(topic)) => print(&help::text(topic)),
+        Ok(Request::Help(text)) => print(&text),
         Ok(Request::About) => print(&help::about()),
         Ok(Request::Run(arguments)) => run(&arguments),
-        Err(usage) => misused(&usage),
+        Err(mistake) => {
+            tell(&mistake);
+            ExitCode::from(2)
+        }
     }
 }
 
@@ -51,11 +54,6 @@ fn print(text: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn misused(usage: &Usage) -> ExitCode {
-    tell(&format!("cnitool: {usage}\n{}", help::hint(usage.verb())));
-    ExitCode::from(2)
 }
 
 /// Writes to standard error; there is nowhere to report that this failed.

@@ -22,7 +22,7 @@ use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
 
 pub use builtin::Builtin;
-pub use chained::container_addresses;
+pub use chained::{ChainedFrame, ChainedPlugin, container_addresses};
 use ipam::PendingAdd;
 pub use ipam::{Ipam, PendingDel};
 pub use ipam_add::IpamAdd;

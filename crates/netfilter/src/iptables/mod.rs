@@ -48,6 +48,6 @@ mod words;
 pub use error::IptablesError;
 pub use find::Variant;
 pub use restore::{Restore, TableChanges};
-pub use rule::{ListedRule, Rule};
+pub use rule::{Entry, ListedRule, Rule};
 pub use run::WAIT_SECONDS;
 pub use tool::Tool;

@@ -5,6 +5,7 @@
 //! tool itself takes ten milliseconds and more for it: at its end it waits until the kernel has
 //! disposed of what was deleted.
 
+use super::rule::Entry;
 use crate::nft::{Chain, Expression, ListedRule, Nft, Transaction, Verdict};
 use ferrule_kernel::NetlinkError;
 
@@ -49,11 +50,51 @@ pub(super) fn comments(chain: Chain<'_>) -> Result<Vec<String>, NetlinkError> {
     Ok(rules.into_iter().filter_map(comment).collect())
 }
 
+/// The rules of a chain, by where they lead.
+pub(super) fn entries(chain: Chain<'_>) -> Result<Vec<Entry>, NetlinkError> {
+    let rules = match Nft::open_if_supported()? {
+        Some(nft) => nft.rules(chain)?,
+        None => Vec::new(),
+    };
+    let entry = |rule: ListedRule| Entry {
+        target: rule.expressions.iter().find_map(target).map(str::to_owned),
+        ports: rule.expressions.iter().find_map(ports),
+        comment: comment(rule),
+    };
+    Ok(rules.into_iter().map(entry).collect())
+}
+
+/// The destination ports of the match `multiport`, if it names each: `struct xt_multiport_v1` of
+/// `linux/netfilter/xt_multiport.h` with flags, count, 15 ports, 15 marks of ranges, inversion.
+fn ports(expression: &Expression) -> Option<Vec<u16>> {
+    const DESTINATION: u8 = 1;
+    let Expression::Match { name, data, .. } = expression else {
+        return None;
+    };
+    let (&[flags, count], rest) = data.split_first_chunk()?;
+    let (ports, rest) = rest.split_at_checked(30)?;
+    let names_each = rest.get(..16)?.iter().all(|mark| *mark == 0);
+    if name != "multiport" || flags != DESTINATION || !names_each {
+        return None;
+    }
+    let ports = ports.chunks_exact(2).take(usize::from(count));
+    ports
+        .map(|port| port.try_into().ok().map(u16::from_ne_bytes))
+        .collect()
+}
+
+fn target(expression: &Expression) -> Option<&str> {
+    match expression {
+        Expression::Verdict(Verdict::Jump(target) | Verdict::Goto(target)) => Some(target),
+        _ => None,
+    }
+}
+
 fn leads_to(rule: &ListedRule, chain: &str) -> bool {
-    rule.expressions.iter().any(|expression| match expression {
-        Expression::Verdict(Verdict::Jump(target) | Verdict::Goto(target)) => target == chain,
-        _ => false,
-    })
+    rule.expressions
+        .iter()
+        .filter_map(target)
+        .any(|one| one == chain)
 }
 
 /// The comment inside a rule, or beside it, where some releases put it.

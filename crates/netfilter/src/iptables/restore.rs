@@ -92,6 +92,15 @@ impl TableChanges {
         self.rule("-I", chain, rule)
     }
 
+    /// Puts a rule behind the first `place` rules.
+    pub fn insert_at(&mut self, chain: &str, place: usize, rule: &Rule) -> &mut Self {
+        let words = rule.as_words().iter().map(String::as_str);
+        let number = (place + 1).to_string();
+        let start = ["-I", chain, &number];
+        self.lines.push(words::join(start.into_iter().chain(words)));
+        self
+    }
+
     /// Deletes a rule, which must be there.
     pub fn delete(&mut self, chain: &str, rule: &Rule) -> &mut Self {
         self.rule("-D", chain, rule)
@@ -135,7 +144,8 @@ mod tests {
             .table("nat")
             .new_chain("X")
             .append("X", &rule)
-            .insert("X", &Rule::new());
+            .insert("X", &Rule::new())
+            .insert_at("X", 2, &Rule::new());
         restore
             .table("nat")
             .create_chain("Z")
@@ -147,7 +157,7 @@ mod tests {
             concat!(
                 "*filter\nCOMMIT\n*nat\n:X - [0:0]\n",
                 r#"-A X -m comment --comment "it\'s \"mine\"" -j ACCEPT"#,
-                "\n-I X\n-N Z\n",
+                "\n-I X\n-I X 3\n-N Z\n",
                 r#"-D Y -m comment --comment "it\'s \"mine\"" -j ACCEPT"#,
                 "\n-F Y\n-X Y\nCOMMIT\n"
             )

@@ -80,6 +80,29 @@ fn network_text(network: IpNetwork) -> String {
     format!("{}/{}", network.network(), network.prefix())
 }
 
+/// A rule by where it leads, for chains that lead to others by port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The chain it leads to; `None` for a rule that leads nowhere.
+    pub target: Option<String>,
+    /// The destination ports it is about (`-m multiport`); `None` if they are not listed.
+    pub ports: Option<Vec<u16>>,
+    /// Its comment.
+    pub comment: Option<String>,
+}
+
+impl From<&ListedRule> for Entry {
+    fn from(rule: &ListedRule) -> Self {
+        let ports = rule.option("--dports").map(|text| text.split(','));
+        let ports = ports.map(|ports| ports.map(str::parse).collect::<Result<_, _>>());
+        Self {
+            target: rule.target().map(str::to_owned),
+            ports: ports.and_then(Result::ok),
+            comment: rule.comment().map(str::to_owned),
+        }
+    }
+}
+
 /// A rule as a tool lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedRule {
@@ -150,6 +173,25 @@ mod tests {
         assert_eq!(listed.option("-s"), Some("10.1.2.3/32"));
         assert_eq!(listed.option("-d"), None);
         assert_eq!(listed.option("-i"), None);
+    }
+
+    #[test]
+    fn entries_name_their_ports() {
+        let entry = |line: &str| Entry::from(&ListedRule::parse(line).unwrap());
+        let found =
+            entry(r#"-A D -p tcp -m comment --comment "c d" -m multiport --dports 1,65535 -j X"#);
+        assert_eq!(found.ports, Some(vec![1, 65535]));
+        assert_eq!(
+            (found.target.as_deref(), found.comment.as_deref()),
+            (Some("X"), Some("c d"))
+        );
+        for other in ["--dports 1:9 -j X", "! --dports 1 -j X", "--sports 1 -j X"] {
+            assert_eq!(
+                entry(&format!("-A D -p tcp -m multiport {other}")).ports,
+                None,
+                "{other}"
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::error::IptablesError;
 use super::find::{self, Variant};
 use super::native;
 use super::restore::Restore;
-use super::rule::{ListedRule, Rule};
+use super::rule::{Entry, ListedRule, Rule};
 use super::run::{self, Said, WAIT_SECONDS};
 use crate::nft::{self, Nft, Table};
 use ferrule_kernel::Family;
@@ -215,6 +215,16 @@ impl Tool {
         let rules = self.rules(table, chain)?.unwrap_or_default();
         let comments = rules.iter().filter_map(ListedRule::comment);
         Ok(comments.map(str::to_owned).collect())
+    }
+
+    /// The rules of a chain in order, by where they lead. Starts a process only for the older
+    /// variant.
+    pub fn entries(&self, table: &str, chain: &str) -> Result<Vec<Entry>, IptablesError> {
+        if self.variant == Variant::Nft {
+            return Ok(native::entries(self.nft_table(table).chain(chain))?);
+        }
+        let rules = self.rules(table, chain)?.unwrap_or_default();
+        Ok(rules.iter().map(Entry::from).collect())
     }
 
     /// Whether anything can be in a table: `false` if it certainly is as the kernel made it.

@@ -95,7 +95,7 @@ impl<'a> Content<'a> {
         let each = targets.iter();
         let parts = match form {
             Form::Iptables => Parts::Iptables(
-                each.map(|target| iptables::Rules::new(&owner.id, target, settings))
+                each.map(|target| iptables::Rules::new(owner, target, settings))
                     .collect::<Result<_, _>>()?,
             ),
             Form::Rules => Parts::Rules(
@@ -120,8 +120,10 @@ impl<'a> Content<'a> {
             Parts::Iptables(parts) => {
                 if let Some(nft) = Nft::open_if_supported()? {
                     settle(&nft, |changes| {
-                        let mut claims = self.claims();
-                        claims.try_for_each(|one| maps::evict(&nft, &one, self.owner, changes))
+                        self.claims().try_for_each(|one| {
+                            maps::evict(&nft, &one, self.owner, changes)?;
+                            nft::evict(&nft, &one, self.owner, changes)
+                        })
                     })?;
                 }
                 parts.iter().try_for_each(iptables::Rules::add)

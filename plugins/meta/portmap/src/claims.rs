@@ -5,7 +5,7 @@ use ferrule_kernel::Family;
 use crate::config::Settings;
 use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
-use crate::owner::Standing;
+use crate::owner::{HolderState, Standing};
 use crate::plan::Target;
 
 /// What is to be forwarded to one address of the container, each with its mapping in words.
@@ -41,27 +41,45 @@ impl Claims {
     /// its container is dead and it would get connections that are claimed now.
     ///
     /// A living container that has the very port of the very addresses is an error. One that has
-    /// it for one address of the host beside a claim to all of them keeps that address.
+    /// it for one address of the host beside a claim to all of them keeps that address. By another
+    /// network of the same container both may have it.
     pub(crate) fn gives_way(
         &self,
-        standing: Standing,
+        standing: &Standing,
         theirs: &Forwarding,
     ) -> Result<bool, PortmapError> {
-        let claim = |same: fn(&Forwarding, &Forwarding) -> bool| {
-            self.claims.iter().find(|(one, _)| same(one, theirs))
+        let Standing::Other(holder) = standing else {
+            return Ok(true);
         };
-        match standing {
-            Standing::Own => Ok(true),
-            Standing::Dead => Ok(claim(Forwarding::overlaps).is_some()),
-            Standing::Alive(container) => match claim(Forwarding::is_same_port) {
-                Some((_, mapping)) => Err(PortmapError::Conflict {
-                    mapping: mapping.clone(),
-                    container,
-                }),
-                None => Ok(false),
-            },
-            Standing::Unknown(_) => Ok(false),
+        // Whether the others are alive does not matter.
+        if !self.overlap(theirs) {
+            return Ok(false);
         }
+        match holder.state() {
+            HolderState::Dead => Ok(true),
+            HolderState::Alive => {
+                match self.claims.iter().find(|(one, _)| one.is_same_port(theirs)) {
+                    Some((_, mapping)) => Err(PortmapError::Conflict {
+                        mapping: mapping.clone(),
+                        container: holder.container.clone(),
+                    }),
+                    None => Ok(false),
+                }
+            }
+            HolderState::SameContainer | HolderState::Unknown => Ok(false),
+        }
+    }
+
+    /// Whether one of these ports is claimed, by whatever protocol.
+    pub(crate) fn has_any(&self, ports: &[u16]) -> bool {
+        self.claims
+            .iter()
+            .any(|(one, _)| ports.contains(&one.host_port))
+    }
+
+    /// Whether there are connections that are claimed and that `theirs` is about.
+    pub(crate) fn overlap(&self, theirs: &Forwarding) -> bool {
+        self.claims.iter().any(|(one, _)| one.overlaps(theirs))
     }
 }
 
@@ -89,8 +107,29 @@ mod tests {
         }
     }
 
+    /// A holder with this path for its namespace.
+    fn holder(container: &str, path: &str) -> Standing {
+        let id = ferrule_net::AttachmentId {
+            network: "net".into(),
+            container_id: "us".into(),
+            ifname: "eth0".into(),
+        };
+        let us = crate::owner::Owner {
+            tag: id.tag(),
+            id,
+            traces: crate::liveness::Traces::default(),
+        };
+        let mut netns = crate::liveness::NetnsTrace::at("/proc/self/exe").unwrap();
+        path.clone_into(&mut netns.path);
+        let traces = crate::liveness::Traces {
+            link: None,
+            netns: Some(netns),
+        };
+        Standing::Other(us.holder(container, Some(&format!("tag{}", traces.text(200)))))
+    }
+
     fn alive() -> Standing {
-        Standing::Alive("other".to_owned())
+        holder("other", "/proc/self/exe")
     }
 
     #[test]
@@ -102,17 +141,20 @@ mod tests {
             ("192.0.2.1", Some("192.0.2.1"), true),
             ("192.0.2.1", Some("192.0.2.2"), false),
         ] {
-            let gives_way = claims(ours).gives_way(Standing::Dead, &theirs(only, 80));
-            assert_eq!(gives_way.unwrap(), expected, "{ours:?} {only:?}");
+            for container in ["other", "us"] {
+                let dead = holder(container, "/run/netns/no-such-container");
+                let gives_way = claims(ours).gives_way(&dead, &theirs(only, 80));
+                assert_eq!(gives_way.unwrap(), expected, "{ours:?} {only:?}");
+                let elsewhere = claims("").gives_way(&dead, &theirs(None, 81));
+                assert!(!elsewhere.unwrap());
+            }
         }
-        let elsewhere = claims("").gives_way(Standing::Dead, &theirs(None, 81));
-        assert!(!elsewhere.unwrap());
     }
 
     #[test]
     fn the_living_keep_their_port_and_are_named() {
         let error = claims("")
-            .gives_way(alive(), &theirs(None, 80))
+            .gives_way(&alive(), &theirs(None, 80))
             .unwrap_err();
         let text = error.to_string();
         assert!(
@@ -120,9 +162,9 @@ mod tests {
             "{text}"
         );
         let narrower = theirs(Some("192.0.2.1"), 80);
-        assert!(!claims("").gives_way(alive(), &narrower).unwrap());
-        assert!(claims("192.0.2.1").gives_way(alive(), &narrower).is_err());
-        let unknown = Standing::Unknown("other".to_owned());
-        assert!(!claims("").gives_way(unknown, &theirs(None, 80)).unwrap());
+        assert!(!claims("").gives_way(&alive(), &narrower).unwrap());
+        assert!(claims("192.0.2.1").gives_way(&alive(), &narrower).is_err());
+        let same = holder("us", "/proc/self/exe");
+        assert!(!claims("").gives_way(&same, &theirs(None, 80)).unwrap());
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod flows;
 mod forwarding;
 mod iptables;
+mod liveness;
 mod localnet;
 mod mapping;
 mod maps;
@@ -49,7 +50,7 @@ impl Plugin for Portmap {
             return Ok(result);
         }
         plan::validate(&settings.mappings, &targets)?;
-        let owner = Owner::of(&call.request);
+        let owner = Owner::of_living(&call.request, &result);
         let form = form(call, &settings)?;
         let content = Content::new(form, &owner, &settings, &targets)?;
         let (owner, mappings) = (owner.clone(), settings.mappings.clone());

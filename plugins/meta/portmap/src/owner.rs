@@ -2,15 +2,14 @@
 //!
 //! The Go plugin owns a rule by a comment that is the container's id. Ours have the same comment
 //! and beside it a note with a tag (a hash of the network and one of interface and container) and
-//! the container's network namespace: a namespace that is gone tells that its container is.
+//! what tells whether the container is there.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-
-use cni_types::Request;
+use cni_types::{CniResult, Request};
 use ferrule_kernel::truncate;
 use ferrule_net::AttachmentId;
 use ferrule_netfilter::nft::LONGEST_COMMENT;
+
+use crate::liveness::{Traces, is_alive};
 
 /// What the kernel keeps for one object, in bytes (`NFT_USERDATA_MAXLEN`).
 const USER_DATA: usize = 256;
@@ -22,8 +21,8 @@ const OVERHEAD: usize = 6;
 pub(crate) struct Owner {
     pub(crate) id: AttachmentId,
     pub(crate) tag: String,
-    /// The container's namespace: inode number and path.
-    namespace: Option<String>,
+    /// What tells whether the container is there; nothing for verbs that write no rules.
+    pub(crate) traces: Traces,
 }
 
 /// How a rule or element stands to the attachment at hand.
@@ -31,22 +30,59 @@ pub(crate) struct Owner {
 pub(crate) enum Standing {
     /// It is this attachment's.
     Own,
+    /// It is another one's.
+    Other(Holder),
+}
+
+/// Who has a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) container: String,
+    /// Whether it is the same container, in another network.
+    is_same_container: bool,
+    note: Option<String>,
+}
+
+/// Whether a holder is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HolderState {
     /// Its container is gone.
     Dead,
-    /// Its container, of this id, is there.
-    Alive(String),
-    /// It is of the container of this id, which may be there or not.
-    Unknown(String),
+    /// Its container is there, as far as anybody can tell.
+    Alive,
+    /// It is the same container, by another of its networks.
+    SameContainer,
+    /// It is of the Go plugin, or its note was lost: its container may be there or not.
+    Unknown,
+}
+
+impl Holder {
+    /// Finds out; this may take a while.
+    pub(crate) fn state(&self) -> HolderState {
+        match (&self.note, self.is_same_container) {
+            (Some(note), _) if !is_alive(note) => HolderState::Dead,
+            (_, true) => HolderState::SameContainer,
+            (Some(_), false) => HolderState::Alive,
+            (None, false) => HolderState::Unknown,
+        }
+    }
 }
 
 impl Owner {
     pub(crate) fn of(request: &Request) -> Self {
         let id = AttachmentId::from(request);
-        let path = request.netns.to_str().unwrap_or_default();
         Self {
             tag: id.tag(),
             id,
-            namespace: inode(path).map(|inode| format!("{inode} {path}")),
+            traces: Traces::default(),
+        }
+    }
+
+    /// The same for ADD, which notes what tells whether the container is there.
+    pub(crate) fn of_living(request: &Request, result: &CniResult) -> Self {
+        Self {
+            traces: Traces::of(request, result),
+            ..Self::of(request)
         }
     }
 
@@ -75,21 +111,15 @@ impl Owner {
         self.note(&self.tag, self.rule_comment())
     }
 
-    /// The note on map elements: how many elements the attachment has in all, and the namespace.
+    /// The note on map elements: how many elements the attachment has in all, and the traces.
     pub(crate) fn element_note(&self, count: usize) -> String {
         self.note(&count.to_string(), &self.element_comment())
     }
 
-    /// A note that goes with a comment: without the namespace if that is too long.
+    /// A note that goes with a comment: without what would be too long.
     fn note(&self, word: &str, comment: &str) -> String {
-        match &self.namespace {
-            Some(namespace)
-                if comment.len() + word.len() + 1 + namespace.len() + OVERHEAD <= USER_DATA =>
-            {
-                format!("{word} {namespace}")
-            }
-            _ => word.to_owned(),
-        }
+        let room = USER_DATA.saturating_sub(comment.len() + word.len() + OVERHEAD);
+        format!("{word}{}", self.traces.text(room))
     }
 
     /// How a rule with these texts stands to this attachment. Without a note it was made by the
@@ -97,9 +127,9 @@ impl Owner {
     pub(crate) fn standing_of_rule(&self, comment: Option<&str>, note: Option<&str>) -> Standing {
         let container = comment.unwrap_or_default();
         match note {
-            Some(note) => self.standing(first_word(note), container, note),
+            Some(note) => self.standing(first_word(note), container, Some(note)),
             None if container == self.id.container_id => Standing::Own,
-            None => Standing::Unknown(container.to_owned()),
+            None => self.standing("", container, None),
         }
     }
 
@@ -115,17 +145,22 @@ impl Owner {
             .split(", ")
             .find_map(|part| part.strip_prefix("id: "))
             .unwrap_or(comment);
-        self.standing(tag, container, note.unwrap_or_default())
+        self.standing(tag, container, note)
     }
 
-    fn standing(&self, tag: &str, container: &str, note: &str) -> Standing {
+    fn standing(&self, tag: &str, container: &str, note: Option<&str>) -> Standing {
         if tag == self.tag {
             return Standing::Own;
         }
-        match is_alive(note) {
-            Some(true) => Standing::Alive(container.to_owned()),
-            Some(false) => Standing::Dead,
-            None => Standing::Unknown(container.to_owned()),
+        Standing::Other(self.holder(container, note))
+    }
+
+    /// Another attachment, of this container or another one.
+    pub(crate) fn holder(&self, container: &str, note: Option<&str>) -> Holder {
+        Holder {
+            is_same_container: container == self.id.container_id,
+            container: container.to_owned(),
+            note: note.map(str::to_owned),
         }
     }
 }
@@ -135,23 +170,12 @@ pub(crate) fn first_word(note: &str) -> &str {
     note.split(' ').next().unwrap_or_default()
 }
 
-/// Whether the namespace that a note names is there, and the same as when it was written.
-fn is_alive(note: &str) -> Option<bool> {
-    let mut parts = note.splitn(3, ' ').skip(1);
-    let noted: u64 = parts.next()?.parse().ok()?;
-    let path = parts.next()?;
-    Some(inode(path) == Some(noted))
-}
-
-fn inode(path: &str) -> Option<u64> {
-    fs::metadata(path).ok().map(|data| data.ino())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::liveness::NetnsTrace;
 
-    fn owner(container: &str, namespace: Option<String>) -> Owner {
+    fn owner(container: &str, path: &str) -> Owner {
         let id = AttachmentId {
             network: "net".into(),
             container_id: container.into(),
@@ -160,65 +184,64 @@ mod tests {
         Owner {
             tag: id.tag(),
             id,
-            namespace,
+            traces: Traces {
+                link: None,
+                netns: NetnsTrace::at(path),
+            },
         }
     }
 
     /// A path that exists, as the namespace of a container that does.
-    fn alive() -> Option<String> {
-        let path = "/proc/self/exe";
-        inode(path).map(|inode| format!("{inode} {path}"))
+    const ALIVE: &str = "/proc/self/exe";
+
+    fn state(standing: Standing) -> (String, HolderState) {
+        match standing {
+            Standing::Own => panic!("it is another one's"),
+            Standing::Other(holder) => (holder.container.clone(), holder.state()),
+        }
     }
 
     #[test]
-    fn rules_of_others_are_told_apart_by_their_namespace() {
-        let us = owner("us", alive());
+    fn rules_of_others_are_told_apart_by_their_notes() {
+        let us = owner("us", ALIVE);
         let standing = |other: &Owner| {
             let comment = other.rule_comment();
             us.standing_of_rule(Some(comment), Some(&other.rule_note()))
         };
         assert_eq!(standing(&us), Standing::Own);
-        assert_eq!(
-            standing(&owner("a", alive())),
-            Standing::Alive("a".to_owned())
-        );
-        let gone = owner("b", Some("7 /run/netns/no-such-container".to_owned()));
-        assert_eq!(standing(&gone), Standing::Dead);
-        let recycled = owner("c", Some("1 /proc/self/exe".to_owned()));
-        assert_eq!(standing(&recycled), Standing::Dead);
-        assert_eq!(
-            standing(&owner("d", None)),
-            Standing::Unknown("d".to_owned())
-        );
+        let other = owner("a", ALIVE);
+        assert_eq!(state(standing(&other)), ("a".into(), HolderState::Alive));
+        let mut gone = owner("b", ALIVE);
+        if let Some(netns) = &mut gone.traces.netns {
+            netns.path = "/run/netns/no-such-container".into();
+        }
+        assert_eq!(state(standing(&gone)), ("b".into(), HolderState::Dead));
     }
 
     #[test]
     fn rules_of_the_go_plugin_belong_to_the_container() {
-        let us = owner("us", alive());
+        let us = owner("us", ALIVE);
         assert_eq!(us.standing_of_rule(Some("us"), None), Standing::Own);
-        assert_eq!(
-            us.standing_of_rule(Some("you"), None),
-            Standing::Unknown("you".to_owned())
-        );
+        let theirs = us.standing_of_rule(Some("you"), None);
+        assert_eq!(state(theirs), ("you".into(), HolderState::Unknown));
     }
 
     #[test]
     fn another_network_of_the_container_is_not_ours() {
-        let us = owner("us", alive());
-        let mut other = owner("us", alive());
+        let us = owner("us", ALIVE);
+        let mut other = owner("us", ALIVE);
         other.id.network = "other".into();
         other.tag = other.id.tag();
-        let note = other.rule_note();
-        assert_eq!(
-            us.standing_of_rule(Some("us"), Some(&note)),
-            Standing::Alive("us".to_owned())
-        );
+        for note in [other.rule_note(), "tag".to_owned()] {
+            let theirs = us.standing_of_rule(Some("us"), Some(&note));
+            assert_eq!(state(theirs), ("us".into(), HolderState::SameContainer));
+        }
     }
 
     #[test]
     fn elements_tell_their_owner_even_without_a_note() {
-        let us = owner("us", alive());
-        let other = owner("other", alive());
+        let us = owner("us", ALIVE);
+        let other = owner("other", ALIVE);
         let comment = other.element_comment();
         assert!(
             comment.ends_with(", id: other, if: eth0, net: net"),
@@ -226,39 +249,41 @@ mod tests {
         );
         let note = other.element_note(3);
         assert!(note.starts_with("3 "), "{note}");
-        assert_eq!(
-            us.standing_of_element(Some(&comment), Some(&note)),
-            Standing::Alive("other".to_owned())
-        );
-        assert_eq!(
-            us.standing_of_element(Some(&comment), None),
-            Standing::Unknown("other".to_owned())
-        );
+        let of = |note| state(us.standing_of_element(Some(&comment), note));
+        assert_eq!(of(Some(&note)), ("other".into(), HolderState::Alive));
+        assert_eq!(of(None), ("other".into(), HolderState::Unknown));
         let own = us.element_comment();
         assert_eq!(us.standing_of_element(Some(&own), None), Standing::Own);
-        assert_eq!(
-            us.standing_of_element(None, None),
-            Standing::Unknown(String::new())
-        );
+        let nobodys = us.standing_of_element(None, None);
+        assert_eq!(state(nobodys), (String::new(), HolderState::Unknown));
     }
 
     #[test]
     fn comment_and_note_always_fit() {
-        let long = owner(&"c".repeat(200), Some(format!("1 /{}", "n".repeat(200))));
+        let with = |container: usize, path: usize| {
+            let mut owner = owner(&"c".repeat(container), ALIVE);
+            owner.traces = Traces {
+                link: Some(u32::MAX),
+                netns: Some(NetnsTrace {
+                    inode: 4_026_531_840,
+                    mounts: 4_026_531_841,
+                    path: format!("/{}", "n".repeat(path)),
+                }),
+            };
+            owner
+        };
+        let long = with(200, 200);
         let comment = long.element_comment();
         assert_eq!(comment.len(), LONGEST_COMMENT);
-        assert_eq!(long.element_note(7), "7");
-        assert_eq!(long.rule_note(), long.tag);
-        let usual = owner(
-            &"c".repeat(64),
-            Some(format!("4026531840 /var/run/netns/cni-{}", "0".repeat(36))),
-        );
+        assert_eq!(long.element_note(7), "7 link:4294967295");
+        // As containerd has them.
+        let usual = with(64, "/var/run/netns/cni-".len() + 36);
         for (comment, note) in [
             (usual.rule_comment(), usual.rule_note()),
             (&usual.element_comment(), usual.element_note(10_000)),
         ] {
             assert!(note.len() + comment.len() + OVERHEAD <= USER_DATA);
-            assert!(note.contains("/var/run/netns"), "{} {note}", comment.len());
+            assert!(note.contains("/nnn"), "{} {note}", comment.len());
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Every change of a family is one call of `iptables-restore`, which takes effect as a whole.
 
+mod order;
 mod rules;
 mod shared;
 
@@ -13,9 +14,11 @@ use ferrule_kernel::Family;
 use ferrule_net::AttachmentId;
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, TableChanges, Tool};
 
+use crate::claims::Claims;
 use crate::config::Settings;
 use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
+use crate::owner::Owner;
 use crate::plan::Target;
 use rules::{ContainerRules, OLD_PREFIX, PREFIX};
 use shared::{DNAT, OLD_SNAT, Present};
@@ -33,47 +36,58 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Rules<'a> {
     tool: Tool,
-    id: &'a AttachmentId,
+    owner: &'a Owner,
     settings: &'a Settings,
+    claims: Claims,
     wanted: ContainerRules,
 }
 
 impl<'a> Rules<'a> {
     pub(crate) fn new(
-        id: &'a AttachmentId,
+        owner: &'a Owner,
         target: &Target,
         settings: &'a Settings,
     ) -> Result<Self, PortmapError> {
         Ok(Self {
             tool: Tool::find(target.family())?,
-            id,
+            owner,
             settings,
-            wanted: ContainerRules::new(id, target, settings),
+            claims: Claims::new(target, settings),
+            wanted: ContainerRules::new(&owner.id, target, settings),
         })
     }
 
-    /// Makes the rules, in place of those the container has. They come before those of others, so
-    /// that a dead container's do not catch anything that is meant for this one.
+    /// Makes the rules, in place of those the container has and of those of dead containers for
+    /// the same ports.
     pub(crate) fn add(&self) -> Result<(), PortmapError> {
         repeatedly(|| {
             let chain = &self.wanted.chain;
             let present = Present::find(&self.tool, self.settings)?;
+            let order = order::order(&self.tool, chain, self.owner, &self.claims)?;
             let stale = entries(&self.tool, DNAT, chain)?;
             let mut changes = Restore::new();
             let nat = changes.table(TABLE);
             present.complete(nat, self.settings);
+            for dead in &order.dead {
+                delete(nat, dead, &entries(&self.tool, DNAT, dead)?);
+            }
             nat.new_chain(chain);
             for (_, rule) in &self.wanted.own {
                 nat.append(chain, rule);
             }
-            nat.append(chain, &rules::interface_note(&self.id.ifname));
+            let Owner { id, traces, .. } = self.owner;
+            nat.append(chain, &rules::note_rule(&id.ifname, traces));
             for rule in &stale {
                 nat.delete_listed(rule);
             }
+            // Each in front of the one before; the places are those of the rules that stay.
             for rule in self.wanted.entries.iter().rev() {
-                nat.insert(DNAT, rule);
+                nat.insert_at(DNAT, order.wide, rule);
             }
-            self.tool.restore(&changes)
+            for rule in self.wanted.narrow.iter().rev() {
+                nat.insert_at(DNAT, order.narrow, rule);
+            }
+            Ok(self.tool.restore(&changes)?)
         })
     }
 
@@ -87,7 +101,11 @@ impl<'a> Rules<'a> {
                 return Err(shared::missing(chain, what));
             }
         }
-        for rule in &self.wanted.entries {
+        let of_chain = rules_where(&listed, |rule| rule.chain == *chain);
+        // The Go plugin makes no rules for single addresses.
+        let is_ours = rules::note(&of_chain).is_some();
+        let narrow = self.wanted.narrow.iter().filter(|_| is_ours);
+        for rule in narrow.chain(&self.wanted.entries) {
             // Only the tool knows how it prints conditions, or a comment it has cut. Where it
             // need not be asked it is not: the older variant takes one rule for another at times.
             let is_there = shared::is_listed(&listed, DNAT, rule)
@@ -222,7 +240,7 @@ fn with_all_tools(
     let mut outcomes = Vec::new();
     for family in [Family::V4, Family::V6] {
         for tool in Tool::installed(family) {
-            let outcome = repeatedly(|| work(&tool, &mut gone));
+            let outcome = repeatedly(|| Ok(work(&tool, &mut gone)?));
             let is_busy = matches!(
                 outcome,
                 Err(PortmapError::Iptables(IptablesError::Locked { .. }))
@@ -236,12 +254,12 @@ fn with_all_tools(
 }
 
 /// Plans and writes until nobody deletes what the plan is about in between.
-fn repeatedly(mut attempt: impl FnMut() -> Result<(), IptablesError>) -> Result<(), PortmapError> {
+fn repeatedly(mut attempt: impl FnMut() -> Result<(), PortmapError>) -> Result<(), PortmapError> {
     for _ in 1..ATTEMPTS {
         match attempt() {
-            Err(error) if error.exit_code() == Some(1) => {}
-            outcome => return Ok(outcome?),
+            Err(PortmapError::Iptables(error)) if error.exit_code() == Some(1) => {}
+            outcome => return outcome,
         }
     }
-    Ok(attempt()?)
+    attempt()
 }

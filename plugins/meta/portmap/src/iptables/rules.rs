@@ -1,17 +1,19 @@
 //! The rules of one container, as values: word by word those of the Go plugin, in the order in
 //! which the tools print the words.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use cni_types::Cidr;
 use ferrule_kernel::{Family, IpNetwork, truncate};
 use ferrule_net::AttachmentId;
-use ferrule_netfilter::iptables::{ListedRule, Rule};
+use ferrule_netfilter::iptables::{Entry, ListedRule, Rule};
 use ferrule_netfilter::nft::Transport;
 
 use super::shared::SETMARK;
 use crate::config::{Marking, Masquerading, Settings};
 use crate::forwarding::Forwarding;
+use crate::liveness::Traces;
 use crate::mapping::Mapping;
 use crate::plan::Target;
 
@@ -19,6 +21,13 @@ use crate::plan::Target;
 pub(super) const PREFIX: &str = "CNI-DN-";
 /// The same for a chain that the Go plugin made until 2018.
 pub(super) const OLD_PREFIX: &str = "CNI-SN-";
+
+/// What the comment on a rule for one address of the host has behind that on other rules.
+const NARROW: &str = " at ";
+/// What a chain's note begins with.
+const NOTE: &str = "if: \"";
+/// How conditions say where packets go.
+const DESTINATION: [&str; 3] = ["-d", "--dst", "--destination"];
 
 /// The `multiport` match takes no more.
 const PORTS_PER_RULE: usize = 15;
@@ -36,6 +45,8 @@ pub(super) struct ContainerRules {
     pub(super) own: Vec<(String, Rule)>,
     /// The rules that lead to its chain.
     pub(super) entries: Vec<Rule>,
+    /// Those in front of everybody's [`Self::entries`], for ports of one address of the host.
+    pub(super) narrow: Vec<Rule>,
     /// Whether the tools may print those in other words.
     pub(super) may_be_printed_otherwise: bool,
 }
@@ -50,6 +61,7 @@ impl ContainerRules {
                 .flat_map(|mapping| of_mapping(mapping, target, settings))
                 .collect(),
             entries: entries(id, settings, target.family()),
+            narrow: narrow_entries(id, &mappings, settings, target.family()),
             may_be_printed_otherwise: !settings.conditions.of(target.family()).is_empty()
                 || entry_comment(id).len() > PRINTED_COMMENT,
         }
@@ -79,6 +91,61 @@ fn entries(id: &AttachmentId, settings: &Settings, family: Family) -> Vec<Rule> 
     rules
 }
 
+/// The rules that lead to the container's chain for single addresses of the host. The Go plugin has
+/// none, and removes them with the others.
+fn narrow_entries(
+    id: &AttachmentId,
+    mappings: &[Mapping],
+    settings: &Settings,
+    family: Family,
+) -> Vec<Rule> {
+    let conditions = settings.conditions.of(family);
+    let mut places: BTreeMap<(IpAddr, &str), Vec<String>> = BTreeMap::new();
+    for mapping in mappings {
+        if let Some(address) = mapping.only() {
+            let ports = places
+                .entry((address, mapping.transport.name()))
+                .or_default();
+            ports.push(mapping.host_port.to_string());
+        }
+    }
+    // A rule has room for one destination.
+    if conditions
+        .iter()
+        .any(|word| DESTINATION.contains(&word.as_str()))
+    {
+        return vec![];
+    }
+    let mut rules = Vec::new();
+    for ((address, transport), ports) in places {
+        let comment = format!("{}{NARROW}{address}", entry_comment(id));
+        for ports in ports.chunks(PORTS_PER_RULE) {
+            let rule = Rule::new()
+                .destination(address.into())
+                .words(["-p", transport])
+                .comment(&comment)
+                .words(["-m", "multiport", "--dports", &ports.join(",")])
+                .words(conditions.iter().cloned())
+                .jump(&id.chain(PREFIX));
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
+/// Whether a rule that leads to a container's chain is for one address of the host.
+pub(super) fn is_narrow(entry: &Entry) -> bool {
+    let comment = entry.comment.as_deref().unwrap_or_default();
+    comment.starts_with("dnat ") && comment.contains(NARROW)
+}
+
+/// The container that a rule leads to, whoever made it.
+pub(super) fn container_of(entry: &Entry) -> &str {
+    let comment = entry.comment.as_deref().unwrap_or_default();
+    let (_, id) = comment.split_once(" id: \"").unwrap_or_default();
+    id.split('"').next().unwrap_or_default()
+}
+
 /// The comment on rules that lead to the container's chain.
 fn entry_comment(id: &AttachmentId) -> String {
     let mut comment = format!("dnat {}", owner_text(&id.network, &id.container_id));
@@ -103,16 +170,25 @@ pub(super) fn is_of_network(entry: &ListedRule, network: &str) -> bool {
 }
 
 /// A rule that decides nothing: it says for which interface of the container the chain is, as the
-/// chain's name does not.
-pub(super) fn interface_note(ifname: &str) -> Rule {
-    Rule::new().comment(&format!("if: \"{ifname}\""))
+/// chain's name does not, and what tells whether the container is there.
+pub(super) fn note_rule(ifname: &str, traces: &Traces) -> Rule {
+    let interface = format!("{NOTE}{ifname}\"");
+    let traces = traces.text(PRINTED_COMMENT.saturating_sub(interface.len()));
+    Rule::new().comment(&format!("{interface}{traces}"))
+}
+
+/// What is noted in a chain.
+pub(super) fn note(own: &[ListedRule]) -> Option<&str> {
+    own.iter()
+        .filter(|rule| rule.target().is_none())
+        .find_map(|rule| rule.comment().filter(|comment| comment.starts_with(NOTE)))
 }
 
 /// The interface a chain is noted to be for.
 pub(super) fn noted_interface(own: &[ListedRule]) -> Option<&str> {
-    own.iter()
-        .filter(|rule| rule.target().is_none())
-        .find_map(|rule| rule.comment()?.strip_prefix("if: \"")?.strip_suffix('"'))
+    // No blank is in the name of an interface.
+    let word = note(own)?.strip_prefix(NOTE)?.split(' ').next()?;
+    word.strip_suffix('"')
 }
 
 fn of_mapping(mapping: &Mapping, target: &Target, settings: &Settings) -> Vec<(String, Rule)> {

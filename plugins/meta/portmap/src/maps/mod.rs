@@ -11,13 +11,13 @@ mod skeleton;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use ferrule_netfilter::nft::{Element, Nft, Set, Transaction};
+use ferrule_netfilter::nft::{Element, Key, Nft, Set, Transaction};
 
 use crate::claims::Claims;
 use crate::config::{Masquerading, Settings};
 use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
-use crate::owner::{Owner, Standing};
+use crate::owner::{HolderState, Owner, Standing};
 use crate::plan::Target;
 use remove::sweep;
 pub(crate) use remove::{collect, is_present, remove};
@@ -67,20 +67,24 @@ impl Elements {
         let table = skeleton::table(family);
         skeleton::ensure(nft, changes, family)?;
         let set = table.set(MASQUERADING);
+        let mut others = Others::default();
         if nft.has_table(table)? {
             // Whoever had the address before has not got it any more.
             let former = at_address(nft, set, self.target.address.address())?;
-            let (own, others): (Vec<Element>, Vec<Element>) =
+            let (own, former): (Vec<Element>, Vec<Element>) =
                 former.into_iter().partition(|one| is_own(owner, one));
-            delete(changes, set, &others);
-            let again = evict_others(nft, &self.claims, owner, changes)? || !own.is_empty();
-            if again {
+            delete(changes, set, &former);
+            others = evict_others(nft, &self.claims, owner, changes)?;
+            if others.are_own || !own.is_empty() {
                 sweep(nft, family, changes, |element| is_own(owner, element))?;
             }
         }
         for (forwarding, _) in self.claims.each() {
             let set = table.set(element::map_of(forwarding));
-            changes.create_elements(set, &[element::mapping(forwarding, owner, self.count)]);
+            let element = element::mapping(forwarding, owner, self.count);
+            if !others.are_shared.contains(&element.key) {
+                changes.create_elements(set, &[element]);
+            }
         }
         let elements = self.masquerading(owner);
         if !elements.is_empty() {
@@ -102,7 +106,10 @@ impl Elements {
             let set = table.set(element::map_of(forwarding));
             let wanted = element::mapping(forwarding, owner, self.count);
             let found = nft.element(set, &wanted)?;
-            let is_it = |found: &Element| found.data == wanted.data && is_own(owner, found);
+            let is_it = |found: &Element| match standing(owner, found) {
+                Standing::Own => found.data == wanted.data,
+                Standing::Other(holder) => holder.state() == HolderState::SameContainer,
+            };
             if !found.as_ref().is_some_and(is_it) {
                 return Err(PortmapError::missing(
                     &set,
@@ -135,22 +142,34 @@ pub(crate) fn evict(
     changes: &mut Transaction,
 ) -> Result<(), PortmapError> {
     let family = claims.family;
-    if nft.has_table(skeleton::table(family))? && evict_others(nft, claims, owner, changes)? {
+    if nft.has_table(skeleton::table(family))? && evict_others(nft, claims, owner, changes)?.are_own
+    {
         sweep(nft, family, changes, |element| is_own(owner, element))?;
     }
     Ok(())
 }
 
-/// Adds the deletion of elements of others that are in the way of what is claimed; answers
-/// whether some of the attachment itself are there as well.
+/// What is found where elements are to be put.
+#[derive(Default)]
+struct Others {
+    /// Whether some are of the attachment itself.
+    are_own: bool,
+    /// The keys of those that the container has by another network. A map has room for one: they
+    /// stay, and the later network goes without.
+    are_shared: HashSet<Key>,
+}
+
+/// Adds the deletion of elements of others that are in the way of what is claimed; answers what
+/// else is there.
 fn evict_others(
     nft: &Nft,
     claims: &Claims,
     owner: &Owner,
     changes: &mut Transaction,
-) -> Result<bool, PortmapError> {
+) -> Result<Others, PortmapError> {
     let family = claims.family;
     let table = skeleton::table(family);
+    let mut others = Others::default();
     let mut found = Placed::new();
     for (forwarding, mapping) in claims.each() {
         let map = element::map_of(forwarding);
@@ -164,12 +183,20 @@ fn evict_others(
         let Some(element) = nft.element(table.set(map), &key)? else {
             continue;
         };
-        // A map has room for one.
-        if let Standing::Unknown(container) = standing(owner, &element) {
-            return Err(PortmapError::Conflict {
-                mapping: mapping.to_owned(),
-                container,
-            });
+        if let Standing::Other(holder) = standing(owner, &element) {
+            match holder.state() {
+                HolderState::SameContainer => {
+                    others.are_shared.insert(element.key);
+                    continue;
+                }
+                HolderState::Unknown => {
+                    return Err(PortmapError::Conflict {
+                        mapping: mapping.to_owned(),
+                        container: holder.container,
+                    });
+                }
+                HolderState::Dead | HolderState::Alive => {}
+            }
         }
         found.push((map, element));
     }
@@ -186,20 +213,17 @@ fn evict_others(
         let narrower = nft.elements(table.set(HOSTIP_HOSTPORTS))?.into_iter();
         found.extend(narrower.filter(hides).map(|one| (HOSTIP_HOSTPORTS, one)));
     }
-    let mut own = false;
     for (map, element) in found {
-        match standing(owner, &element) {
-            Standing::Own => own = true,
-            other => {
-                if let Some(theirs) = element::forwarding(&element, family)
-                    && claims.gives_way(other, &theirs)?
-                {
-                    changes.delete_elements(table.set(map), &[element]);
-                }
-            }
+        let standing = standing(owner, &element);
+        if standing == Standing::Own {
+            others.are_own = true;
+        } else if let Some(theirs) = element::forwarding(&element, family)
+            && claims.gives_way(&standing, &theirs)?
+        {
+            changes.delete_elements(table.set(map), &[element]);
         }
     }
-    Ok(own)
+    Ok(others)
 }
 
 /// The elements that have connections to an address masqueraded, each once.

@@ -67,18 +67,31 @@ impl Rules {
         let hostports = table.chain(HOSTPORTS);
         let (only, all): (Vec<&Wanted>, Vec<&Wanted>) =
             self.mappings.iter().partition(|wanted| wanted.only);
+        // What the container has by another network, its default route perhaps, goes first.
+        let behind = |about_all| {
+            let mut found = staying
+                .iter()
+                .rev()
+                .filter(|found| found.is_mapping(about_all));
+            let same = found.find(|found| found.is_of_container(owner));
+            same.map(|found| found.rule.handle)
+        };
         // Each is put in front of the one before it.
         for wanted in only.into_iter().rev() {
-            changes.insert_rule(hostports, &signed(wanted));
+            match behind(false) {
+                Some(handle) => changes.append_rule_behind(hostports, handle, &signed(wanted)),
+                None => changes.insert_rule(hostports, &signed(wanted)),
+            };
         }
         // The newest comes first, but behind what is about one address of the host.
         let first = staying.iter().find(|found| found.is_about_all());
         for wanted in all {
-            match first {
-                Some(found) => {
+            match (behind(true), first) {
+                (Some(handle), _) => changes.append_rule_behind(hostports, handle, &signed(wanted)),
+                (None, Some(found)) => {
                     changes.insert_rule_before(hostports, found.rule.handle, &signed(wanted))
                 }
-                None => changes.append_rule(hostports, &signed(wanted)),
+                (None, None) => changes.append_rule(hostports, &signed(wanted)),
             };
         }
         for wanted in &self.masquerading {
@@ -124,14 +137,25 @@ impl Found {
     fn gives_way(&self, claims: &Claims, owner: &Owner) -> Result<bool, PortmapError> {
         let standing = self.standing(owner);
         match &self.forwarding {
-            Some(theirs) => claims.gives_way(standing, theirs),
+            Some(theirs) => claims.gives_way(&standing, theirs),
             None => Ok(standing == Standing::Own),
         }
     }
 
     /// Whether it maps a port of all addresses of the host, in the chain where new rules go.
     fn is_about_all(&self) -> bool {
-        self.chain == HOSTPORTS && self.forwarding.is_some_and(|found| found.only.is_none())
+        self.is_mapping(true)
+    }
+
+    /// Whether it maps a port of all addresses of the host, or of one, in the chain where new
+    /// rules go.
+    fn is_mapping(&self, about_all: bool) -> bool {
+        let is = |found: Forwarding| found.only.is_none() == about_all;
+        self.chain == HOSTPORTS && self.forwarding.is_some_and(is)
+    }
+
+    fn is_of_container(&self, owner: &Owner) -> bool {
+        self.rule.comment.as_deref() == Some(owner.rule_comment())
     }
 }
 

@@ -67,6 +67,42 @@ fn entries_name_the_ports_of_each_protocol() {
 }
 
 #[test]
+fn ports_of_one_address_have_entries_of_their_own() {
+    let narrow = |keys: &str| {
+        let rules = rules(&settings(keys, MAPPINGS), "10.1.0.2/16");
+        let entries: Vec<Entry> = rules
+            .narrow
+            .iter()
+            .chain(&rules.entries)
+            .map(|rule| {
+                Entry::from(&ListedRule {
+                    chain: "D".into(),
+                    rule: rule.clone(),
+                })
+            })
+            .collect();
+        assert!(entries.iter().all(|entry| container_of(entry) == "1234"));
+        let count = entries.iter().filter(|entry| is_narrow(entry)).count();
+        assert_eq!(count, rules.narrow.len());
+        rules
+            .narrow
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        narrow(""),
+        [
+            r#"-d 192.0.2.1/32 -p udp -m comment --comment "dnat name: \"test\" id: \"1234\" at 192.0.2.1" -m multiport --dports 8080 -j CNI-DN-2bbe0c48b91a7d1b8a675"#
+        ]
+    );
+    assert_eq!(
+        narrow(r#""conditionsV4": ["!", "-d", "192.0.2.0/24"], "#),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn neighbours_and_localhost_are_marked_before_the_translation() {
     assert_eq!(
         own(&settings("", MAPPINGS), "10.1.0.2/16"),
@@ -147,10 +183,20 @@ fn the_interface_of_a_chain_is_read_back() {
     };
     let own = [
         listed(Rule::new().comment("if: \"eth1\"").jump("DNAT")),
-        listed(interface_note("eth0")),
+        listed(note_rule(
+            "eth0",
+            &Traces {
+                link: Some(7),
+                netns: None,
+            },
+        )),
     ];
     assert_eq!(noted_interface(&own), Some("eth0"));
+    assert_eq!(note(&own), Some("if: \"eth0\" link:7"));
     assert_eq!(noted_interface(&own[..1]), None);
+    // As older releases wrote it.
+    let older = [listed(Rule::new().comment("if: \"eth0\""))];
+    assert_eq!(noted_interface(&older), Some("eth0"));
 }
 
 proptest! {

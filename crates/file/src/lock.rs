@@ -38,6 +38,7 @@ const STACK: usize = 64 << 10;
 pub struct FileLock {
     /// Closing the file releases the lock.
     file: Arc<File>,
+    path: PathBuf,
 }
 
 /// Why a file could not be locked.
@@ -127,6 +128,13 @@ impl FileLock {
         }
     }
 
+    /// Removes the file, for a lock of a name that will not come again. Whoever waits for it notices,
+    /// and takes the lock on a new file.
+    pub fn unlink(&self) {
+        // One that stays does no harm.
+        let _ = fs::remove_file(&self.path);
+    }
+
     /// Waits until nobody else holds a lock on an open file. `path` is for messages.
     pub fn take(file: File, path: &Path, wait: Duration) -> Result<Self, LockError> {
         let file = Arc::new(file);
@@ -135,12 +143,20 @@ impl FileLock {
             source,
         };
         match file.try_lock() {
-            Ok(()) => return Ok(Self { file }),
+            Ok(()) => {
+                return Ok(Self {
+                    file,
+                    path: path.to_owned(),
+                });
+            }
             Err(fs::TryLockError::WouldBlock) => {}
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
         if wait_for(&file, wait).map_err(failed)? {
-            return Ok(Self { file });
+            return Ok(Self {
+                file,
+                path: path.to_owned(),
+            });
         }
         Err(LockError::Held {
             path: path.to_owned(),

@@ -171,3 +171,30 @@ ferrule_testkit::test! {
         drop(lock);
     }
 }
+
+ferrule_testkit::test! {
+    /// A file that is removed by its holder stays that holder's lock; whoever waits for it gets the lock
+    /// on the next file, alone.
+    fn a_removed_lock_file_is_replaced(_host) {
+        let file = Path::new(FOLDER).join("passing");
+        let held = FileLock::named("passing", SHORT).unwrap();
+        let waiting = std::thread::spawn(|| FileLock::named("passing", Duration::from_secs(20)));
+        // The waiting one has the file open.
+        let times_open = || {
+            let all = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            all.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == file)).count()
+        };
+        while times_open() < 2 {
+            std::thread::yield_now();
+        }
+        held.unlink();
+        assert!(!file.exists());
+        drop(held);
+        let second = waiting.join().unwrap().unwrap();
+        assert!(is_locked(&file));
+        assert!(FileLock::named("passing", SHORT).unwrap_err().is_held());
+        second.unlink();
+        drop(second);
+        assert_eq!(fs::read_dir(FOLDER).unwrap().count(), 0);
+    }
+}

@@ -4,6 +4,7 @@ mod garbage;
 mod hardware;
 mod killed;
 mod lending;
+mod parallel;
 mod peers;
 mod refusals;
 mod returning;

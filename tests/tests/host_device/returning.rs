@@ -191,6 +191,38 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    /// The network may have got another name since ADD: the record tells that it is the same container
+    /// and interface. It may be in the container, or on the host under another name.
+    fn the_network_may_have_been_renamed(host, place in ["container", "host"]) {
+        idle_wire(host);
+        let before = state(host);
+        let attachment = lent().attach(host, "c1");
+        let lent_state = state(host);
+        let renamed = lent().with(json!({ "name": "renamed" }));
+        // Neither another container's nor another interface's DEL takes it, nor one about another device.
+        renamed.call(host, "c1").container("other").del().succeeds();
+        renamed.call(host, "c1").ifname("eth5").del().succeeds();
+        renamed.clone().with(json!({ "device": "other" })).call(host, "c1").del().succeeds();
+        assert_same(&lent_state, &state(host));
+        assert!(reaches_far_end(&attachment.container));
+        if place == "host" {
+            hand_back(host, &attachment.container, "net5");
+            attachment.container.remove();
+            renamed.call(host, "c1").container("other").del().succeeds();
+            assert!(host.has_link("net5") && !host.has_link("wire0"));
+        }
+        renamed.call(host, "c1").del().succeeds();
+        assert!(host.has_link("wire0"));
+        // The address plugin keeps its books by network.
+        lent().call(host, "c1").del().succeeds();
+        if place == "container" {
+            attachment.container.remove();
+        }
+        assert_same(&before, &state(host));
+    }
+}
+
+ferrule_testkit::test! {
     /// A DEL for a container that never was attached takes nothing.
     fn del_of_nothing_takes_nothing(host) {
         idle_wire(host);

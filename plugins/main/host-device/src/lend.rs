@@ -1,6 +1,7 @@
 //! ADD: the device goes into the container, and gets what it is to have there.
 
 use cni_types::{CniResult, Code, Error, Interface, Request, SpecVersion};
+use ferrule_file::lock::WAIT;
 use ferrule_kernel::Link;
 use ferrule_net::addressing::{self, Options};
 use ferrule_net::link::{ensure_name_is_free, switch_on};
@@ -8,6 +9,7 @@ use ferrule_net::{AttachmentId, Host, NetError, Sandbox, sandbox_entry};
 use ferrule_plugin::{Ipam, IpamAdd, Undo};
 
 use crate::config::Device;
+use crate::lock::AttachmentLock;
 use crate::record::Record;
 use crate::restore::{Loan, Reason};
 use crate::transit::Transit;
@@ -24,9 +26,15 @@ pub(crate) fn lend(
     ipam: Option<Ipam>,
     undo: &mut Undo,
 ) -> Result<CniResult, Error> {
+    let id = AttachmentId::from(request);
+    let lock = AttachmentLock::take(&id, WAIT)?;
+    // Held until the ADD has ended or been taken back.
+    undo.push("unlock the attachment", move || {
+        drop(lock);
+        Ok(())
+    });
     ensure_name_is_free(sandbox, &request.ifname)?;
     let host = Host::open()?;
-    let id = AttachmentId::from(request);
     give_back_earlier(&host, &id, sandbox)?;
     let found = search::on_host(&host, &device.selector)?;
     let pci = device

@@ -9,6 +9,7 @@
 mod check;
 mod config;
 mod lend;
+mod lock;
 mod record;
 mod restore;
 mod search;
@@ -16,11 +17,13 @@ mod sysfs;
 mod transit;
 
 use cni_types::{Attachments, CniResult, Code, Error, Family, ResultError};
+use ferrule_file::lock::WAIT;
 use ferrule_net::link::unavailable;
-use ferrule_net::{Host, Sandbox};
+use ferrule_net::{AttachmentId, Host, Sandbox};
 use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach};
 
 pub use config::Config;
+use lock::AttachmentLock;
 use restore::{Loan, Reason};
 
 /// The plugin.
@@ -50,10 +53,12 @@ impl Plugin for HostDevicePlugin {
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
         let request = &call.request;
+        let id = AttachmentId::from(request);
+        let _lock = AttachmentLock::take(&id, WAIT)?;
         detach(Ipam::of(request), || {
             let loan = Loan {
                 host: &Host::open()?,
-                id: request.into(),
+                id,
                 netns: &request.netns,
                 selector: call.config.selector_if_any(),
             };

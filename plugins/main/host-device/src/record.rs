@@ -195,21 +195,20 @@ impl Record {
     /// older, and the namespace has got the number of one that has ended.
     pub(crate) fn is_superseded(&self) -> Result<bool, RecordError> {
         let identity = self.netns_identity;
-        Self::is_anothers(&self.id(), &self.device, |other| {
-            other.netns_identity == identity
-        })
+        let others = Self::others(&self.id(), &self.device)?;
+        Ok(others.iter().any(|other| other.netns_identity == identity))
     }
 
-    /// Whether an attachment other than `id` has a record of this device that `agrees`.
-    pub(crate) fn is_anothers(
-        id: &AttachmentId,
-        device: &str,
-        agrees: impl Fn(&Self) -> bool,
-    ) -> Result<bool, RecordError> {
-        let all = Self::all()?;
-        Ok(all
-            .iter()
-            .any(|other| other.id() != *id && other.device == device && agrees(other)))
+    /// The records of this device that attachments other than `id` have.
+    pub(crate) fn others(id: &AttachmentId, device: &str) -> Result<Vec<Self>, RecordError> {
+        let mut all = Self::all()?;
+        all.retain(|other| other.id() != *id && other.device == device);
+        Ok(all)
+    }
+
+    /// Whether it is about this interface of this container, in whatever network.
+    pub(crate) fn is_of_interface(&self, id: &AttachmentId) -> bool {
+        self.container_id == id.container_id && self.ifname == id.ifname
     }
 }
 

@@ -10,6 +10,7 @@ use ferrule_net::{AttachmentId, Host, NetError, Sandbox};
 use ferrule_plugin::note;
 
 use crate::config::Selector;
+use crate::lock::AttachmentLock;
 use crate::record::Record;
 use crate::search;
 use crate::sysfs;
@@ -226,8 +227,10 @@ impl Loan<'_> {
             && let Some((link, device)) = search::unrecorded(&sandbox, ifname, selector)?
         {
             let here = sandbox.netns().identity().ok();
-            if Record::is_anothers(&self.id, &device, |other| other.netns_identity == here)? {
-                return Ok(());
+            let mut others = Record::others(&self.id, &device)?;
+            others.retain(|other| other.netns_identity == here);
+            if !others.is_empty() {
+                return self.give_back_renamed(&others);
             }
             let hardware = sandbox.hardware(link.index).map_err(NetError::from)?;
             let record = Record::found(&self.id, &device, &link, &hardware.unwrap_or_default());
@@ -235,13 +238,30 @@ impl Loan<'_> {
             return self.take_out(&sandbox, &link, &record);
         }
         let found = search::unrecorded_on_host(self.host, ifname, selector)?;
-        match found {
-            Some((link, device)) if !Record::is_anothers(&self.id, &device, |_| true)? => {
-                let record = Record::found(&self.id, &device, &link, &Hardware::default());
-                self.rename(&link, &record)
-            }
-            _ => Ok(()),
+        let Some((link, device)) = found else {
+            return Ok(());
+        };
+        let others = Record::others(&self.id, &device)?;
+        if !others.is_empty() {
+            return self.give_back_renamed(&others);
         }
+        let record = Record::found(&self.id, &device, &link, &Hardware::default());
+        self.rename(&link, &record)
+    }
+
+    /// Gives the device back by the record that tells of the same interface of the same container: the
+    /// network has got another name since ADD. A device that is another container's stays.
+    fn give_back_renamed(&self, records: &[Record]) -> Result<(), Error> {
+        let Some(record) = records.iter().find(|one| one.is_of_interface(&self.id)) else {
+            return Ok(());
+        };
+        let loan = Loan {
+            host: self.host,
+            id: record.id(),
+            netns: self.netns,
+            selector: None,
+        };
+        loan.give_back(Reason::Detach)
     }
 }
 
@@ -291,13 +311,15 @@ pub(crate) fn collect_garbage(
         if id.network != network || is_valid(&id) {
             continue;
         }
+        // A verb that is at work on it brings it to an end.
+        let lock = AttachmentLock::take(&id, Duration::ZERO);
         let loan = Loan {
             host,
             id,
             netns: &record.netns,
             selector: None,
         };
-        match loan.give_back(Reason::Garbage) {
+        match lock.and_then(|_lock| loan.give_back(Reason::Garbage)) {
             Err(error) if error.code == Code::TryAgain as u32 => {
                 note(format_args!("host-device: {error}"));
             }

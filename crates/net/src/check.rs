@@ -57,7 +57,18 @@ pub fn hardware_address(link: &Link, recorded: &Interface, place: &str) -> Resul
     )))
 }
 
-/// The host's end of the pair whose container end is `inside`: there, and as recorded.
+/// Whether the link is up. One that is down has lost routes, too, which says less.
+pub fn up(link: &Link, place: &str) -> Result<(), NetError> {
+    if link.up {
+        return Ok(());
+    }
+    Err(NetError::Differs(format!(
+        "interface {:?} in {place} is down, expected up",
+        link.name
+    )))
+}
+
+/// The host's end of the pair whose container end is `inside`: there, up, and as recorded.
 pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<Link, NetError> {
     let peer = veth::peer_on_host(host, inside)?.ok_or_else(|| {
         NetError::Differs(format!(
@@ -70,6 +81,7 @@ pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<L
         NetError::Differs(format!("prevResult has no host interface {:?}", peer.name))
     })?;
     hardware_address(&peer, entry, "the host")?;
+    up(&peer, "the host")?;
     Ok(peer)
 }
 

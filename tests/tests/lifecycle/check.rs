@@ -59,6 +59,16 @@ const OF_BOTH: &[Damage] = &[
         &["\"eth0\"", "not found"],
     ),
     (
+        "link down",
+        |_, c| drop(c.container.ip("link set eth0 down")),
+        &["\"eth0\"", "is down, expected up"],
+    ),
+    (
+        "host end down",
+        |h, c| drop(h.ip(["link", "set", c.host_end(), "down"])),
+        &["in the host is down, expected up"],
+    ),
+    (
         "link of another kind",
         |_, c| {
             c.container.ip("link delete eth0");
@@ -165,6 +175,11 @@ const OF_BRIDGE: &[Damage] = &[
             h.ip("link add cni0 type bridge");
         },
         &["\"cni0\"", "MAC address"],
+    ),
+    (
+        "bridge down",
+        |h, _| drop(h.ip("link set cni0 down")),
+        &["\"cni0\" in the host is down, expected up"],
     ),
     (
         "no bridge any more",

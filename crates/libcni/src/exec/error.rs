@@ -31,7 +31,7 @@ pub enum ExecError {
         path: Vec<String>,
     },
     /// The executable could not be started.
-    #[error("netplugin failed with no error message: fork/exec {}: {}", .executable.display(), os_text(.source))]
+    #[error("failed to start plugin {}: {}", .executable.display(), os_text(.source))]
     Start {
         /// The executable.
         executable: PathBuf,
@@ -47,7 +47,7 @@ pub enum ExecError {
         source: io::Error,
     },
     /// The plugin was killed because its time was up.
-    #[error("netplugin failed with no error message: {} did not finish within {limit:?} and was killed", .executable.display())]
+    #[error("plugin {} did not finish within {limit:?} and was killed", .executable.display())]
     TimedOut {
         /// The executable.
         executable: PathBuf,

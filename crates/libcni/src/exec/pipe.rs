@@ -5,11 +5,20 @@ use std::os::fd::AsFd;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+/// The most that is kept of what a plugin writes, in bytes: as large as a configuration may be.
+pub(super) const MAX_OUTPUT_BYTES: usize = 8 << 20;
+
+/// The most that is read at once, so that a plugin that writes without end does not keep the caller
+/// from looking at the time.
+const MAX_READ_BYTES: usize = 1 << 20;
+
 /// A pipe being read into memory; the pipe is dropped at its end.
 #[derive(Debug)]
 pub(super) struct Captured<P> {
     pub(super) pipe: Option<P>,
     pub(super) bytes: Vec<u8>,
+    /// Whether there was more than is kept.
+    pub(super) is_cut: bool,
 }
 
 impl<P: Read> Captured<P> {
@@ -17,19 +26,26 @@ impl<P: Read> Captured<P> {
         Self {
             pipe,
             bytes: Vec::new(),
+            is_cut: false,
         }
     }
 
-    /// Reads what is there.
+    /// Reads what is there; what is too much is dropped.
     pub(super) fn receive(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else {
             return Ok(());
         };
-        match pipe.read_to_end(&mut self.bytes) {
+        match pipe
+            .take(MAX_READ_BYTES as u64)
+            .read_to_end(&mut self.bytes)
+        {
+            Ok(MAX_READ_BYTES) => {}
             Ok(_) => self.pipe = None,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
+        self.is_cut |= self.bytes.len() > MAX_OUTPUT_BYTES;
+        self.bytes.truncate(MAX_OUTPUT_BYTES);
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::ExecError;
 use super::input::Input;
-use super::pipe::{Captured, set_nonblocking};
+use super::pipe::{Captured, MAX_OUTPUT_BYTES, set_nonblocking};
 
 /// How long to wait at first for pipes to move before asking whether the plugin has ended, in
 /// milliseconds. A plugin's end normally shows as the end of its pipes, at once; only where it left
@@ -124,6 +124,11 @@ impl Running {
             let ended = self.child.try_wait()?;
             self.stdin.send()?;
             self.stdout.receive()?;
+            if self.stdout.is_cut {
+                return Err(io::Error::other(format!(
+                    "more than {MAX_OUTPUT_BYTES} bytes on standard output"
+                )));
+            }
             self.stderr.receive()?;
             if ended.is_some() {
                 return Ok(ended);

@@ -172,13 +172,10 @@ fn what_cannot_be_started_says_why_in_lower_case() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("plugin");
     let text = || Invocation::new(file.clone()).run().unwrap_err().to_string();
-    assert!(
-        text().ends_with("plugin: no such file or directory"),
-        "{}",
-        text()
-    );
+    let expected = |cause| format!("failed to start plugin {}: {cause}", file.display());
+    assert_eq!(text(), expected("no such file or directory"));
     fs::write(&file, "").unwrap();
-    assert!(text().ends_with("plugin: permission denied"), "{}", text());
+    assert_eq!(text(), expected("permission denied"));
 }
 
 #[test]
@@ -201,23 +198,44 @@ fn a_file_being_written_is_tried_again() {
 }
 
 #[test]
+fn output_is_limited() {
+    let (_folder, path) = plugin("yes");
+    let error = Invocation::new(path).run().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("more than 8388608 bytes on standard output"),
+        "{error}"
+    );
+    // A long log is no failure.
+    let (_folder, path) = plugin("yes | head -c 9000000 >&2; echo done");
+    assert_eq!(Invocation::new(path).run().unwrap().stdout, b"done\n");
+    let (_folder, path) = plugin("yes | head -c 9000000 >&2; exit 3");
+    let error = Invocation::new(path).run().unwrap_err();
+    let ExecError::OnlyLogged { stderr, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(stderr.len() <= 8 << 20);
+}
+
+#[test]
 fn time_is_limited() {
     let begin = Instant::now();
     for body in [
         "sleep 60",
         "exec >&- 2>&-; sleep 60",
         "while :; do echo x; done",
+        "exec yes >&2",
     ] {
         let (_folder, path) = plugin(body);
         let limit = Duration::from_millis(100);
-        let error = Invocation::new(path)
+        let error = Invocation::new(path.clone())
             .time_limit(Some(limit))
             .run()
             .unwrap_err();
-        assert!(
-            error.to_string().contains("within 100ms and was killed"),
-            "{error}"
-        );
+        let path = path.display();
+        let expected = format!("plugin {path} did not finish within 100ms and was killed");
+        assert_eq!(error.to_string(), expected);
     }
     let (_folder, path) = plugin("echo quick");
     let invocation = Invocation::new(path).time_limit(Some(Duration::MAX));

@@ -37,6 +37,9 @@ fn wiring(request: &Request, plan: &Plan, recorded: &CniResult) -> Result<(Link,
         &path,
         veth::KIND,
     )?;
+    if plan.container_up {
+        check::up(&inside, &path)?;
+    }
     let port = port(&host, &bridge, &inside, recorded)?;
     check::addresses(&sandbox, &inside, recorded)?;
     check::routes(&sandbox, recorded)?;
@@ -58,6 +61,7 @@ fn bridge(host: &Host, plan: &Plan, recorded: &CniResult) -> Result<Link, NetErr
         "the host",
         "bridge",
     )?;
+    check::up(&link, "the host")?;
     if plan.promiscuous && link.promiscuity == 0 {
         return Err(NetError::Differs(format!(
             "bridge {:?} is not in promiscuous mode, expected promiscMode true",

@@ -14,17 +14,12 @@ pub(crate) fn attachment(request: &Request, recorded: &CniResult) -> Result<(), 
     let entry = check::recorded_interface(recorded, &request.ifname, &path)?;
     let link = sandbox.link(&request.ifname)?;
     check::hardware_address(&link, entry, &path)?;
-    let differs = |what: String| {
-        let name = &request.ifname;
-        Err(NetError::Differs(format!(
-            "interface {name:?} in {path} {what}"
-        )))
-    };
-    if !link.up {
-        return differs("is down, expected up".to_owned());
-    }
+    check::up(&link, &path)?;
     if entry.mtu > 0 && entry.mtu != link.mtu {
-        return differs(format!("has the MTU {}, expected {}", link.mtu, entry.mtu));
+        let (name, found, expected) = (&request.ifname, link.mtu, entry.mtu);
+        return Err(NetError::Differs(format!(
+            "interface {name:?} in {path} has the MTU {found}, expected {expected}"
+        )));
     }
     check::addresses(&sandbox, &link, recorded)?;
     check::routes(&sandbox, recorded)

@@ -6,7 +6,7 @@
 
 use cni_types::{Attachments, CniResult, Error, Interface, IpConfig};
 use ferrule_kernel::{Address, Family, Link, LinkChange};
-use ferrule_net::{NetError, Sandbox};
+use ferrule_net::{NetError, Sandbox, check};
 use ferrule_plugin::{Call, Plugin, Undo};
 use serde::Deserialize;
 
@@ -59,11 +59,7 @@ impl Plugin for Loopback {
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
         let link = Sandbox::open(&call.request.netns)?.link(LOOPBACK)?;
-        if link.up {
-            return Ok(());
-        }
-        let path = call.request.netns.display();
-        Err(NetError::Differs(format!("interface \"lo\" in {path} is down")).into())
+        Ok(check::up(&link, &call.request.sandbox())?)
     }
 
     fn status(&self, _: &Call<Config>) -> Result<(), Error> {

@@ -114,6 +114,7 @@ fn check_attachment(call: &Call<Config>, recorded: &CniResult) -> Result<(), Net
     let path = request.sandbox();
     let entry = check::recorded_interface(recorded, &request.ifname, &path)?;
     let inside = check::link(sandbox.link_by_name(&request.ifname)?, entry, &path, "veth")?;
+    check::up(&inside, &path)?;
     check::addresses(&sandbox, &inside, recorded)?;
     check::routes(&sandbox, recorded)?;
     let outside = check::recorded_peer(&host, &inside, recorded)?;

@@ -114,6 +114,41 @@ fn what_is_written_is_listed_and_deleted_again() {
 }
 
 #[test]
+fn rules_are_told_by_where_they_lead_and_by_their_ports() {
+    with_each_variant(|tool| {
+        assert_eq!(tool.entries("nat", "PREROUTING").unwrap(), []);
+        let rule = |ports: &[&str], target: &str| {
+            Rule::from_words(["-p", "tcp"])
+                .comment("c d")
+                .words(["-m", "multiport"])
+                .words(ports.iter().copied())
+                .jump(target)
+        };
+        let mut changes = Restore::new();
+        changes
+            .table("nat")
+            .new_chain("X")
+            .append("PREROUTING", &rule(&["--dports", "1,513,65535"], "X"))
+            .append("PREROUTING", &rule(&["--dports", "1:9"], "RETURN"))
+            .append("PREROUTING", &rule(&["--sports", "7"], "X"))
+            .append("PREROUTING", &rule(&["!", "--dports", "7"], "X"))
+            .insert_at("PREROUTING", 1, &Rule::new().jump("X"))
+            .insert_at("PREROUTING", 5, &Rule::new().comment("last"));
+        tool.restore(&changes).unwrap();
+        let found = tool.entries("nat", "PREROUTING").unwrap();
+        let comments: Vec<_> = found.iter().map(|one| one.comment.as_deref()).collect();
+        let c = Some("c d");
+        assert_eq!(comments, [c, None, c, c, c, Some("last")]);
+        let ports: Vec<_> = found.iter().map(|one| one.ports.clone()).collect();
+        let each = Some(vec![1, 513, 65535]);
+        assert_eq!(ports, [each, None, None, None, None, None]);
+        let x = |place: usize| found[place].target.as_deref() == Some("X");
+        assert!(x(0) && x(1) && !x(2) && x(3) && x(4));
+        assert_eq!(found[5].target, None);
+    });
+}
+
+#[test]
 fn a_chain_goes_with_the_rules_that_lead_to_it() {
     with_each_variant(|tool| {
         assert!(!tool.delete_chain("nat", "X", "POSTROUTING").unwrap());

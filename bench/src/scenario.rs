@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ferrule_kernel::{Netns, Route};
+use ferrule_kernel::{Netns, RtnlSocket};
 use ferrule_testkit::{Container, Host};
 use serde_json::{Value, json};
 
@@ -286,7 +286,7 @@ impl Drop for Used {
 /// What the kernel takes to remove the container's interface.
 fn removal(netns: &Container) -> Result<Duration, String> {
     let inside = Netns::open(netns.path()).map_err(|error| error.to_string())?;
-    let route = Route::open_in(&inside).map_err(|error| error.to_string())?;
+    let route = RtnlSocket::open_in(&inside).map_err(|error| error.to_string())?;
     let start = Instant::now();
     route
         .delete_link_by_name("eth0")

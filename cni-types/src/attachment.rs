@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::json::Node;
+use crate::json::JsonValue;
 use crate::{Code, Error};
 
 /// The key under which the runtime lists valid attachments (spec 1.1.0, section GC).
@@ -29,7 +29,7 @@ impl Attachments {
     ///
     /// An empty or null list means that none is valid. An absent key must not be taken for that: it
     /// would tear down every running container. Go's `cnitool gc` sends none.
-    pub fn from_config(config: &Node) -> Result<Option<Self>, Error> {
+    pub fn from_config(config: &JsonValue) -> Result<Option<Self>, Error> {
         let keys = [VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024];
         let found = keys
             .into_iter()
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<Attachments>, Error> {
-        Attachments::from_config(&Node::read(text.as_bytes()).unwrap())
+        Attachments::from_config(&JsonValue::read(text.as_bytes()).unwrap())
     }
 
     #[test]

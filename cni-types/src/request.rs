@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
-use crate::json::Node;
+use crate::json::JsonValue;
 use crate::{
     Args, Attachments, CniResult, Code, Error, ReleaseNumber, SpecVersion, check_container_id,
     check_interface_name, check_network_name, env,
@@ -116,7 +116,7 @@ pub struct Request {
     /// The network's name.
     pub network: String,
     /// The configuration.
-    pub config: Node,
+    pub config: JsonValue,
     /// The configuration as it came, to be handed to delegates unchanged.
     pub stdin: Vec<u8>,
 }
@@ -140,7 +140,7 @@ impl Request {
             return Ok(Incoming::Version);
         }
         let stdin = read_config(stdin)?;
-        let config = Node::read(&stdin).map_err(undecodable)?;
+        let config = JsonValue::read(&stdin).map_err(undecodable)?;
         let network = name_of(&config)?;
         let command = verb.ok_or_else(|| {
             let msg = format!("unknown CNI_COMMAND: {}", environment.command);
@@ -186,7 +186,7 @@ impl Request {
     /// The result of the plugins before this one, if the runtime sent it.
     pub fn prev_result(&self) -> Result<Option<CniResult>, Error> {
         match self.config.field("prevResult") {
-            None | Some(Node::Null) => Ok(None),
+            None | Some(JsonValue::Null) => Ok(None),
             Some(node) => Ok(Some(CniResult::from_prev_result(node, self.version)?)),
         }
     }
@@ -288,7 +288,7 @@ fn read_config(stdin: &mut dyn Read) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn name_of(config: &Node) -> Result<String, Error> {
+fn name_of(config: &JsonValue) -> Result<String, Error> {
     #[derive(serde::Deserialize)]
     struct Named {
         #[serde(default)]
@@ -302,7 +302,7 @@ fn name_of(config: &Node) -> Result<String, Error> {
 /// The version of `config`, if verb and plugin both allow it.
 fn negotiate(
     command: Command,
-    config: &Node,
+    config: &JsonValue,
     supported: &[SpecVersion],
 ) -> Result<SpecVersion, Error> {
     #[derive(serde::Deserialize)]

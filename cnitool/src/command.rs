@@ -145,17 +145,17 @@ impl Task<'_> {
             return None;
         }
         let Parameters { netns, ifname, .. } = &self.parameters;
-        let way_out = format!(
+        let hint = format!(
             "cnitool del {} {netns} -i {ifname} takes it away",
             self.network.name()
         );
         Some(if attached_before {
             format!(
-                "{} had been attached before and was left alone; {way_out}",
+                "{} had been attached before and was left alone; {hint}",
                 self.attachment()
             )
         } else if !self.arguments.undo {
-            format!("what the plugins have done is left as it is; {way_out}")
+            format!("what the plugins have done is left as it is; {hint}")
         } else {
             match self
                 .runtime

@@ -200,8 +200,8 @@ ferrule_testkit::test! {
         assert_eq!(remembered(), Vec::<String>::new());
 
         let left = cnitool(host, "add lab /run/netns/c1 --no-undo").run().fails();
-        let way_out = "cnitool del lab /run/netns/c1 -i eth0 takes it away";
-        assert!(left.stderr.contains(way_out), "{left}");
+        let hint = "cnitool del lab /run/netns/c1 -i eth0 takes it away";
+        assert!(left.stderr.contains(hint), "{left}");
         assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0"]);
     }
 }

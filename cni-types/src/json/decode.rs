@@ -1,4 +1,4 @@
-//! Typed reading of a [`Node`] by Go's rules.
+//! Typed reading of a [`JsonValue`] by Go's rules.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
 use serde_path_to_error::Path;
 
-use super::Node;
+use super::JsonValue;
 
 /// A value that does not fit its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +29,13 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-pub(super) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, DecodeError> {
+pub(super) fn decode<T: DeserializeOwned>(node: &JsonValue) -> Result<T, DecodeError> {
     decode_with_path(node).map_err(|(_, error)| error)
 }
 
-pub(super) fn decode_with_path<T: DeserializeOwned>(node: &Node) -> Result<T, (Path, DecodeError)> {
+pub(super) fn decode_with_path<T: DeserializeOwned>(
+    node: &JsonValue,
+) -> Result<T, (Path, DecodeError)> {
     serde_path_to_error::deserialize(Go(node)).map_err(|error| {
         let path = error.path().clone();
         let shown = match path.to_string() {
@@ -61,7 +63,7 @@ pub(super) fn folds_to(key: &str, name: &str) -> bool {
 /// Go takes the last one of all spellings. The exact key goes first here, as a marshalled Go struct
 /// may hold two keys that differ in nothing but their case, `address` and `Address`, of which a
 /// reader that knows one alone must not take the other.
-pub(super) fn position(entries: &[(String, Node)], name: &str) -> Option<usize> {
+pub(super) fn position(entries: &[(String, JsonValue)], name: &str) -> Option<usize> {
     let exact = entries.iter().rposition(|(key, _)| key == name);
     exact.or_else(|| entries.iter().rposition(|(key, _)| folds_to(key, name)))
 }
@@ -79,17 +81,17 @@ type Error = serde::de::value::Error;
 
 /// A node in the role of a Go value being decoded.
 #[derive(Clone, Copy)]
-struct Go<'n>(&'n Node);
+struct Go<'n>(&'n JsonValue);
 
 impl<'n> Go<'n> {
     /// The entries of an object under the names of the fields they go to: of each field the entry at
     /// its [`position`].
     fn fields(
-        entries: &'n [(String, Node)],
+        entries: &'n [(String, JsonValue)],
         names: &'static [&'static str],
     ) -> Vec<(&'n str, Self)> {
         let mut fields: Vec<(&'n str, Self)> = Vec::with_capacity(entries.len());
-        let is_exact = |entry: &&(String, Node)| names.contains(&entry.0.as_str());
+        let is_exact = |entry: &&(String, JsonValue)| names.contains(&entry.0.as_str());
         let others = entries.iter().filter(|entry| !is_exact(entry));
         for (key, value) in others.chain(entries.iter().filter(is_exact)) {
             let name = names
@@ -111,7 +113,7 @@ macro_rules! integers {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
             match self.0 {
-                Node::Null => visitor.visit_u64(0),
+                JsonValue::Null => visitor.visit_u64(0),
                 _ => self.deserialize_any(visitor),
             }
         }
@@ -123,16 +125,20 @@ impl<'n> Deserializer<'n> for Go<'n> {
 
     fn deserialize_any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Null => visitor.visit_unit(),
-            Node::Bool(value) => visitor.visit_bool(*value),
-            Node::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(value), _, _) => visitor.visit_u64(value),
-                (_, Some(value), _) => visitor.visit_i64(value),
-                (_, _, value) => visitor.visit_f64(value.unwrap_or_default()),
-            },
-            Node::Text(value) => visitor.visit_borrowed_str(value),
-            Node::List(values) => visitor.visit_seq(SeqDeserializer::new(values.iter().map(Go))),
-            Node::Object(entries) => visitor.visit_map(MapDeserializer::new(
+            JsonValue::Null => visitor.visit_unit(),
+            JsonValue::Bool(value) => visitor.visit_bool(*value),
+            JsonValue::Number(number) => {
+                match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                    (Some(value), _, _) => visitor.visit_u64(value),
+                    (_, Some(value), _) => visitor.visit_i64(value),
+                    (_, _, value) => visitor.visit_f64(value.unwrap_or_default()),
+                }
+            }
+            JsonValue::Text(value) => visitor.visit_borrowed_str(value),
+            JsonValue::List(values) => {
+                visitor.visit_seq(SeqDeserializer::new(values.iter().map(Go)))
+            }
+            JsonValue::Object(entries) => visitor.visit_map(MapDeserializer::new(
                 entries.iter().map(|(key, value)| (key.as_str(), Go(value))),
             )),
         }
@@ -140,7 +146,7 @@ impl<'n> Deserializer<'n> for Go<'n> {
 
     fn deserialize_bool<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Null => visitor.visit_bool(false),
+            JsonValue::Null => visitor.visit_bool(false),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -152,7 +158,7 @@ impl<'n> Deserializer<'n> for Go<'n> {
 
     fn deserialize_str<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Null => visitor.visit_borrowed_str(""),
+            JsonValue::Null => visitor.visit_borrowed_str(""),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -163,21 +169,21 @@ impl<'n> Deserializer<'n> for Go<'n> {
 
     fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Null => visitor.visit_none(),
+            JsonValue::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
 
     fn deserialize_seq<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Null => visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<Self>())),
+            JsonValue::Null => visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<Self>())),
             _ => self.deserialize_any(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Null => {
+            JsonValue::Null => {
                 visitor.visit_map(MapDeserializer::new(std::iter::empty::<(&str, Self)>()))
             }
             _ => self.deserialize_any(visitor),
@@ -191,11 +197,11 @@ impl<'n> Deserializer<'n> for Go<'n> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Object(entries) => visitor.visit_map(MapDeserializer::new(
+            JsonValue::Object(entries) => visitor.visit_map(MapDeserializer::new(
                 Self::fields(entries, names).into_iter(),
             )),
             // A derived reader would take a list for the fields in order; Go does not.
-            Node::List(_) => Err(serde::de::Error::invalid_type(
+            JsonValue::List(_) => Err(serde::de::Error::invalid_type(
                 serde::de::Unexpected::Seq,
                 &visitor,
             )),
@@ -210,7 +216,7 @@ impl<'n> Deserializer<'n> for Go<'n> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
-            Node::Text(text) => {
+            JsonValue::Text(text) => {
                 StrDeserializer::new(text.as_str()).deserialize_enum(name, variants, visitor)
             }
             _ => self.deserialize_any(visitor),
@@ -265,7 +271,7 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Sample, DecodeError> {
-        Node::read(json.as_bytes()).unwrap().decode()
+        JsonValue::read(json.as_bytes()).unwrap().decode()
     }
 
     #[test]
@@ -280,10 +286,10 @@ mod tests {
             (r#"{"HOSTPORT": 1, "HostPort": 3}"#, 3),
         ] {
             assert_eq!(read(json).unwrap().host_port, host_port, "{json}");
-            let node = Node::read(json.as_bytes()).unwrap();
+            let node = JsonValue::read(json.as_bytes()).unwrap();
             assert_eq!(
                 node.field("hostPort"),
-                Some(&Node::Number(host_port.into()))
+                Some(&JsonValue::Number(host_port.into()))
             );
             let (sample, dropped) = node.decode_lenient::<Sample>();
             assert_eq!(sample.unwrap().host_port, host_port);

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
-use super::Node;
+use super::JsonValue;
 use super::decode::{DecodeError, decode_with_path, folds_to, position};
 
 /// More wrong values than this in one document, and reading gives up.
@@ -14,7 +14,7 @@ const MAX_REPAIRS: usize = 64;
 /// Only the offending value goes, never its parent: a wrong `ipam.ranges` must not lose the
 /// `ipam.dataDir` beside it.
 pub(super) fn decode<T: DeserializeOwned>(
-    node: &Node,
+    node: &JsonValue,
 ) -> (Result<T, DecodeError>, Vec<DecodeError>) {
     let mut node = node.clone();
     let mut dropped = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 }
 
 /// Takes the value at `path` out of its object, or its element out of its list.
-fn remove(node: &mut Node, path: &Path) -> bool {
+fn remove(node: &mut JsonValue, path: &Path) -> bool {
     let segments: Vec<&Segment> = path.iter().collect();
     let Some((last, parents)) = segments.split_last() else {
         return false;
@@ -45,12 +45,12 @@ fn remove(node: &mut Node, path: &Path) -> bool {
         }
     }
     match (parent, last) {
-        (Node::Object(entries), Segment::Map { key }) => {
+        (JsonValue::Object(entries), Segment::Map { key }) => {
             let before = entries.len();
             entries.retain(|(name, _)| !folds_to(name, key));
             entries.len() < before
         }
-        (Node::List(values), Segment::Seq { index }) if *index < values.len() => {
+        (JsonValue::List(values), Segment::Seq { index }) if *index < values.len() => {
             values.remove(*index);
             true
         }
@@ -58,13 +58,13 @@ fn remove(node: &mut Node, path: &Path) -> bool {
     }
 }
 
-fn child<'n>(node: &'n mut Node, segment: &Segment) -> Option<&'n mut Node> {
+fn child<'n>(node: &'n mut JsonValue, segment: &Segment) -> Option<&'n mut JsonValue> {
     match (node, segment) {
-        (Node::Object(entries), Segment::Map { key }) => {
+        (JsonValue::Object(entries), Segment::Map { key }) => {
             let at = position(entries, key)?;
             entries.get_mut(at).map(|(_, value)| value)
         }
-        (Node::List(values), Segment::Seq { index }) => values.get_mut(*index),
+        (JsonValue::List(values), Segment::Seq { index }) => values.get_mut(*index),
         _ => None,
     }
 }
@@ -87,8 +87,9 @@ mod tests {
 
     #[test]
     fn only_the_broken_values_go() {
-        let node =
-            Node::read(br#"{"SUBNET": "10.0.0/8", "dataDir": "/x", "list": [1, "2", 300, 4]}"#);
+        let node = JsonValue::read(
+            br#"{"SUBNET": "10.0.0/8", "dataDir": "/x", "list": [1, "2", 300, 4]}"#,
+        );
         let (ipam, dropped) = decode::<Ipam>(&node.unwrap());
         assert_eq!(
             ipam.unwrap(),
@@ -104,12 +105,13 @@ mod tests {
 
     #[test]
     fn a_document_of_the_wrong_type_stays_an_error() {
-        assert!(decode::<Ipam>(&Node::List(vec![])).0.is_err());
+        assert!(decode::<Ipam>(&JsonValue::List(vec![])).0.is_err());
     }
 
     #[test]
     fn endless_mistakes_end() {
-        let node = Node::read(format!("{{\"list\": [{}0]}}", "\"x\",".repeat(1000)).as_bytes());
+        let node =
+            JsonValue::read(format!("{{\"list\": [{}0]}}", "\"x\",".repeat(1000)).as_bytes());
         let (ipam, dropped) = decode::<Ipam>(&node.unwrap());
         assert!(ipam.is_err());
         assert_eq!(dropped.len(), MAX_REPAIRS);

@@ -7,11 +7,11 @@
 
 mod decode;
 mod lenient;
-mod node;
 mod text;
+mod value;
 mod write;
 
 pub use decode::DecodeError;
-pub use node::Node;
 pub use text::read_value;
+pub use value::JsonValue;
 pub use write::{to_compact, to_pretty};

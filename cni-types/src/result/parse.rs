@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::{CniResult, Interface, IpConfig, ResultError};
-use crate::json::Node;
+use crate::json::JsonValue;
 use crate::{Cidr, Dns, Family, Route, SpecVersion, optional_address};
 
 /// The form of 0.1.0 and 0.2.0.
@@ -46,7 +46,7 @@ impl CniResult {
     ///
     /// Its own `cniVersion` decides; where that is absent, `default` does. `null` is an empty result.
     pub fn read(bytes: &[u8], default: SpecVersion) -> Result<(SpecVersion, Self), ResultError> {
-        let node = Node::read(bytes).map_err(|error| ResultError::Json(error.to_string()))?;
+        let node = JsonValue::read(bytes).map_err(|error| ResultError::Json(error.to_string()))?;
         let version = match node.text_field("cniVersion") {
             None | Some("") => default,
             Some(text) => text
@@ -59,7 +59,7 @@ impl CniResult {
     /// Reads the previous result of a configuration of `version`.
     ///
     /// Any version with the same form will do; another form is an error, as in the Go library.
-    pub fn from_prev_result(node: &Node, version: SpecVersion) -> Result<Self, ResultError> {
+    pub fn from_prev_result(node: &JsonValue, version: SpecVersion) -> Result<Self, ResultError> {
         let family = version.family();
         let own = match node.text_field("cniVersion") {
             None | Some("") => Ok(version),
@@ -84,7 +84,7 @@ impl CniResult {
     }
 
     /// Reads a result known to be of `version`.
-    pub fn from_node(node: &Node, version: SpecVersion) -> Result<Self, ResultError> {
+    pub fn from_node(node: &JsonValue, version: SpecVersion) -> Result<Self, ResultError> {
         let decode = |error| ResultError::Decode { version, error };
         match version.family() {
             Family::Legacy => node.decode::<Legacy>().map(Self::from).map_err(decode),

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::json::Node;
+use crate::json::JsonValue;
 
 /// A result that uses everything the newest version has.
 fn full() -> CniResult {
@@ -132,8 +132,9 @@ fn a_legacy_result_passed_on_keeps_everything() {
 
 #[test]
 fn previous_results_must_have_the_form_of_the_configuration() {
-    let node =
-        |version: &str| Node::read(format!(r#"{{"cniVersion":"{version}"}}"#).as_bytes()).unwrap();
+    let node = |version: &str| {
+        JsonValue::read(format!(r#"{{"cniVersion":"{version}"}}"#).as_bytes()).unwrap()
+    };
     for (inner, config, ok) in [
         ("0.1.0", SpecVersion::V0_2_0, true),
         ("0.3.0", SpecVersion::V0_4_0, true),
@@ -280,7 +281,7 @@ proptest! {
 
     #[test]
     fn no_json_like_text_panics(text in r#"[\[\]{},:"\\u0-9a-dnulrtes. ]{0,80}"#) {
-        if let Ok(node) = Node::read(text.as_bytes()) {
+        if let Ok(node) = JsonValue::read(text.as_bytes()) {
             for version in SpecVersion::ALL {
                 let _ = CniResult::from_node(&node, version);
             }

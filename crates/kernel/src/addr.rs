@@ -11,7 +11,7 @@ use nix::libc::{
     AF_INET, AF_INET6, NLM_F_CREATE, NLM_F_EXCL, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR,
 };
 
-use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, Route, flag};
+use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket, flag};
 
 /// Length of `struct ifaddrmsg` of `linux/if_addr.h`.
 const HEADER: usize = 8;
@@ -132,7 +132,7 @@ pub fn delete(index: u32, address: IpNetwork) -> Message {
     Message::new(step, RTM_DELADDR, 0, &body(index, address))
 }
 
-impl Route {
+impl RtnlSocket {
     /// The addresses of one link, of one family or of both. A link that does not exist is an
     /// error ([`NetlinkError::is_not_found`]).
     pub fn addresses(

@@ -4,7 +4,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use nix::libc::RTM_GETLINK;
 
 use crate::mac::Mac;
-use crate::netlink::{Attributes, Malformed, NetlinkError, Parsed, Route};
+use crate::netlink::{Attributes, Malformed, NetlinkError, Parsed, RtnlSocket};
 
 /// Length of `struct ifinfomsg`.
 const HEADER: usize = 16;
@@ -31,7 +31,7 @@ impl Hardware {
     }
 }
 
-impl Route {
+impl RtnlSocket {
     /// What is behind the link of this index; `None` when there is no such link.
     pub fn hardware(&self, index: u32) -> Result<Option<Hardware>, NetlinkError> {
         let mut body = LinkMessage::default();

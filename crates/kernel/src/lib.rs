@@ -1,6 +1,6 @@
 //! The Linux networking kernel interface, typed, knowing nothing of CNI.
 //!
-//! A [`Route`] is a conversation with the kernel about one network namespace: the one it was
+//! A [`RtnlSocket`] is a conversation with the kernel about one network namespace: the one it was
 //! opened in. Questions about a single object (a link by name, the route to an address) are
 //! answered without listing everything the node has. Changes are values ([`Message`]) made by the
 //! modules [`link`], [`addr`] and [`route`]; several of them travel in one [`Batch`], one system
@@ -34,14 +34,14 @@ pub use link::dummy::Dummy;
 pub use link::ipvlan::{Ipvlan, IpvlanMode};
 pub use link::macvlan::{Macvlan, MacvlanMode};
 pub use link::port::{PortSettings, PortState, set_port};
-pub use link::query::Sought;
+pub use link::query::LinkSelector;
 pub use link::veth::VethPair;
 pub use link::vlan::Vlan;
 pub use link::{DriverSettings, Link, NewLink, OperState};
 pub use mac::{Mac, MacError};
 pub use name::NameError;
 pub use neigh::{announce, ipv6_announcements};
-pub use netlink::{Batch, InvalidRequest, Message, NetlinkError, Route, RouteOpenError};
+pub use netlink::{Batch, InvalidRequest, Message, NetlinkError, RtnlOpenError, RtnlSocket};
 pub use netns::{Netns, NetnsError};
 pub use nix::errno::Errno;
 pub use route::{NewRoute, NextHop, RouteEntry, RouteFilter, RouteMode};

@@ -13,7 +13,7 @@ use crate::netlink::Message;
 
 /// The setting below `/proc/sys` that has the kernel announce a link's IPv6 addresses whenever it
 /// comes up and whenever it is told to ([`announce`]). For IPv4 it is
-/// [`LinkChange::announce_ipv4`], which takes no `/proc/sys`.
+/// [`LinkChange::arp_notify`], which takes no `/proc/sys`.
 pub fn ipv6_announcements(link: &str) -> String {
     format!("net/ipv6/conf/{link}/ndisc_notify")
 }

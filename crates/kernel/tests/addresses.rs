@@ -1,9 +1,9 @@
 //! Addresses in a real kernel.
 
 use crate::lab::{another, bridge, ip, pair, private};
-use ferrule_kernel::{Errno, Family, IpNetwork, NewAddress, Route};
+use ferrule_kernel::{Errno, Family, IpNetwork, NewAddress, RtnlSocket};
 
-fn add(route: &Route, index: u32, address: &str, nodad: bool) {
+fn add(route: &RtnlSocket, index: u32, address: &str, nodad: bool) {
     let address = address.parse().unwrap();
     route
         .execute(
@@ -17,7 +17,7 @@ fn add(route: &Route, index: u32, address: &str, nodad: bool) {
         .unwrap();
 }
 
-fn listed(route: &Route, index: u32, family: Option<Family>) -> Vec<IpNetwork> {
+fn listed(route: &RtnlSocket, index: u32, family: Option<Family>) -> Vec<IpNetwork> {
     let addresses = route.addresses(index, family).unwrap().into_iter();
     let chosen_by_us = addresses.filter(|found| found.scope == 0);
     chosen_by_us.map(|found| found.address).collect()

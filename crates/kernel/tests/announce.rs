@@ -4,7 +4,9 @@ use crate::lab;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use crate::lab::{another, pair, private};
-use ferrule_kernel::{LinkChange, Netns, NewAddress, Route, announce, ipv6_announcements, sysctl};
+use ferrule_kernel::{
+    LinkChange, Netns, NewAddress, RtnlSocket, announce, ipv6_announcements, sysctl,
+};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockProtocol, SockType, recv, setsockopt, socket,
     sockopt::ReceiveTimeout,
@@ -12,7 +14,7 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 /// Gives a link addresses that are usable at once.
-fn give(route: &Route, index: u32, addresses: &[&str]) {
+fn give(route: &RtnlSocket, index: u32, addresses: &[&str]) {
     for address in addresses {
         let address = NewAddress {
             index,
@@ -24,8 +26,8 @@ fn give(route: &Route, index: u32, addresses: &[&str]) {
 }
 
 /// Has the link `veth0` announce addresses of both families.
-fn enable_announcements(route: &Route, index: u32) {
-    let change = LinkChange::new(index).announce_ipv4();
+fn enable_announcements(route: &RtnlSocket, index: u32) {
+    let change = LinkChange::new(index).arp_notify();
     route.execute(change.message()).unwrap();
     assert_eq!(sysctl::read("net/ipv4/conf/veth0/arp_notify").unwrap(), "1");
     sysctl::write(&ipv6_announcements("veth0"), "1").unwrap();

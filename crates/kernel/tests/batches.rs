@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::lab::{bridge, link, private};
-use ferrule_kernel::{Bridge, Errno, Family, IpNetwork, LinkChange, NewAddress, Sought};
+use ferrule_kernel::{Bridge, Errno, Family, IpNetwork, LinkChange, LinkSelector, NewAddress};
 
 fn new(name: &str) -> Bridge<'_> {
     Bridge {
@@ -67,10 +67,10 @@ fn links_are_looked_up_as_the_changes_left_them() {
         .add(LinkChange::of_name("br0").mtu(1400).message())
         .add(new("br0").create().unless_made());
     let sought = [
-        Sought::Name("br0"),
-        Sought::Name("br1"),
-        Sought::Index(lo),
-        Sought::Index(4000),
+        LinkSelector::Name("br0"),
+        LinkSelector::Name("br1"),
+        LinkSelector::Index(lo),
+        LinkSelector::Index(4000),
     ];
     let [made, absent, by_index, no_index] = batch.run_and_look_up(sought).unwrap();
     assert_eq!(made.unwrap().mtu, 1400);
@@ -82,7 +82,9 @@ fn links_are_looked_up_as_the_changes_left_them() {
         .add(new("br1").create())
         .add(new("br0").create())
         .add(LinkChange::new(4000).up().message());
-    let error = batch.run_and_look_up([Sought::Name("br1")]).unwrap_err();
+    let error = batch
+        .run_and_look_up([LinkSelector::Name("br1")])
+        .unwrap_err();
     assert_eq!(
         (error.failed_message(), error.errno()),
         (Some(1), Some(Errno::EEXIST))

@@ -4,7 +4,8 @@
 use crate::lab::{another, link, pair, private, veth};
 use ferrule_kernel::link::bridge_vlan::{add_vlan, add_vlans, delete_vlan, delete_vlans};
 use ferrule_kernel::{
-    Bridge, Errno, LinkChange, Netns, PortSettings, PortVlan, Route, VethPair, VlanFlags, set_port,
+    Bridge, Errno, LinkChange, Netns, PortSettings, PortVlan, RtnlSocket, VethPair, VlanFlags,
+    set_port,
 };
 
 /// VLAN 1 as every new port has it, and VLANs chosen for an access port and for a trunk.
@@ -18,7 +19,7 @@ const TAGGED: VlanFlags = VlanFlags {
 };
 
 /// Gives a filtering bridge one port, whose other end is in `netns`; the port's index.
-fn port(route: &Route, netns: &Netns) -> u32 {
+fn port(route: &RtnlSocket, netns: &Netns) -> u32 {
     route
         .execute(
             Bridge {

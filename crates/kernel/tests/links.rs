@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{another, bridge, ip, link, mac, pair, private, veth};
-use ferrule_kernel::{Bridge, Errno, LinkChange, NetlinkError, Netns, OperState, Route};
+use ferrule_kernel::{Bridge, Errno, LinkChange, NetlinkError, Netns, OperState, RtnlSocket};
 
 #[test]
 fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {
@@ -25,7 +25,7 @@ fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {
     );
     assert!(route.link_by_name("eth0").unwrap().is_none());
 
-    let remote = Route::open_in(&netns).unwrap();
+    let remote = RtnlSocket::open_in(&netns).unwrap();
     let inner = link(&remote, "eth0");
     assert_eq!(inner.mac, Some(mac("02:00:00:00:00:07")));
     assert_eq!((inner.mtu, inner.master, inner.up), (1400, None, false));
@@ -195,7 +195,7 @@ fn a_link_moves_to_another_namespace() {
     route.execute(change.message()).unwrap();
     assert!(route.link_by_name("veth0").unwrap().is_none());
     assert!(
-        Route::open_in(&third)
+        RtnlSocket::open_in(&third)
             .unwrap()
             .link_by_name("moved")
             .unwrap()

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use crate::lab::{another, bridge, ip, pair, private};
 use ferrule_kernel::route::{SCOPE_HOST, SCOPE_LINK};
 use ferrule_kernel::{
-    Family, NetlinkError, NewAddress, NewRoute, Route, RouteEntry, RouteFilter, RouteMode,
+    Family, NetlinkError, NewAddress, NewRoute, RouteEntry, RouteFilter, RouteMode, RtnlSocket,
 };
 
 /// A link with 10.0.0.2/24 and `fd00::2/64` whose other end is up.
-fn network() -> (Route, u32, lab::Pair) {
+fn network() -> (RtnlSocket, u32, lab::Pair) {
     let (route, netns) = (private(), another());
     let pair = pair(&route, &netns, "veth0", "eth0");
     let index = pair.here.index;
@@ -54,7 +54,7 @@ fn in_table(family: Family, table: u32) -> RouteFilter {
 }
 
 /// The routes to `dst` in a table.
-fn found(route: &Route, dst: &str, table: u32) -> Vec<RouteEntry> {
+fn found(route: &RtnlSocket, dst: &str, table: u32) -> Vec<RouteEntry> {
     let dst = dst.parse().unwrap();
     let family = Family::of(ferrule_kernel::IpNetwork::ip(&dst));
     let routes = route.routes(&in_table(family, table)).unwrap();

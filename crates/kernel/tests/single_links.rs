@@ -3,7 +3,7 @@
 
 use crate::lab::{another, link, mac, pair, private};
 use ferrule_kernel::{
-    DriverSettings, Dummy, Ipvlan, IpvlanMode, Macvlan, MacvlanMode, NewLink, Route, Vlan,
+    DriverSettings, Dummy, Ipvlan, IpvlanMode, Macvlan, MacvlanMode, NewLink, RtnlSocket, Vlan,
 };
 
 const BRIDGE: Macvlan = Macvlan {
@@ -30,7 +30,7 @@ ferrule_testkit::test! {
         route.execute(macvlan.create(&new)).unwrap();
 
         assert!(route.link_by_name("eth0").unwrap().is_none());
-        let born = link(&Route::open_in(&netns).unwrap(), "eth0");
+        let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
         assert!(born.is_kind("macvlan"));
         assert_eq!(born.settings, Some(DriverSettings::Macvlan(macvlan)));
         assert_eq!((born.mtu, born.mac, born.up), (1400, new.mac, true));
@@ -93,7 +93,7 @@ ferrule_testkit::test! {
     fn an_ipvlan_shares_its_parents_address(_host) needs [Ipvlan] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
-        let remote = Route::open_in(&netns).unwrap();
+        let remote = RtnlSocket::open_in(&netns).unwrap();
         for mode in [IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3s] {
             let ipvlan = Ipvlan { mode };
             let new = NewLink {
@@ -123,7 +123,7 @@ ferrule_testkit::test! {
             ..NewLink::named(name)
         };
         route.execute(vlan.create(&new("eth0"))).unwrap();
-        let born = link(&Route::open_in(&netns).unwrap(), "eth0");
+        let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
         assert_eq!(born.settings, Some(DriverSettings::Vlan(vlan)));
         assert_eq!(born.mtu, 1400);
         let again = route.execute(vlan.create(&new("eth1"))).unwrap_err();
@@ -143,7 +143,7 @@ ferrule_testkit::test! {
         };
         route.execute(Dummy.create(&new)).unwrap();
         assert!(route.link_by_name("eth0").unwrap().is_none());
-        let born = link(&Route::open_in(&netns).unwrap(), "eth0");
+        let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
         assert!(born.is_kind("dummy"));
         assert_eq!((born.mac, born.peer_index), (new.mac, None));
     }

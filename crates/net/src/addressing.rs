@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use cni_types::{Cidr, CniResult, IpConfig, Route};
 use ferrule_kernel::{
-    Batch, Family, Link, LinkChange, NetlinkError, NewAddress, NewRoute, RouteMode, Sought,
+    Batch, Family, Link, LinkChange, LinkSelector, NetlinkError, NewAddress, NewRoute, RouteMode,
     announce, ipv6_announcements, sysctl,
 };
 
-use crate::preference::prefer;
+use crate::best_effort::write_best_effort;
 use crate::{NetError, Sandbox};
 
 /// How long duplicate address detection may take when the user asks for it.
@@ -66,7 +66,7 @@ pub fn configure(
     prepare(sandbox, link, &ips, options)?;
     let mut batch = sandbox.batch();
     if ips.iter().any(|ip| ip.address.is_ipv4()) {
-        batch.add(LinkChange::new(link.index).announce_ipv4().message());
+        batch.add(LinkChange::new(link.index).arp_notify().message());
     }
     for ip in &ips {
         let address = NewAddress {
@@ -102,9 +102,9 @@ pub fn configure(
     for route in passing {
         batch.add(route.delete());
     }
-    let [after] = batch.run_and_look_up([Sought::Index(link.index)])?;
+    let [after] = batch.run_and_look_up([LinkSelector::Index(link.index)])?;
     wait_until_local(sandbox, ips.iter().map(|ip| ip.address.address()))?;
-    after.ok_or_else(|| sandbox.lacks(&link.name))
+    after.ok_or_else(|| sandbox.link_not_found(&link.name))
 }
 
 fn add_routes(batch: &mut Batch<'_>, routes: impl Iterator<Item = NewRoute>) {
@@ -165,10 +165,10 @@ fn prepare(
             set_detection(name, options)?;
         }
         if ipv6 {
-            prefer(&ipv6_announcements(name), "1")?;
+            write_best_effort(&ipv6_announcements(name), "1")?;
             enable_ipv6("lo")?;
             enable_ipv6(name)?;
-            prefer(&format!("net/ipv6/conf/{name}/keep_addr_on_down"), "1")?;
+            write_best_effort(&format!("net/ipv6/conf/{name}/keep_addr_on_down"), "1")?;
         }
         Ok(())
     })?
@@ -178,9 +178,9 @@ fn prepare(
 fn set_detection(name: &str, options: &Options) -> Result<(), NetError> {
     let detect = if options.detect_duplicates { "1" } else { "0" };
     if options.detect_duplicates {
-        prefer(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1")?;
+        write_best_effort(&format!("net/ipv6/conf/{name}/enhanced_dad"), "1")?;
     }
-    prefer(&format!("net/ipv6/conf/{name}/accept_dad"), detect)
+    write_best_effort(&format!("net/ipv6/conf/{name}/accept_dad"), detect)
 }
 
 /// Switches IPv6 on where the runtime's default has it off.
@@ -253,7 +253,7 @@ fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
 /// come before. Routing rules of the administrator may hide that route, so that it is not waited
 /// for without end.
 pub fn wait_until_local(
-    route: &ferrule_kernel::Route,
+    route: &ferrule_kernel::RtnlSocket,
     addresses: impl IntoIterator<Item = IpAddr>,
 ) -> Result<(), NetError> {
     let start = Instant::now();
@@ -294,7 +294,7 @@ pub fn first_address(network: Cidr) -> Option<IpAddr> {
 
 /// Adds an address; whether it was there already is the answer.
 pub fn ensure_address(
-    route: &ferrule_kernel::Route,
+    route: &ferrule_kernel::RtnlSocket,
     index: u32,
     address: Cidr,
 ) -> Result<bool, NetlinkError> {

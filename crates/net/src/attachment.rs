@@ -92,7 +92,7 @@ impl AttachmentId {
 
     /// The name of a link in the container between its making and its renaming, where it cannot be
     /// made under its final name.
-    pub(crate) fn passing_name(&self) -> String {
+    pub(crate) fn temp_name(&self) -> String {
         self.host_names("cni").next().unwrap_or_default()
     }
 
@@ -125,7 +125,7 @@ impl LiveLinks {
 
     /// Whether a link was left behind in the network, by an ADD without DEL or by one that was killed
     /// before the link had its alias.
-    pub(crate) fn is_dead(&self, link: &Link) -> bool {
+    pub(crate) fn is_stale(&self, link: &Link) -> bool {
         match &link.alias {
             Some(alias) => self.is_dead_alias(alias),
             None => self.is_dead_name(&link.name, link.group),

@@ -17,7 +17,7 @@ pub fn recorded_interface<'r>(
     sandbox: &str,
 ) -> Result<&'r Interface, NetError> {
     result.container_interface(name, sandbox).ok_or_else(|| {
-        NetError::Differs(format!(
+        NetError::Mismatch(format!(
             "prevResult has no interface {name:?} in the sandbox {sandbox:?}"
         ))
     })
@@ -36,7 +36,7 @@ pub fn link(
         place: place.to_owned(),
     })?;
     if !link.is_kind(kind) {
-        return Err(NetError::Differs(format!(
+        return Err(NetError::Mismatch(format!(
             "interface {name:?} in {place} is of kind {}, expected {kind}",
             link.kind.as_deref().unwrap_or("none")
         )));
@@ -51,7 +51,7 @@ pub fn hardware_address(link: &Link, recorded: &Interface, place: &str) -> Resul
     if recorded.mac.is_empty() || mac.eq_ignore_ascii_case(&recorded.mac) {
         return Ok(());
     }
-    Err(NetError::Differs(format!(
+    Err(NetError::Mismatch(format!(
         "interface {:?} in {place} has the MAC address {mac}, expected {}",
         recorded.name, recorded.mac
     )))
@@ -62,7 +62,7 @@ pub fn up(link: &Link, place: &str) -> Result<(), NetError> {
     if link.up {
         return Ok(());
     }
-    Err(NetError::Differs(format!(
+    Err(NetError::Mismatch(format!(
         "interface {:?} in {place} is down, expected up",
         link.name
     )))
@@ -71,14 +71,14 @@ pub fn up(link: &Link, place: &str) -> Result<(), NetError> {
 /// The host's end of the pair whose container end is `inside`: there, up, and as recorded.
 pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<Link, NetError> {
     let peer = veth::peer_on_host(host, inside)?.ok_or_else(|| {
-        NetError::Differs(format!(
+        NetError::Mismatch(format!(
             "interface {:?} has no peer on the host",
             inside.name
         ))
     })?;
     let recorded = |i: &&Interface| i.name == peer.name && i.sandbox.is_empty();
     let entry = result.interfaces.iter().find(recorded).ok_or_else(|| {
-        NetError::Differs(format!("prevResult has no host interface {:?}", peer.name))
+        NetError::Mismatch(format!("prevResult has no host interface {:?}", peer.name))
     })?;
     hardware_address(&peer, entry, "the host")?;
     up(&peer, "the host")?;
@@ -101,7 +101,7 @@ pub fn addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) -> Result<(
             .iter()
             .any(|found| found.address == address.network())
         {
-            return Err(NetError::Differs(format!(
+            return Err(NetError::Mismatch(format!(
                 "interface {:?} lacks the address {address}",
                 link.name
             )));
@@ -109,7 +109,7 @@ pub fn addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) -> Result<(
         // A host address comes without a route to its network.
         let is_host = address.network().network() == address.network().broadcast();
         if !is_host && !has_route(sandbox, &Route::new(address.masked(), None))? {
-            return Err(NetError::Differs(format!(
+            return Err(NetError::Mismatch(format!(
                 "no route to {}, the network of address {address}",
                 address.masked()
             )));
@@ -130,7 +130,7 @@ pub fn routes(sandbox: &Sandbox, result: &CniResult) -> Result<(), NetError> {
             let table = table
                 .map(|table| format!(" in table {table}"))
                 .unwrap_or_default();
-            return Err(NetError::Differs(format!(
+            return Err(NetError::Mismatch(format!(
                 "route to {}{via}{table} is missing",
                 route.dst
             )));

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use cni_types::{Code, Error};
-use ferrule_kernel::{Errno, NetlinkError, NetnsError, RouteOpenError, SysctlError};
+use ferrule_kernel::{Errno, NetlinkError, NetnsError, RtnlOpenError, SysctlError};
 
 /// A failed step, with the object it was about.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum NetError {
     Netlink(#[from] NetlinkError),
     /// No conversation with the kernel.
     #[error(transparent)]
-    Open(#[from] RouteOpenError),
+    Open(#[from] RtnlOpenError),
     /// A kernel setting could not be read or written.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
@@ -55,7 +55,7 @@ pub enum NetError {
     Unusable(String),
     /// The link is not what the previous result says, or misses part of it.
     #[error("{0}")]
-    Differs(String),
+    Mismatch(String),
     /// The interface did not come up.
     #[error("interface {name:?} is not up but {state} after {milliseconds} ms")]
     NotUp {
@@ -82,7 +82,7 @@ impl NetError {
     /// Whether the step failed because the object is gone.
     pub fn is_gone(&self) -> bool {
         match self {
-            Self::Namespace(error) | Self::Open(RouteOpenError::Netns(error)) => error.is_gone(),
+            Self::Namespace(error) | Self::Open(RtnlOpenError::Netns(error)) => error.is_gone(),
             Self::Netlink(error) => error.is_not_found(),
             Self::LinkNotFound { .. } => true,
             _ => false,
@@ -90,18 +90,16 @@ impl NetError {
     }
 
     /// What the operator can do about it, where that can be told.
-    fn way_out(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NameTaken { .. } | Self::AlreadyAttached { .. } => {
                 Some("another ADD made it; send DEL for this container and interface first")
             }
-            Self::Namespace(error) | Self::Open(RouteOpenError::Netns(error))
-                if error.is_gone() =>
-            {
+            Self::Namespace(error) | Self::Open(RtnlOpenError::Netns(error)) if error.is_gone() => {
                 Some("the runtime must create the namespace before ADD and keep it until DEL")
             }
             Self::Namespace(NetnsError::Enter { source, .. })
-            | Self::Open(RouteOpenError::Netns(NetnsError::Enter { source, .. }))
+            | Self::Open(RtnlOpenError::Netns(NetnsError::Enter { source, .. }))
                 if source.kind() == ErrorKind::PermissionDenied =>
             {
                 Some("run as root, with CAP_SYS_ADMIN and CAP_NET_ADMIN")
@@ -128,8 +126,8 @@ impl From<NetError> for Error {
             _ => Code::Internal,
         };
         let wire = Self::new(code, error.to_string());
-        match error.way_out() {
-            Some(way_out) => wire.details(way_out),
+        match error.hint() {
+            Some(hint) => wire.details(hint),
             None => wire,
         }
     }

@@ -7,23 +7,23 @@
 
 pub mod addressing;
 mod attachment;
+mod best_effort;
 pub mod check;
-mod entry;
 mod error;
 pub mod forwarding;
-mod hash_name;
+mod interface;
 pub mod link;
 mod mac_key;
 pub mod masquerade;
-mod parent;
-mod place;
-mod preference;
+mod master;
+mod names;
+mod namespaces;
 pub mod spoofcheck;
 pub mod veth;
 
 pub use attachment::AttachmentId;
-pub use entry::{host_entry, mac_text, sandbox_entry};
 pub use error::NetError;
-pub use hash_name::{Tags, hash_name, network_tag};
+pub use interface::{host_entry, mac_text, sandbox_entry};
 pub use mac_key::configured_mac;
-pub use place::{Host, Sandbox};
+pub use names::{Tags, hash_name, network_tag};
+pub use namespaces::{Host, Sandbox};

@@ -142,7 +142,7 @@ impl SpoofCheck {
             };
             if !found {
                 let chain = TABLE.chain(chain);
-                return Err(NetError::Differs(format!(
+                return Err(NetError::Mismatch(format!(
                     "rule missing in {chain}: {sentence}"
                 )));
             }
@@ -198,7 +198,7 @@ pub fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
             Some(owner) => (owner, name.strip_suffix(MAC_SUFFIX)),
             None => (comment.as_str(), Some(name)),
         };
-        if let Some(name) = name.filter(|_| tags.is_dead(owner)) {
+        if let Some(name) = name.filter(|_| tags.is_stale(owner)) {
             outcome = outcome.and(SpoofCheck::named(name, owner.to_owned()).remove());
         }
     }

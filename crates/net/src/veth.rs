@@ -4,9 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_types::{CniResult, Error, Interface, Request};
-use ferrule_kernel::{Link, LinkChange, Mac, NetlinkError, OperState, Sought, VethPair};
+use ferrule_kernel::{Link, LinkChange, LinkSelector, Mac, NetlinkError, OperState, VethPair};
 
-use crate::preference::prefer;
+use crate::best_effort::write_best_effort;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
 /// What host ends are called; NetworkManager and others ignore links with this prefix.
@@ -103,7 +103,9 @@ fn create_under_free_name(
             up: false,
         };
         match create_as(host, &pair) {
-            Ok((link, master)) => return Ok((link.ok_or_else(|| Host::lacks(&name))?, master)),
+            Ok((link, master)) => {
+                return Ok((link.ok_or_else(|| Host::link_not_found(&name))?, master));
+            }
             Err(error) if error.is_exists() => {
                 ensure_name_is_free(sandbox, &id.ifname)?;
                 ensure_name_is_foreign(host, id, name)?;
@@ -127,11 +129,11 @@ fn create_as(
 ) -> Result<(Option<Link>, Option<Link>), NetlinkError> {
     let mut batch = host.batch();
     batch.add(pair.create());
-    let name = Sought::Name(pair.name);
+    let name = LinkSelector::Name(pair.name);
     let seen = match pair.master {
         None => batch.run_and_look_up([name]).map(|[link]| (link, None)),
         Some(master) => batch
-            .run_and_look_up([name, Sought::Index(master)])
+            .run_and_look_up([name, LinkSelector::Index(master)])
             .map(|[link, master]| (link, master)),
     };
     if matches!(&seen, Err(NetlinkError::Refused { message: None, .. })) {
@@ -164,13 +166,13 @@ fn finish(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
 
 /// Keeps a host link from taking addresses and routes that a container advertises.
 pub fn refuse_router_advertisements(name: &str) -> Result<(), NetError> {
-    prefer(&format!("net/ipv6/conf/{name}/accept_ra"), "0")
+    write_best_effort(&format!("net/ipv6/conf/{name}/accept_ra"), "0")
 }
 
 /// Makes the link-local address of a new host link usable at once. The host asks for its IPv6
 /// neighbours from that address, so that nothing would reach a container while it is being tested.
 pub fn skip_duplicate_detection(name: &str) -> Result<(), NetError> {
-    prefer(&format!("net/ipv6/conf/{name}/accept_dad"), "0")
+    write_best_effort(&format!("net/ipv6/conf/{name}/accept_dad"), "0")
 }
 
 /// Waits until both ends can carry packets; `container` is the container's as it was last seen.

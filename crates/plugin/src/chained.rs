@@ -3,7 +3,7 @@
 use cni_types::{Attachments, Cidr, CniResult, Code, Error, IpConfig, SpecVersion};
 use serde::de::DeserializeOwned;
 
-use crate::{Call, Plugin, Undo, note};
+use crate::{Call, Plugin, Undo, log};
 
 /// A plugin that comes behind others in a list and changes what they have attached: what only it
 /// does.
@@ -77,7 +77,7 @@ impl<P: ChainedPlugin> Plugin for ChainedFrame<P> {
 
     fn del(&self, call: &Call<P::Config>) -> Result<(), Error> {
         let previous = call.request.prev_result().unwrap_or_else(|error| {
-            note(format_args!(
+            log(format_args!(
                 "{}: DEL goes on without the previous result: {error}",
                 P::NAME
             ));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cni_types::{Code, Command, Error, Request};
 use libcni::os_text;
 
-use crate::note;
+use crate::log;
 
 /// The namespace of the process's first thread, which is the one that acts.
 const OWN: &str = "/proc/self/ns/net";
@@ -19,7 +19,7 @@ const OWN: &str = "/proc/self/ns/net";
 /// is already down. DEL goes on without a namespace: the container's was known by the id of a
 /// process (`/proc/PID/ns/net`), which a process on the host has got since. What is found without
 /// it is released, and a runtime does not repeat that DEL for ever. A path that cannot be opened is
-/// left to the plugin: for DEL it means that the namespace is gone.
+/// left to the plugin: for DEL it transport that the namespace is gone.
 pub(crate) fn keep_out_of_own_namespace(request: &mut Request) -> Result<(), Error> {
     let acts = matches!(request.command, Command::Add | Command::Del);
     if !acts || request.netns_override || request.netns.as_os_str().is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn keep_out_of_own_namespace(request: &mut Request) -> Result<(), Err
     }
     let path = request.netns.display();
     if request.command == Command::Del {
-        note(format_args!(
+        log(format_args!(
             "DEL of container {} interface {}: {path} is the host's own namespace by now: \
              the container's counts as gone",
             request.container_id, request.ifname

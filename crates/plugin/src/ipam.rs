@@ -7,7 +7,7 @@ use std::rc::Rc;
 use cni_types::{CniResult, Code, Command, Error, Request};
 use libcni::exec::{ExecError, Invocation, Output, Running, find_plugin};
 
-use crate::{Builtin, Undo, build, builtin};
+use crate::{InProcess, Undo, build, in_process};
 
 /// Address plugins that only keep books: they need no link, and a failing ADD of theirs leaves
 /// nothing behind, so they may run while the link is being made.
@@ -18,14 +18,14 @@ const LOCAL: [&str; 2] = ["host-local", "static"];
 pub struct Ipam {
     name: String,
     request: Rc<Request>,
-    means: OnceCell<Means>,
+    transport: OnceCell<Transport>,
 }
 
 /// How the address plugin is to be had.
 #[derive(Clone)]
-enum Means {
+enum Transport {
     /// This executable carries it: the one that was found is of the same build.
-    Within(&'static dyn Builtin),
+    Within(&'static dyn InProcess),
     /// It is a process to be started.
     Process(PathBuf),
 }
@@ -37,7 +37,7 @@ impl Ipam {
         (!name.is_empty()).then(|| Self {
             name: name.to_owned(),
             request: Rc::new(request.clone()),
-            means: OnceCell::new(),
+            transport: OnceCell::new(),
         })
     }
 
@@ -59,18 +59,18 @@ impl Ipam {
     /// Whether it is a process of its own; otherwise it is part of this executable. Fails where
     /// there is neither.
     pub(crate) fn is_external(&self) -> Result<bool, Error> {
-        Ok(matches!(self.means()?, Means::Process(_)))
+        Ok(matches!(self.transport()?, Transport::Process(_)))
     }
 
     /// Begins ADD and records its DEL in `undo`; the link can be made meanwhile.
     pub(crate) fn start_add(&self, undo: &mut Undo) -> Result<PendingAdd, Error> {
         let state = Rc::new(RefCell::new(State::Nothing));
-        match self.means()? {
-            Means::Within(plugin) => {
+        match self.transport()? {
+            Transport::Within(plugin) => {
                 let result = plugin.add(&self.request, undo)?;
                 state.replace(State::Answered(Box::new(result)));
             }
-            Means::Process(executable) => {
+            Transport::Process(executable) => {
                 let (ipam, shared) = (self.clone(), Rc::clone(&state));
                 undo.push(
                     format!("release the addresses from {}", self.name),
@@ -106,12 +106,12 @@ impl Ipam {
 
     /// Begins DEL; the link can be removed meanwhile.
     pub fn start_del(&self) -> Result<PendingDel, Error> {
-        let running = match self.means()? {
-            Means::Within(plugin) => {
+        let running = match self.transport()? {
+            Transport::Within(plugin) => {
                 plugin.run(Command::Del, &self.request)?;
                 None
             }
-            Means::Process(executable) => {
+            Transport::Process(executable) => {
                 let invocation = self.invocation(executable, Command::Del);
                 Some(invocation.start().map_err(|e| self.failed(e))?)
             }
@@ -149,9 +149,9 @@ impl Ipam {
     }
 
     fn run(&self, command: Command) -> Result<(), Error> {
-        match self.means()? {
-            Means::Within(plugin) => plugin.run(command, &self.request),
-            Means::Process(executable) => {
+        match self.transport()? {
+            Transport::Within(plugin) => plugin.run(command, &self.request),
+            Transport::Process(executable) => {
                 let outcome = self.invocation(executable, command).run();
                 outcome.map(drop).map_err(|e| self.failed(e))
             }
@@ -159,16 +159,18 @@ impl Ipam {
     }
 
     /// The executable that `CNI_PATH` leads to decides, also if it is not to be started.
-    fn means(&self) -> Result<&Means, Error> {
-        if let Some(known) = self.means.get() {
+    fn transport(&self) -> Result<&Transport, Error> {
+        if let Some(known) = self.transport.get() {
             return Ok(known);
         }
         let found = find_plugin(&self.name, &self.request.path);
         let executable = found.map_err(|error| self.failed(error))?;
-        Ok(self.means.get_or_init(|| match builtin::find(&self.name) {
-            Some(plugin) if build::is_same(&executable) => Means::Within(plugin),
-            _ => Means::Process(executable),
-        }))
+        Ok(self
+            .transport
+            .get_or_init(|| match in_process::find(&self.name) {
+                Some(plugin) if build::is_same(&executable) => Transport::Within(plugin),
+                _ => Transport::Process(executable),
+            }))
     }
 
     fn invocation(&self, executable: &Path, command: Command) -> Invocation {

@@ -6,29 +6,29 @@
 //! output, which belongs to the protocol.
 
 mod build;
-mod builtin;
 mod chained;
-mod common;
+mod common_keys;
 mod guard;
+mod in_process;
 mod ipam;
 mod ipam_add;
-mod lineage;
-mod note;
+mod ipam_flow;
+mod log;
+mod parent_death;
 mod run;
-mod together;
 mod undo;
 
 use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
 
-pub use builtin::Builtin;
 pub use chained::{ChainedFrame, ChainedPlugin, container_addresses};
+pub use in_process::InProcess;
 use ipam::PendingAdd;
 pub use ipam::{Ipam, PendingDel};
 pub use ipam_add::IpamAdd;
-pub use note::note;
+pub use ipam_flow::{collect, detach, join};
+pub use log::log;
 pub use run::{main, main_with};
-pub use together::{collect, detach, join};
 pub use undo::Undo;
 
 // The C library's allocator asks the kernel for every few blocks; a plugin lives for a millisecond,

@@ -6,21 +6,21 @@ use std::process::ExitCode;
 
 use cni_types::{Code, Command, Error, Incoming, Request, SpecVersion, version_reply};
 
-use crate::{Builtin, Call, Plugin, Undo, builtin, common, guard, lineage, note};
+use crate::{Call, InProcess, Plugin, Undo, common_keys, guard, in_process, log, parent_death};
 
 /// As [`main`], for an executable that carries address plugins of its own build within.
-pub fn main_with<P: Plugin>(plugin: &P, carried: &'static [&'static dyn Builtin]) -> ExitCode {
-    builtin::carry(carried);
+pub fn main_with<P: Plugin>(plugin: &P, carried: &'static [&'static dyn InProcess]) -> ExitCode {
+    in_process::register(carried);
     main(plugin)
 }
 
 /// Runs the plugin on this process's environment and standard streams.
 pub fn main<P: Plugin>(plugin: &P) -> ExitCode {
-    match serve(plugin) {
+    match run(plugin) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Err(unwritable) = print(&error.to_json()) {
-                note(format_args!(
+                log(format_args!(
                     "{}: {error} (and could not report it: {unwritable})",
                     P::NAME
                 ));
@@ -30,35 +30,35 @@ pub fn main<P: Plugin>(plugin: &P) -> ExitCode {
     }
 }
 
-fn serve<P: Plugin>(plugin: &P) -> Result<(), Error> {
+fn run<P: Plugin>(plugin: &P) -> Result<(), Error> {
     match Request::read(
         |name| env::var_os(name),
         &mut io::stdin().lock(),
         P::VERSIONS,
     )? {
         Incoming::About => {
-            introduce(P::NAME, P::VERSIONS);
+            print_about(P::NAME, P::VERSIONS);
             Ok(())
         }
         Incoming::Version => print(&version_reply(P::VERSIONS)),
         Incoming::Verb(request) => {
-            lineage::follow_parent()?;
-            act(plugin, *request)
+            parent_death::die_with_parent()?;
+            dispatch(plugin, *request)
         }
     }
 }
 
 /// What a person sees who starts the executable by hand.
-fn introduce(name: &str, versions: &[SpecVersion]) {
+fn print_about(name: &str, versions: &[SpecVersion]) {
     let versions: Vec<&str> = versions.iter().map(|version| version.as_str()).collect();
-    note(format_args!(
+    log(format_args!(
         "CNI {name} plugin v{}\nCNI protocol versions supported: {}",
         env!("CARGO_PKG_VERSION"),
         versions.join(", ")
     ));
 }
 
-fn act<P: Plugin>(plugin: &P, mut request: Request) -> Result<(), Error> {
+fn dispatch<P: Plugin>(plugin: &P, mut request: Request) -> Result<(), Error> {
     guard::keep_out_of_own_namespace(&mut request)?;
     if request.command == Command::Add {
         return add(plugin, &decode(request)?);
@@ -74,7 +74,7 @@ pub(crate) fn perform<P: Plugin>(plugin: &P, request: Request) -> Result<(), Err
         Command::Status => plugin.status(&decode(request)?),
         Command::Gc => {
             let Some(keep) = request.valid_attachments()? else {
-                note(format_args!(
+                log(format_args!(
                     "{}: GC of network {:?} without the key {:?} collects nothing",
                     P::NAME,
                     request.network,
@@ -103,7 +103,7 @@ pub(crate) fn decode<P>(request: Request) -> Result<Call<P>, Error>
 where
     P: serde::de::DeserializeOwned,
 {
-    common::check(&request)?;
+    common_keys::check(&request)?;
     let config = request.decode()?;
     Ok(Call { request, config })
 }
@@ -115,7 +115,7 @@ where
 {
     let (config, dropped) = request.decode_lenient()?;
     for text in dropped {
-        note(format_args!(
+        log(format_args!(
             "{name}: DEL of network {:?} ignores {text}",
             request.network
         ));

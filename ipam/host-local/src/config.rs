@@ -130,12 +130,12 @@ fn given_cidr<'de, D: Deserializer<'de>>(de: D) -> Result<Option<Cidr>, D::Error
 
 #[cfg(test)]
 mod tests {
-    use cni_types::json::Node;
+    use cni_types::json::JsonValue;
 
     use super::*;
 
     fn read(json: &str) -> Result<Config, String> {
-        let node = Node::read(json.as_bytes()).unwrap();
+        let node = JsonValue::read(json.as_bytes()).unwrap();
         node.decode().map_err(|error| error.to_string())
     }
 

@@ -9,7 +9,7 @@ use nix::libc::{AF_BRIDGE, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK};
 use rtnetlink::{LinkBridgeVlan, LinkMessageBuilder};
 
 use super::parse;
-use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, Route};
+use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket};
 
 /// `RTM_GETVLAN` of `linux/rtnetlink.h`, from kernel 5.6 on.
 const RTM_GETVLAN: u16 = 114;
@@ -67,7 +67,7 @@ pub fn delete_vlans(index: u32, vids: &[u16]) -> Message {
     )
 }
 
-impl Route {
+impl RtnlSocket {
     /// The VLANs a port of a bridge carries, ascending; none where the kernel knows no filtering by
     /// VLAN. An absent link is an error ([`NetlinkError::is_not_found`]), one that is no port too.
     pub fn port_vlans(&self, index: u32) -> Result<Vec<PortVlan>, NetlinkError> {

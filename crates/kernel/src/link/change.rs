@@ -130,7 +130,7 @@ impl LinkChange {
 
     /// Has the kernel announce the link's IPv4 addresses by gratuitous ARP whenever it comes up or
     /// is given a link-layer address: the setting `arp_notify`.
-    pub fn announce_ipv4(self) -> Self {
+    pub fn arp_notify(self) -> Self {
         self.with("arp_notify 1".into(), |body| {
             body.append_extra_attribute(LinkAttribute::Other(arp_notify()))
         })

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK};
 
 use super::{Ipvlan, Macvlan, Vlan};
-use crate::netlink::{Attribute, Message, NetlinkError, Route, flag};
+use crate::netlink::{Attribute, Message, NetlinkError, RtnlSocket, flag};
 use crate::tap::TapSettings;
 
 /// Settings of the kinds of link that this crate reads back.
@@ -34,7 +34,7 @@ impl DriverSettings {
     }
 }
 
-impl Route {
+impl RtnlSocket {
     /// Whether the kernel has the driver for links of this kind, or can load it. Nothing is made.
     ///
     /// The kernel is asked for a link that no Ethernet-like driver makes: without a parent and with

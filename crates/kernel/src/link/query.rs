@@ -5,21 +5,21 @@ use nix::libc::RTM_GETLINK;
 
 use super::change::LinkChange;
 use super::{Link, delete, delete_by_name, delete_group, name_attribute, parse};
-use crate::netlink::{Batch, Malformed, Message, NetlinkError, Route};
+use crate::netlink::{Batch, Malformed, Message, NetlinkError, RtnlSocket};
 
 /// How many links are removed at once: nothing else changes on the node meanwhile.
 const MOST_AT_ONCE: usize = 100;
 
-impl Route {
+impl RtnlSocket {
     /// The link of this name, or with this alternative name; `None` when there is none.
     pub fn link_by_name(&self, name: &str) -> Result<Option<Link>, NetlinkError> {
-        let [link] = self.batch().run_and_look_up([Sought::Name(name)])?;
+        let [link] = self.batch().run_and_look_up([LinkSelector::Name(name)])?;
         Ok(link)
     }
 
     /// The link of this index; `None` when there is none.
     pub fn link_by_index(&self, index: u32) -> Result<Option<Link>, NetlinkError> {
-        let [link] = self.batch().run_and_look_up([Sought::Index(index)])?;
+        let [link] = self.batch().run_and_look_up([LinkSelector::Index(index)])?;
         Ok(link)
     }
 
@@ -86,7 +86,7 @@ impl Batch<'_> {
     /// `None` where there is none.
     pub fn run_and_look_up<const N: usize>(
         mut self,
-        sought: [Sought<'_>; N],
+        sought: [LinkSelector<'_>; N],
     ) -> Result<[Option<Link>; N], NetlinkError> {
         for link in sought {
             self.add(link.question());
@@ -117,14 +117,14 @@ impl Batch<'_> {
 
 /// How a link is to be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sought<'a> {
+pub enum LinkSelector<'a> {
     /// By its name or alternative name.
     Name(&'a str),
     /// By its index.
     Index(u32),
 }
 
-impl Sought<'_> {
+impl LinkSelector<'_> {
     fn question(self) -> Message {
         let mut body = question();
         let step = match self {

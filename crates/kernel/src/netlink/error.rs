@@ -56,7 +56,7 @@ pub enum NetlinkError {
     },
     /// Things changed during every attempt to list them.
     #[error("{step}: the listing was interrupted by changes {attempts} times")]
-    Torn {
+    Interrupted {
         /// What was asked.
         step: String,
         /// How many listings were tried.

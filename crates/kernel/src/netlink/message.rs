@@ -25,7 +25,7 @@ pub const fn flag(value: nix::libc::c_int) -> u16 {
     value as u16
 }
 
-/// One change, ready to be sent by [`Route::execute`](super::Route::execute) or in a
+/// One change, ready to be sent by [`RtnlSocket::execute`](super::RtnlSocket::execute) or in a
 /// [`Batch`](super::Batch), with the words that name it in errors.
 ///
 /// A message that mentions a file descriptor (of a network namespace) holds its number only: the

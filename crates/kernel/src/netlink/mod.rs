@@ -1,15 +1,15 @@
 //! Conversations with the kernel over netlink.
 //!
-//! A [`Route`] sends what [`Message`] values hold and understands the replies. It keeps what is
+//! A [`RtnlSocket`] sends what [`Message`] values hold and understands the replies. It keeps what is
 //! easily lost on the way: the kernel's explanation of an error (extended acknowledgement), errors
 //! at the end of a listing, listings torn by a change in between, and which message of a batch
 //! failed.
 
 mod attribute;
 mod batch;
+mod dump;
 mod error;
 mod frame;
-mod listing;
 mod message;
 mod socket;
 
@@ -19,9 +19,9 @@ use thiserror::Error;
 
 pub use attribute::{Attribute, Attributes};
 pub use batch::Batch;
+pub use dump::{Malformed, Parsed};
 pub use error::{InvalidRequest, NetlinkError};
 pub use frame::{Frames, Refusal, Reply};
-pub use listing::{Malformed, Parsed};
 pub use message::Message;
 pub use message::{CHANGE, append_request, flag, number_requests};
 pub use socket::{Socket, SocketFailure};
@@ -33,13 +33,13 @@ use crate::netns::{Netns, NetnsError};
 ///
 /// Replies are waited for at most ten seconds.
 #[derive(Debug)]
-pub struct Route {
+pub struct RtnlSocket {
     socket: Socket,
 }
 
 /// Why a conversation with a given namespace could not be opened.
 #[derive(Debug, Error)]
-pub enum RouteOpenError {
+pub enum RtnlOpenError {
     /// The namespace could not be entered or left.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -48,7 +48,7 @@ pub enum RouteOpenError {
     Netlink(#[from] NetlinkError),
 }
 
-impl Route {
+impl RtnlSocket {
     /// Opens a conversation about the namespace the calling thread is in.
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
@@ -57,7 +57,7 @@ impl Route {
     }
 
     /// Opens a conversation about `netns`. The thread enters it only to open the socket.
-    pub fn open_in(netns: &Netns) -> Result<Self, RouteOpenError> {
+    pub fn open_in(netns: &Netns) -> Result<Self, RtnlOpenError> {
         Ok(netns.run(Self::open)??)
     }
 
@@ -73,7 +73,7 @@ impl Route {
         batch.run()
     }
 
-    /// As [`Route::execute`], with `false` when the object is not there (any more).
+    /// As [`RtnlSocket::execute`], with `false` when the object is not there (any more).
     pub(crate) fn execute_removal(&self, message: Message) -> Result<bool, NetlinkError> {
         match self.execute(message) {
             Ok(()) => Ok(true),

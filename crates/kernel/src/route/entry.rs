@@ -32,7 +32,7 @@ const RTM_F_CLONED: u32 = 0x200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
     /// Destination network; the asked-for address in answers to
-    /// [`Route::route_to`](crate::netlink::Route::route_to).
+    /// [`RtnlSocket::route_to`](crate::netlink::RtnlSocket::route_to).
     pub dst: IpNetwork,
     /// The router packets go to; also of the other family (RFC 5549). `None` for destinations on
     /// the link and for routes with several hops.

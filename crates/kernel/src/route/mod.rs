@@ -14,7 +14,7 @@ pub use entry::{NextHop, RouteEntry};
 pub use new::{NewRoute, RouteMode};
 
 use crate::addr::Family;
-use crate::netlink::{NetlinkError, Route};
+use crate::netlink::{NetlinkError, RtnlSocket};
 
 /// The table routes are in unless somebody said otherwise (`RT_TABLE_MAIN`).
 pub const MAIN_TABLE: u32 = 254;
@@ -39,7 +39,7 @@ pub struct RouteFilter {
     pub oif: Option<u32>,
 }
 
-impl Route {
+impl RtnlSocket {
     /// The routes that pass `filter`; none when the table does not exist. A link that does not
     /// exist is an error ([`NetlinkError::is_not_found`]).
     pub fn routes(&self, filter: &RouteFilter) -> Result<Vec<RouteEntry>, NetlinkError> {
@@ -63,7 +63,7 @@ impl Route {
 
     /// The entry of a table by which packets to `destination` would be routed now, with all its
     /// hops; `None` when there is none. Before kernel 4.13 the answer is that of
-    /// [`Route::route_to`].
+    /// [`RtnlSocket::route_to`].
     pub fn entry_for(&self, destination: IpAddr) -> Result<Option<RouteEntry>, NetlinkError> {
         self.look_up(destination, RouteFlags::FibMatch)
     }

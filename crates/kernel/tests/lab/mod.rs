@@ -5,14 +5,14 @@
 use std::os::fd::AsFd as _;
 use std::process::Command;
 
-use ferrule_kernel::{Bridge, Link, LinkChange, Mac, Netns, Route, VethPair};
+use ferrule_kernel::{Bridge, Link, LinkChange, Mac, Netns, RtnlSocket, VethPair};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
 /// Puts the calling thread, which runs one test, into network and mount namespaces of its own and
 /// opens a conversation about them.
-pub(crate) fn private() -> Route {
+pub(crate) fn private() -> RtnlSocket {
     assert!(
         geteuid().is_root(),
         "this test makes network namespaces: run it as root"
@@ -27,7 +27,7 @@ pub(crate) fn private() -> Route {
         nowhere,
     )
     .unwrap();
-    Route::open().unwrap()
+    RtnlSocket::open().unwrap()
 }
 
 /// Another new network namespace, which the calling thread is not in.
@@ -44,12 +44,12 @@ pub(crate) fn another() -> Netns {
 pub(crate) struct Pair {
     pub(crate) here: Link,
     pub(crate) there: Link,
-    pub(crate) remote: Route,
+    pub(crate) remote: RtnlSocket,
 }
 
 /// Makes `name` here and `peer` in another namespace, and switches both on.
-pub(crate) fn pair(route: &Route, netns: &Netns, name: &str, peer: &str) -> Pair {
-    let remote = Route::open_in(netns).unwrap();
+pub(crate) fn pair(route: &RtnlSocket, netns: &Netns, name: &str, peer: &str) -> Pair {
+    let remote = RtnlSocket::open_in(netns).unwrap();
     route.execute(veth(name, peer, netns).create()).unwrap();
     remote
         .execute(LinkChange::of_name(peer).up().message())
@@ -76,7 +76,7 @@ pub(crate) fn veth<'a>(name: &'a str, peer: &'a str, netns: &'a Netns) -> VethPa
 }
 
 /// A bridge with nothing special about it, switched on.
-pub(crate) fn bridge(route: &Route, name: &str) -> Link {
+pub(crate) fn bridge(route: &RtnlSocket, name: &str) -> Link {
     route
         .execute(
             Bridge {
@@ -95,7 +95,7 @@ pub(crate) fn bridge(route: &Route, name: &str) -> Link {
 }
 
 /// The link of this name, which is there.
-pub(crate) fn link(route: &Route, name: &str) -> Link {
+pub(crate) fn link(route: &RtnlSocket, name: &str) -> Link {
     route
         .link_by_name(name)
         .unwrap()

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cni_types::Attachment;
-use cni_types::json::{Node, to_compact};
+use cni_types::json::{JsonValue, to_compact};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ pub struct Entry {
     /// Values of capabilities.
     pub capability_args: Map<String, Value>,
     /// The final result, with its `cniVersion`.
-    pub result: Option<Node>,
+    pub result: Option<JsonValue>,
 }
 
 /// The two kinds of files found in a cache.
@@ -35,7 +35,7 @@ pub enum Cached {
     /// The current form.
     Entry(Box<Entry>),
     /// The form before it: only a result.
-    BareResult(Node),
+    BareResult(JsonValue),
 }
 
 /// The file, with its keys in the order in which the Go library writes them.
@@ -54,7 +54,7 @@ struct Stored {
     #[serde(skip_serializing_if = "Map::is_empty")]
     capability_args: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Node>,
+    result: Option<JsonValue>,
 }
 
 impl Entry {
@@ -76,7 +76,7 @@ impl Entry {
 impl Cached {
     /// Reads a file of either kind.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let node = Node::read(bytes).map_err(|error| error.to_string())?;
+        let node = JsonValue::read(bytes).map_err(|error| error.to_string())?;
         let stored: Stored = match node.decode() {
             Ok(stored) => stored,
             Err(_) if node.text_field("kind") != Some(KIND) => return Ok(Self::BareResult(node)),
@@ -103,7 +103,7 @@ impl Cached {
     }
 
     /// The result, if one is stored.
-    pub fn result(&self) -> Option<&Node> {
+    pub fn result(&self) -> Option<&JsonValue> {
         match self {
             Self::Entry(entry) => entry.result.as_ref(),
             Self::BareResult(node) => Some(node),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use cni_types::Dns;
-use cni_types::json::{Node, read_value, to_compact};
+use cni_types::json::{JsonValue, read_value, to_compact};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -63,7 +63,7 @@ impl PluginConfig {
 
     fn new(value: Value, bytes: Vec<u8>) -> Result<Self, ConfigError> {
         let value = whole_numbers(value);
-        let node = Node::read(to_compact(&value).as_bytes());
+        let node = JsonValue::read(to_compact(&value).as_bytes());
         let node = node.map_err(|e| ConfigError::PluginJson(e.to_string()))?;
         let known: Known = node.decode()?;
         if known.kind.is_empty() {

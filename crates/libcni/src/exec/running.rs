@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_types::{CniResult, Error, SpecVersion, json::Node};
+use cni_types::{CniResult, Error, SpecVersion, json::JsonValue};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -197,7 +197,7 @@ fn failure(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
             status,
         };
     }
-    let error = Node::read(stdout).map_err(|error| error.to_string());
+    let error = JsonValue::read(stdout).map_err(|error| error.to_string());
     let error = error.and_then(|node| node.decode::<Error>().map_err(|error| error.to_string()));
     match error {
         Ok(error) if error.code != 0 || !error.msg.is_empty() => ExecError::Plugin(error),

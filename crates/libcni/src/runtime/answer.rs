@@ -1,6 +1,6 @@
 //! The result of an ADD together with the version it is written in.
 
-use cni_types::json::Node;
+use cni_types::json::JsonValue;
 use cni_types::{CniResult, ResultError, SpecVersion};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ impl Answer {
     /// Reads what a plugin printed; `default` is the configuration's version, for results that
     /// name none.
     pub(super) fn read(output: &Output, default: &str) -> Result<Self, ResultError> {
-        let own = Node::read(&output.stdout).ok();
+        let own = JsonValue::read(&output.stdout).ok();
         let named = own.is_some_and(|n| n.text_field("cniVersion").is_some_and(|v| !v.is_empty()));
         let default = match default.parse() {
             Ok(version) => version,
@@ -31,7 +31,7 @@ impl Answer {
     }
 
     /// Reads a remembered result by its own version and puts it into `version`.
-    pub(super) fn from_cache(node: &Node, version: &str) -> Result<Self, ResultError> {
+    pub(super) fn from_cache(node: &JsonValue, version: &str) -> Result<Self, ResultError> {
         let parse = |text: &str| {
             let unknown = |_| ResultError::UnknownVersion(text.to_owned());
             text.parse::<SpecVersion>().map_err(unknown)

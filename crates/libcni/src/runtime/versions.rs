@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cni_types::json::Node;
+use cni_types::json::JsonValue;
 use cni_types::{Code, Command, Error, SpecVersion, env};
 use serde::Deserialize;
 
@@ -90,7 +90,7 @@ fn read_reply(output: &Output) -> Result<Vec<String>, Error> {
     let wrong = |what: &dyn std::fmt::Display| {
         Error::new(Code::Decode, format!("decoding version info: {what}"))
     };
-    let node = Node::read(&output.stdout).map_err(|error| wrong(&error))?;
+    let node = JsonValue::read(&output.stdout).map_err(|error| wrong(&error))?;
     let reply: Reply = node.decode().map_err(|error| wrong(&error))?;
     match (reply.cni_version.as_str(), reply.supported.is_empty()) {
         ("", _) => Err(wrong(&"missing field cniVersion")),

@@ -3,7 +3,7 @@
 use cni_types::{CniResult, Request};
 use ferrule_kernel::Link;
 
-use crate::parent::ParentSide;
+use crate::master::MasterNetns;
 use crate::{NetError, Sandbox, check as recorded};
 
 /// What the configuration says of the link, its kind's own settings aside.
@@ -13,7 +13,7 @@ pub(super) struct Expected<'a> {
     /// Its MTU in bytes, if one is configured.
     pub(super) mtu: Option<u32>,
     /// The link it is put on, if one is configured.
-    pub(super) parent: Option<(&'a ParentSide, &'a Link)>,
+    pub(super) parent: Option<(&'a MasterNetns, &'a Link)>,
 }
 
 /// Compares the link, its addresses and routes with the configuration and the previous result;
@@ -29,7 +29,7 @@ pub(super) fn check(
     let entry = recorded::recorded_interface(result, name, &path)?;
     let found = sandbox.link_by_name(name)?;
     let link = recorded::link(found, entry, &path, expected.kind)?;
-    let differs = |what: String| NetError::Differs(format!("interface {name:?} in {path} {what}"));
+    let differs = |what: String| NetError::Mismatch(format!("interface {name:?} in {path} {what}"));
     recorded::up(&link, &path)?;
     // What a later plugin of the chain recorded counts more than what this one was told.
     let mtu = Some(entry.mtu).filter(|mtu| *mtu > 0).or(expected.mtu);

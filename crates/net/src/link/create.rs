@@ -1,11 +1,11 @@
 //! ADD: making the link, and giving it what the result says.
 
 use cni_types::{CniResult, Error, Interface, Request, SpecVersion};
-use ferrule_kernel::{Errno, Link, LinkChange, Message, NetlinkError, NewLink, Route};
+use ferrule_kernel::{Errno, Link, LinkChange, Message, NetlinkError, NewLink, RtnlSocket};
 
 use super::plugin::Target;
 use crate::addressing::{self, Options};
-use crate::parent::ParentSide;
+use crate::master::MasterNetns;
 use crate::{NetError, Sandbox, sandbox_entry};
 
 /// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
@@ -40,21 +40,21 @@ pub fn create(
             name,
             parent: target.master.map(|master| master.index),
             netns: match side {
-                ParentSide::Host(_) => Some(sandbox.netns().fd()),
-                ParentSide::Container(_) => None,
+                MasterNetns::Host(_) => Some(sandbox.netns().fd()),
+                MasterNetns::Container(_) => None,
             },
             mtu: target.mtu,
             mac: target.mac,
             up: false,
         })
     };
-    let route: &Route = side;
+    let route: &RtnlSocket = side;
     let mut name = id.ifname.clone();
     let mut made = route.execute(request(&name));
     // Up to kernel 6.14 a name that the host has is refused for the container, too: the link is
     // then made under one that the host does not have, and renamed where it is.
-    if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(side, ParentSide::Host(_)) {
-        let other = id.passing_name();
+    if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(side, MasterNetns::Host(_)) {
+        let other = id.temp_name();
         let second = route.execute(request(&other));
         if !second.as_ref().is_err_and(NetlinkError::is_exists) {
             (name, made) = (other, second);
@@ -96,7 +96,7 @@ fn adopt(target: &Target<'_>, name: &str) -> Result<Link, Error> {
 
 /// Adds the way out where the kernel's refusal has one cause.
 fn refused(error: NetlinkError) -> Error {
-    let way_out = match error.errno() {
+    let hint = match error.errno() {
         Some(Errno::EEXIST) => {
             "a link of that name is there (send DEL for this container and interface first), \
              or for vlan the master carries that VLAN already, for another container or the host"
@@ -111,7 +111,7 @@ fn refused(error: NetlinkError) -> Error {
         }
         _ => return NetError::from(error).into(),
     };
-    Error::from(NetError::from(error)).details(way_out)
+    Error::from(NetError::from(error)).details(hint)
 }
 
 /// What takes a created link away again, for a list of things to undo.
@@ -124,7 +124,7 @@ pub fn remover(link: &Link, sandbox: &Sandbox) -> impl FnOnce() -> Result<(), Er
 }
 
 /// Switches the link on.
-pub fn switch_on(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
+pub fn set_up(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
     Ok(sandbox.execute(LinkChange::new(link.index).up().message())?)
 }
 
@@ -145,7 +145,7 @@ pub(super) fn finish(
         let link = addressing::configure(sandbox, link, &result, &Options::default())?;
         addressing::announce_addresses(sandbox, &link);
     } else {
-        switch_on(sandbox, link)?;
+        set_up(sandbox, link)?;
     }
     Ok(result)
 }

@@ -12,7 +12,7 @@ mod remove;
 mod status;
 
 use check::Expected;
-pub use create::{create, ensure_name_is_free, remover, switch_on};
+pub use create::{create, ensure_name_is_free, remover, set_up};
 pub use plugin::{Addresses, LinkFrame, LinkPlugin, LinkSpec, Master, MasterName, Target};
 pub use remove::{collect_garbage, remove_for};
 pub use status::unavailable;

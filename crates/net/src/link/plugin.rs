@@ -6,7 +6,7 @@ use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach};
 use serde::de::DeserializeOwned;
 
 use super::{Expected, check, create, remove, status};
-use crate::parent::{ParentSide, checked_mtu};
+use crate::master::{MasterNetns, checked_mtu};
 use crate::{AttachmentId, NetError, Sandbox};
 
 /// A plugin whose interface is one link in the container: what only it does.
@@ -106,7 +106,7 @@ pub struct Target<'a> {
     /// The attachment.
     pub id: AttachmentId,
     /// The namespace the creating message is sent from.
-    pub(super) side: &'a ParentSide,
+    pub(super) side: &'a MasterNetns,
     /// The master, if there is one.
     pub(super) master: Option<&'a Link>,
     /// MTU in bytes, if it is not the kernel's choice.
@@ -137,7 +137,7 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
         let link = P::create(&target, &spec.settings)?;
         undo.push("remove the interface", create::remover(&link, &sandbox));
         if ipam.needs_link() || P::comes_up_first(&spec.settings) {
-            create::switch_on(&sandbox, &link)?;
+            create::set_up(&sandbox, &link)?;
         }
         let addresses = match spec.addresses {
             Addresses::Previous(result) => Some(*result),
@@ -230,11 +230,11 @@ impl<'c> Master<'c> {
 impl<S> LinkSpec<'_, S> {
     /// The namespace of the master and the master itself. A link without one is made in the
     /// container.
-    fn find_master(&self, sandbox: &Sandbox) -> Result<(ParentSide, Option<Link>), Error> {
+    fn find_master(&self, sandbox: &Sandbox) -> Result<(MasterNetns, Option<Link>), Error> {
         let Some(master) = &self.master else {
-            return Ok((ParentSide::Container(sandbox.clone()), None));
+            return Ok((MasterNetns::Container(sandbox.clone()), None));
         };
-        let side = ParentSide::open(master.in_container, sandbox)?;
+        let side = MasterNetns::open(master.in_container, sandbox)?;
         let link = side.find(&master.name)?;
         Ok((side, Some(link)))
     }
@@ -243,7 +243,7 @@ impl<S> LinkSpec<'_, S> {
         &self,
         call: &Call<C>,
         sandbox: &'t Sandbox,
-        side: &'t ParentSide,
+        side: &'t MasterNetns,
         master: Option<&'t Link>,
     ) -> Result<Target<'t>, Error> {
         let mtu = match master {

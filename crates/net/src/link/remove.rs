@@ -28,7 +28,7 @@ fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetErr
         sandbox.delete_link(link.index)?;
         return Ok(());
     }
-    let passing = id.passing_name();
+    let passing = id.temp_name();
     let is_unmarked = |link: &Link| {
         link.is_kind(kind)
             && (link.name == id.ifname || link.name == passing)
@@ -54,10 +54,10 @@ pub fn collect_garbage(network: &str, keep: &Attachments, kind: &str) -> Result<
     let host = Host::open()?;
     let live = LiveLinks::new(network, keep);
     let links = host.links()?;
-    let is_dead = |link: &&Link| link.is_kind(kind) && live.is_dead(link);
+    let is_stale = |link: &&Link| link.is_kind(kind) && live.is_stale(link);
     let dead: Vec<u32> = links
         .iter()
-        .filter(is_dead)
+        .filter(is_stale)
         .map(|link| link.index)
         .collect();
     let is_used = |group: &u32| links.iter().any(|link| link.group == *group);

@@ -4,7 +4,7 @@ use cni_types::{Code, Error};
 use ferrule_kernel::Link;
 
 use super::plugin::{Master, MasterName};
-use crate::parent::{ParentSide, checked_mtu};
+use crate::master::{MasterNetns, checked_mtu};
 use crate::{Host, NetError};
 
 /// Fails (code 50) if the kernel neither has nor can load the driver for links of this kind.
@@ -34,7 +34,7 @@ pub(super) fn ensure_master(master: &Master<'_>, mtu: i64) -> Result<Option<Link
     if master.in_container || matches!(master.name, MasterName::Open) {
         return Ok(None);
     }
-    let parent = ParentSide::Host(Host::open()?)
+    let parent = MasterNetns::Host(Host::open()?)
         .find(&master.name)
         .map_err(unavailable)?;
     checked_mtu(mtu, &parent)?;

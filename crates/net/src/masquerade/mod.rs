@@ -11,19 +11,19 @@
 
 mod backend;
 mod comment;
+mod config;
 mod container;
 mod error;
 mod iptables;
 mod nftables;
-mod wish;
 
 use cni_types::{Attachments, Error};
 use ferrule_kernel::{Family, IpNetwork};
 use ferrule_netfilter::iptables::Tool;
 
 pub use backend::Backend;
+pub use config::MasqueradeConfig;
 pub use error::MasqueradeError;
-pub use wish::Wish;
 
 use crate::AttachmentId;
 use iptables::Probe;

@@ -69,7 +69,7 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
 /// Deletes the rules of all attachments to a network that are not to be kept.
 pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
     let tags = Tags::new(network, keep);
-    remove_marked(|comment| tags.is_dead(comment.split(',').next().unwrap_or_default()))
+    remove_marked(|comment| tags.is_stale(comment.split(',').next().unwrap_or_default()))
 }
 
 /// Whether there are rules of an attachment.

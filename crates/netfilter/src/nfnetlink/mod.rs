@@ -78,7 +78,7 @@ pub(crate) fn list<T>(
     loop {
         round += 1;
         match socket.list(step, kind, body, &parse) {
-            Err(NetlinkError::Torn { .. }) if round < ROUNDS => sleep(PAUSE * round),
+            Err(NetlinkError::Interrupted { .. }) if round < ROUNDS => sleep(PAUSE * round),
             other => return other,
         }
     }

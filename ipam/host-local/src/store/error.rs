@@ -27,7 +27,7 @@ impl StoreError {
     }
 
     /// What the operator can do about it, where that can be told.
-    fn way_out(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<&'static str> {
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("make room on the file system of ipam.dataDir")
@@ -47,8 +47,8 @@ impl StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let wire = Self::new(Code::Io, error.to_string());
-        match error.way_out() {
-            Some(way_out) => wire.details(way_out),
+        match error.hint() {
+            Some(hint) => wire.details(hint),
             None => wire,
         }
     }

@@ -101,7 +101,7 @@ impl Store {
         } else {
             let inventory = self.inventory()?;
             for error in inventory.unreadable {
-                ferrule_plugin::note(format_args!("host-local: {error}"));
+                ferrule_plugin::log(format_args!("host-local: {error}"));
             }
             inventory.reservations
         };

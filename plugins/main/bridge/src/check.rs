@@ -50,7 +50,7 @@ fn wiring(request: &Request, plan: &Plan, recorded: &CniResult) -> Result<(Link,
 fn bridge(host: &Host, plan: &Plan, recorded: &CniResult) -> Result<Link, NetError> {
     let on_host = |i: &&Interface| i.name == plan.bridge && i.sandbox.is_empty();
     let entry = recorded.interfaces.iter().find(on_host).ok_or_else(|| {
-        NetError::Differs(format!(
+        NetError::Mismatch(format!(
             "prevResult has no bridge {:?} on the host",
             plan.bridge
         ))
@@ -63,7 +63,7 @@ fn bridge(host: &Host, plan: &Plan, recorded: &CniResult) -> Result<Link, NetErr
     )?;
     check::up(&link, "the host")?;
     if plan.promiscuous && link.promiscuity == 0 {
-        return Err(NetError::Differs(format!(
+        return Err(NetError::Mismatch(format!(
             "bridge {:?} is not in promiscuous mode, expected promiscMode true",
             plan.bridge
         )));
@@ -75,7 +75,7 @@ fn bridge(host: &Host, plan: &Plan, recorded: &CniResult) -> Result<Link, NetErr
 fn port(host: &Host, bridge: &Link, inside: &Link, recorded: &CniResult) -> Result<Link, NetError> {
     let port = check::recorded_peer(host, inside, recorded)?;
     if port.master != Some(bridge.index) {
-        return Err(NetError::Differs(format!(
+        return Err(NetError::Mismatch(format!(
             "host interface {:?} is not a port of bridge {:?}",
             port.name, bridge.name
         )));

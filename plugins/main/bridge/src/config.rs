@@ -3,7 +3,7 @@
 use cni_types::{Code, Dns, Error, Request};
 use ferrule_kernel::Mac;
 use ferrule_net::configured_mac;
-use ferrule_net::masquerade::Wish;
+use ferrule_net::masquerade::MasqueradeConfig;
 use serde::Deserialize;
 
 use crate::vlan::{TrunkEntry, VlanPlan};
@@ -83,7 +83,7 @@ pub(crate) struct Plan {
     pub(crate) detect_duplicates: bool,
     pub(crate) container_up: bool,
     pub(crate) mac: Option<Mac>,
-    pub(crate) masquerade: Option<Wish>,
+    pub(crate) masquerade: Option<MasqueradeConfig>,
     pub(crate) spoof_check: bool,
 }
 
@@ -122,7 +122,7 @@ impl Plan {
             container_up: !config.disable_container_interface,
             mac: config.mac(request)?,
             // Without addresses there is nothing to masquerade.
-            masquerade: Wish::of(
+            masquerade: MasqueradeConfig::of(
                 config.ip_masq && has_ipam,
                 config.ip_masq_backend.as_deref(),
             )?,

@@ -15,7 +15,7 @@ pub(crate) fn ensure(host: &Host, plan: &Plan) -> Result<Link, NetError> {
         None => create(host, plan)?,
     };
     if plan.vlan.filtering && link.vlan_filtering == Some(false) {
-        ferrule_plugin::note(format_args!(
+        ferrule_plugin::log(format_args!(
             "bridge {:?} does not filter VLANs, so vlan and vlanTrunk have no effect: turn on its vlan_filtering",
             plan.bridge
         ));

@@ -64,7 +64,7 @@ impl Plugin for BridgePlugin {
         if ipam.has_ipam() {
             addressing::bring_up(&sandbox, &mut pair.container, &options)?;
         } else if plan.container_up {
-            link::switch_on(&sandbox, &pair.container)?;
+            link::set_up(&sandbox, &pair.container)?;
         }
 
         let mut result = CniResult {

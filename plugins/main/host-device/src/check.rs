@@ -17,7 +17,7 @@ pub(crate) fn attachment(request: &Request, recorded: &CniResult) -> Result<(), 
     check::up(&link, &path)?;
     if entry.mtu > 0 && entry.mtu != link.mtu {
         let (name, found, expected) = (&request.ifname, link.mtu, entry.mtu);
-        return Err(NetError::Differs(format!(
+        return Err(NetError::Mismatch(format!(
             "interface {name:?} in {path} has the MTU {found}, expected {expected}"
         )));
     }

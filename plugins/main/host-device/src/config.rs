@@ -180,12 +180,12 @@ fn device_path(text: &str) -> Result<PathBuf, Error> {
 
 #[cfg(test)]
 mod tests {
-    use cni_types::json::Node;
+    use cni_types::json::JsonValue;
 
     use super::*;
 
     fn selector(text: &str) -> Result<Selector, Error> {
-        let config: Config = Node::read(text.as_bytes()).unwrap().decode().unwrap();
+        let config: Config = JsonValue::read(text.as_bytes()).unwrap().decode().unwrap();
         config.device().map(|device| device.selector)
     }
 
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn dpdk_mode_is_a_key() {
-        let config: Config = Node::read(br#"{"dpdkmode": true, "device": "eth1"}"#)
+        let config: Config = JsonValue::read(br#"{"dpdkmode": true, "device": "eth1"}"#)
             .unwrap()
             .decode()
             .unwrap();

@@ -4,7 +4,7 @@ use cni_types::{CniResult, Code, Error, Interface, Request, SpecVersion};
 use ferrule_file::lock::WAIT;
 use ferrule_kernel::Link;
 use ferrule_net::addressing::{self, Options};
-use ferrule_net::link::{ensure_name_is_free, switch_on};
+use ferrule_net::link::{ensure_name_is_free, set_up};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox, sandbox_entry};
 use ferrule_plugin::{Ipam, IpamAdd, Undo};
 
@@ -53,7 +53,7 @@ pub(crate) fn lend(
     transit.remove()?;
     let addresses = match ipam {
         Some(ipam) => {
-            switch_on(sandbox, &link)?;
+            set_up(sandbox, &link)?;
             ipam.finish(undo)?
         }
         None => addresses,
@@ -165,7 +165,7 @@ fn finish(
         addressing::configure(sandbox, link, &result, &Options::default())?;
         addressing::announce_addresses(sandbox, link);
     } else {
-        switch_on(sandbox, link)?;
+        set_up(sandbox, link)?;
     }
     Ok(result)
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cni_types::json::{self, Node};
+use cni_types::json::{self, JsonValue};
 use cni_types::{Code, Error};
 use ferrule_kernel::{Hardware, Link, Mac, Netns};
 use ferrule_net::AttachmentId;
@@ -242,7 +242,9 @@ fn read_file(path: &Path) -> Result<Option<Record>, RecordError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(RecordError::at("read", path)(error)),
     };
-    let record = Node::read(&bytes).ok().and_then(|node| node.decode().ok());
+    let record = JsonValue::read(&bytes)
+        .ok()
+        .and_then(|node| node.decode().ok());
     Ok(record.filter(|record: &Record| !record.device.is_empty()))
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cni_types::{Code, Error};
 use ferrule_kernel::{Hardware, Link, LinkChange};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox};
-use ferrule_plugin::note;
+use ferrule_plugin::log;
 
 use crate::config::Selector;
 use crate::lock::AttachmentLock;
@@ -321,7 +321,7 @@ pub(crate) fn collect_garbage(
         };
         match lock.and_then(|_lock| loan.give_back(Reason::Garbage)) {
             Err(error) if error.code == Code::TryAgain as u32 => {
-                note(format_args!("host-device: {error}"));
+                log(format_args!("host-device: {error}"));
             }
             outcome => errors.extend(outcome.err()),
         }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use cni_types::Error;
-use ferrule_kernel::{Hardware, Link, Route, name};
+use ferrule_kernel::{Hardware, Link, RtnlSocket, name};
 use ferrule_net::{Host, NetError, Sandbox};
 
 use crate::config::Selector;
@@ -48,7 +48,7 @@ fn interface_in_sysfs(selector: &Selector) -> Result<String, SysfsError> {
 ///
 /// Hardware is known by what cannot be changed. A link without is the one of its kind that has the
 /// alias or, where the container has taken that away, the name that ADD gave it.
-pub(crate) fn recorded(route: &Route, record: &Record) -> Result<Option<Link>, NetError> {
+pub(crate) fn recorded(route: &RtnlSocket, record: &Record) -> Result<Option<Link>, NetError> {
     let mut links = route.links()?;
     links.retain(|link| record.is_of_kind(link));
     let hardware = record.hardware();
@@ -82,7 +82,7 @@ pub(crate) fn recorded_on_host(host: &Host, record: &Record) -> Result<Option<Li
 }
 
 fn of_hardware(
-    route: &Route,
+    route: &RtnlSocket,
     links: Vec<Link>,
     hardware: &Hardware,
 ) -> Result<Option<Link>, NetError> {

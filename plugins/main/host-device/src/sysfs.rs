@@ -31,7 +31,7 @@ pub(crate) enum SysfsError {
 
 impl From<SysfsError> for Error {
     fn from(error: SysfsError) -> Self {
-        let (code, way_out) = match &error {
+        let (code, hint) = match &error {
             SysfsError::Name(_) => (
                 Code::InvalidConfig,
                 "name it as it is listed below /sys/bus",
@@ -45,7 +45,7 @@ impl From<SysfsError> for Error {
                 "no such device on this node, or it has no driver: bind it to one",
             ),
         };
-        Self::new(code, error.to_string()).details(way_out)
+        Self::new(code, error.to_string()).details(hint)
     }
 }
 

@@ -8,9 +8,9 @@
 use std::mem;
 use std::path::PathBuf;
 
-use ferrule_kernel::{Link, LinkChange, Mac, Netns, NetnsError, Route};
+use ferrule_kernel::{Link, LinkChange, Mac, Netns, NetnsError, RtnlSocket};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox};
-use ferrule_plugin::note;
+use ferrule_plugin::log;
 
 use crate::record::{Record, path_of};
 use crate::search::host_name;
@@ -21,7 +21,7 @@ const SUFFIX: &str = ".netns";
 pub(crate) struct Transit {
     path: PathBuf,
     netns: Netns,
-    route: Route,
+    route: RtnlSocket,
 }
 
 impl Transit {
@@ -48,7 +48,7 @@ impl Transit {
     }
 
     fn around(path: PathBuf, netns: Netns) -> Result<Self, NetError> {
-        let route = Route::open_in(&netns)?;
+        let route = RtnlSocket::open_in(&netns)?;
         Ok(Self { path, netns, route })
     }
 
@@ -152,7 +152,7 @@ impl Transit {
 
 /// Gives a device the hardware address, MTU and flags it had on the host. The driver may refuse,
 /// which is no reason to keep the device.
-pub(crate) fn restore_settings(route: &Route, link: &Link, record: &Record) {
+pub(crate) fn restore_settings(route: &RtnlSocket, link: &Link, record: &Record) {
     if record.mtu == 0 {
         // Found without a record: nothing is known of it.
         return;
@@ -176,7 +176,7 @@ pub(crate) fn restore_settings(route: &Route, link: &Link, record: &Record) {
     for change in changes {
         if let Err(error) = route.execute(change.message()) {
             let device = &record.device;
-            note(format_args!(
+            log(format_args!(
                 "host-device: device {device:?} comes back changed: {error}"
             ));
         }

@@ -43,7 +43,7 @@ impl LinkPlugin for IpvlanPlugin {
     fn check(_: &Target<'_>, link: &Link, expected: &Ipvlan) -> Result<(), NetError> {
         match link.settings {
             Some(DriverSettings::Ipvlan(found)) if found.mode != expected.mode => {
-                Err(NetError::Differs(format!(
+                Err(NetError::Mismatch(format!(
                     "interface {:?} has the mode {}, expected {}",
                     link.name,
                     mode_name(found.mode),

@@ -84,7 +84,7 @@ fn addresses(sandbox: &Sandbox, link: &Link) -> Result<Vec<IpConfig>, NetError> 
     for family in [Family::V4, Family::V6] {
         let found = sandbox.addresses(link.index, Some(family))?;
         if let Some(foreign) = found.iter().find(|found| !found.address.ip().is_loopback()) {
-            return Err(NetError::Differs(format!(
+            return Err(NetError::Mismatch(format!(
                 "interface \"lo\" has the address {}, which is no loopback address",
                 foreign.address
             )));

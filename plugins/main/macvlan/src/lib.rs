@@ -39,7 +39,7 @@ impl LinkPlugin for MacvlanPlugin {
             return Ok(());
         };
         let differs = |what| {
-            Err(NetError::Differs(format!(
+            Err(NetError::Mismatch(format!(
                 "interface {:?} has {what}",
                 link.name
             )))

@@ -1,7 +1,7 @@
 //! The keys of `ptp`.
 
 use cni_types::Dns;
-use ferrule_net::masquerade::{MasqueradeError, Wish};
+use ferrule_net::masquerade::{MasqueradeConfig, MasqueradeError};
 use serde::Deserialize;
 
 /// The configuration as written.
@@ -20,8 +20,8 @@ pub struct Config {
 
 impl Config {
     /// The masquerading asked for, if it is.
-    pub(crate) fn masquerade(&self) -> Result<Option<Wish>, MasqueradeError> {
-        Wish::of(self.ip_masq, self.ip_masq_backend.as_deref())
+    pub(crate) fn masquerade(&self) -> Result<Option<MasqueradeConfig>, MasqueradeError> {
+        MasqueradeConfig::of(self.ip_masq, self.ip_masq_backend.as_deref())
     }
 
     /// The MTU, if one is set.

@@ -138,7 +138,7 @@ pub(crate) fn check_host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(
             .iter()
             .any(|entry| entry.dst == wanted)
         {
-            return Err(NetError::Differs(format!(
+            return Err(NetError::Mismatch(format!(
                 "route to {wanted} through host interface {:?} is missing",
                 link.name
             )));

@@ -75,12 +75,12 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use cni_types::json::Node;
+    use cni_types::json::JsonValue;
 
     use super::*;
 
     fn config(text: &str) -> Config {
-        Node::read(text.as_bytes()).unwrap().decode().unwrap()
+        JsonValue::read(text.as_bytes()).unwrap().decode().unwrap()
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn join(sandbox: &Sandbox, index: u32, bridge: &Link) -> Result<(), Error> {
 
 /// Adds the way out where the refusal has one cause.
 pub(crate) fn refused(error: TapError) -> Error {
-    let (code, way_out) = match &error {
+    let (code, hint) = match &error {
         TapError::Label { .. } => (
             Code::InvalidConfig,
             "drop the key selinuxContext, or use a context that this node's SELinux policy knows",
@@ -100,13 +100,13 @@ pub(crate) fn refused(error: TapError) -> Error {
         } => (Code::Internal, "run as root, with CAP_NET_ADMIN"),
         _ => return Error::internal(error),
     };
-    Error::new(code, error.to_string()).details(way_out)
+    Error::new(code, error.to_string()).details(hint)
 }
 
 /// Compares what only a tap has with the configuration.
 pub(crate) fn check(target: &Target<'_>, link: &Link, settings: &Settings) -> Result<(), NetError> {
     let Target { sandbox, id, .. } = target;
-    let differs = |what: String| Err(NetError::Differs(format!("tap {:?} {what}", link.name)));
+    let differs = |what: String| Err(NetError::Mismatch(format!("tap {:?} {what}", link.name)));
     let Some(DriverSettings::Tap(found)) = link.settings else {
         return differs("does not tell its settings".to_owned());
     };

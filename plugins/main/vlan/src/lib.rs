@@ -35,7 +35,7 @@ impl LinkPlugin for VlanPlugin {
     fn check(_: &Target<'_>, link: &Link, expected: &Vlan) -> Result<(), NetError> {
         match link.settings {
             Some(DriverSettings::Vlan(found)) if found.id != expected.id => {
-                Err(NetError::Differs(format!(
+                Err(NetError::Mismatch(format!(
                     "interface {:?} is in VLAN {}, expected vlanId {}",
                     link.name, found.id, expected.id
                 )))

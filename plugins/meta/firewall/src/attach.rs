@@ -205,7 +205,7 @@ fn remove_outdated(plan: &Plan, ledger: &Ledger, new: &Record) -> Result<(), Err
 fn note_what_isolation_needs(bridge: &str) {
     let passes = |path: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() != "0");
     if !BRIDGED.iter().all(|path| passes(path)) {
-        ferrule_plugin::note(format_args!(
+        ferrule_plugin::log(format_args!(
             "firewall: ingressPolicy isolated does not keep containers of {bridge:?} from each other on this node: load br_netfilter and set net.bridge.bridge-nf-call-iptables and -ip6tables to 1"
         ));
     }

@@ -220,12 +220,12 @@ impl std::fmt::Display for ForwardChain {
 
 #[cfg(test)]
 mod tests {
-    use cni_types::json::Node;
+    use cni_types::json::JsonValue;
 
     use super::*;
 
     fn plan(text: &str) -> Result<Plan, Error> {
-        Plan::new(&Node::read(text.as_bytes()).unwrap().decode().unwrap())
+        Plan::new(&JsonValue::read(text.as_bytes()).unwrap().decode().unwrap())
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
     fn cleaning_uses_what_makes_sense() {
         let text = r#"{"backend": "x", "ingressPolicy": "y", "firewalldZone": "z",
             "nftablesForwardChains": ["nonsense", "ip filter FORWARD"]}"#;
-        let config = Node::read(text.as_bytes()).unwrap().decode().unwrap();
+        let config = JsonValue::read(text.as_bytes()).unwrap().decode().unwrap();
         let plan = Plan::for_cleaning(&config);
         assert_eq!((plan.backend, plan.policy), (None, Policy::Open));
         assert_eq!(plan.zone, "z");

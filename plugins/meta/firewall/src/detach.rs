@@ -47,7 +47,7 @@ pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<
     tags.extend(found.iter().map(|(_, tag)| tag.clone()));
     tags.sort_unstable();
     tags.dedup();
-    for tag in tags.into_iter().filter(|tag| known.is_dead(tag)) {
+    for tag in tags.into_iter().filter(|tag| known.is_stale(tag)) {
         let record = ledger.record(&tag);
         cleaner.know(record.as_ref());
         let noted = record.map(|record| record.addresses).unwrap_or_default();

@@ -64,7 +64,7 @@ pub(crate) enum FirewallError {
     },
     /// CHECK: something is missing, or changed, or in the wrong place.
     #[error("{what} in {place}: {rule}")]
-    Differs {
+    Mismatch {
         /// What is wrong.
         what: &'static str,
         /// Where.
@@ -84,7 +84,7 @@ pub(crate) enum FirewallError {
 
 impl FirewallError {
     /// What the operator can do about it, where that can be told.
-    fn way_out(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Iptables(error) if error.is_not_installed() => {
                 Some("install iptables, or set the key backend to nftables")
@@ -122,8 +122,8 @@ impl From<FirewallError> for Error {
             _ => Code::Internal,
         };
         let wire = Self::new(code, error.to_string());
-        match error.way_out() {
-            Some(way_out) => wire.details(way_out),
+        match error.hint() {
+            Some(hint) => wire.details(hint),
             None => wire,
         }
     }

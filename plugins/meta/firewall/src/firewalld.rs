@@ -109,7 +109,7 @@ pub(crate) fn check(
     for address in addresses {
         let source = source(*address);
         if zones.call("querySource", zone, &source)? != Reply::Flag(true) {
-            return Err(FirewallError::Differs {
+            return Err(FirewallError::Mismatch {
                 what: "source not found",
                 place: format!("zone {zone} of firewalld"),
                 rule: source,

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use cni_types::json::{self, Node};
+use cni_types::json::{self, JsonValue};
 use ferrule_net::{AttachmentId, network_tag};
 use libcni::os_text;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ impl Ledger {
     /// What is noted about an attachment. A note that cannot be read is none.
     pub(crate) fn record(&self, tag: &str) -> Option<Record> {
         let bytes = fs::read(self.attachments.join(tag)).ok()?;
-        Node::read(&bytes).ok()?.decode().ok()
+        JsonValue::read(&bytes).ok()?.decode().ok()
     }
 
     /// The attachment that got an address last, unless it is gone.

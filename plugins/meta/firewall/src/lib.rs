@@ -65,7 +65,7 @@ impl Plugin for Firewall {
         let named = match call.request.prev_result() {
             Ok(result) => result.map(|result| addresses(&result)).unwrap_or_default(),
             Err(error) => {
-                ferrule_plugin::note(format_args!(
+                ferrule_plugin::log(format_args!(
                     "firewall: DEL goes by its notes alone: {error}"
                 ));
                 Vec::new()

@@ -77,15 +77,18 @@ fn bridge(policy: Policy, result: &CniResult) -> Result<String, FirewallError> {
 
 #[cfg(test)]
 mod tests {
-    use cni_types::json::Node;
+    use cni_types::json::JsonValue;
     use cni_types::{CniResult, SpecVersion};
 
     use super::*;
     use crate::config::Config;
 
     fn subject(config: &str, result: &str) -> Result<Subject, FirewallError> {
-        let config: Config = Node::read(config.as_bytes()).unwrap().decode().unwrap();
-        let node = Node::read(result.as_bytes()).unwrap();
+        let config: Config = JsonValue::read(config.as_bytes())
+            .unwrap()
+            .decode()
+            .unwrap();
+        let node = JsonValue::read(result.as_bytes()).unwrap();
         let result = CniResult::from_node(&node, SpecVersion::V1_0_0).unwrap();
         let id = AttachmentId {
             network: "net".into(),

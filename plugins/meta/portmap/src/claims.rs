@@ -92,7 +92,7 @@ mod tests {
             r#"{{"runtimeConfig": {{"portMappings": [
                 {{"hostPort": 80, "containerPort": 8080, "protocol": "tcp", "hostIP": "{host_ip}"}}]}}}}"#
         );
-        let node = cni_types::json::Node::read(text.as_bytes()).unwrap();
+        let node = cni_types::json::JsonValue::read(text.as_bytes()).unwrap();
         let settings = Settings::new(&node.decode().unwrap()).unwrap();
         let address = "10.1.0.2/16".parse().unwrap();
         Claims::new(&Target { address }, &settings)

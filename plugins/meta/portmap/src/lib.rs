@@ -23,7 +23,7 @@ mod settle;
 
 use cni_types::{Attachments, CniResult, Code, Error};
 use ferrule_net::masquerade::{self, Backend};
-use ferrule_plugin::{Call, Plugin, Undo, note};
+use ferrule_plugin::{Call, Plugin, Undo, log};
 
 use backends::{Content, Form};
 pub use config::Config;
@@ -46,7 +46,7 @@ impl Plugin for Portmap {
         }
         let targets = plan::targets(&result, &call.request.ifname);
         if targets.is_empty() {
-            note("portmap: the container has no address, so no port is mapped");
+            log("portmap: the container has no address, so no port is mapped");
             return Ok(result);
         }
         plan::validate(&settings.mappings, &targets)?;
@@ -123,6 +123,6 @@ fn form(call: &Call<Config>, settings: &Settings) -> Result<Form, Error> {
 /// Flows that could not be forgotten end by themselves when their clients pause: no reason to fail.
 fn tell(forgotten: Result<(), ferrule_net::NetError>) {
     if let Err(error) = forgotten {
-        note(format_args!("portmap: could not forget UDP flows: {error}"));
+        log(format_args!("portmap: could not forget UDP flows: {error}"));
     }
 }

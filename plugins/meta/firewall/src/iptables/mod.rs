@@ -171,12 +171,12 @@ fn check_chain(filter: &Filter, wanted: &Wanted<Prepared>) -> Result<(), Firewal
     let chain = &wanted.chain;
     let differs = |what, rule: String| {
         let (place, rule) = (filter.to_string(), format!("-A {chain} {rule}"));
-        Err(FirewallError::Differs { what, place, rule })
+        Err(FirewallError::Mismatch { what, place, rule })
     };
     if !filter.has_chain(chain)? {
         let (what, place) = ("chain not found", filter.to_string());
         let rule = chain.clone();
-        return Err(FirewallError::Differs { what, place, rule });
+        return Err(FirewallError::Mismatch { what, place, rule });
     }
     let listing = filter.chain(chain)?;
     match wanted.fault(listing.len(), |place, rule| listing.is(place, rule)) {

@@ -109,7 +109,7 @@ pub(super) fn check(nft: &Nft, home: &Home, rules: &Rules<'_>) -> Result<(), Fir
     let table = home.table();
     let differs = |what, rule: String| {
         let place = table.to_string();
-        Err(FirewallError::Differs { what, place, rule })
+        Err(FirewallError::Mismatch { what, place, rule })
     };
     let forward = nft.chain(table.chain(&home.forward))?;
     if !forward.is_some_and(|chain| is_forward(chain.base)) {

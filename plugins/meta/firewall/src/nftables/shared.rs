@@ -61,7 +61,7 @@ pub(super) fn check(
             Some(Fault::Misplaced(rule)) => ("rule in the wrong place", rule),
             Some(Fault::Extra(rule)) => ("rule too many", rule),
         };
-        return Err(FirewallError::Differs {
+        return Err(FirewallError::Mismatch {
             what,
             place: home.table().to_string(),
             rule: format!("-A {} {rule}", wanted.chain),

@@ -4,7 +4,7 @@ use super::*;
 use crate::mapping::HostAddress;
 
 fn config(text: &str) -> Config {
-    let node = cni_types::json::Node::read(text.as_bytes()).unwrap();
+    let node = cni_types::json::JsonValue::read(text.as_bytes()).unwrap();
     node.decode().unwrap()
 }
 

@@ -64,13 +64,13 @@ pub(crate) fn collect(
     tags: &Tags,
     changes: &mut Transaction,
 ) -> Result<Vec<Forwarding>, PortmapError> {
-    let is_dead = |element: &Element| {
+    let is_stale = |element: &Element| {
         let comment = element.comment.as_deref().unwrap_or_default();
-        tags.is_dead(comment.split(',').next().unwrap_or_default())
+        tags.is_stale(comment.split(',').next().unwrap_or_default())
     };
     let mut gone = Vec::new();
     for family in [Family::V4, Family::V6] {
-        gone.extend(sweep(nft, family, changes, is_dead)?);
+        gone.extend(sweep(nft, family, changes, is_stale)?);
     }
     Ok(gone)
 }
@@ -133,14 +133,14 @@ pub(super) fn sweep(
     nft: &Nft,
     family: Family,
     changes: &mut Transaction,
-    is_dead: impl Fn(&Element) -> bool,
+    is_stale: impl Fn(&Element) -> bool,
 ) -> Result<Vec<Forwarding>, PortmapError> {
     let table = skeleton::table(family);
     let mut gone = Vec::new();
     for name in [HOSTPORTS, HOSTIP_HOSTPORTS, MASQUERADING] {
         let set = table.set(name);
         let mut elements = nft.elements(set)?;
-        elements.retain(&is_dead);
+        elements.retain(&is_stale);
         if name != MASQUERADING {
             gone.extend(
                 elements

@@ -179,20 +179,20 @@ pub(crate) fn collect(
     changes: &mut Transaction,
 ) -> Result<Vec<Forwarding>, PortmapError> {
     delete(nft, changes, |_, note| {
-        tags.is_dead(first_word(note.unwrap_or_default()))
+        tags.is_stale(first_word(note.unwrap_or_default()))
     })
 }
 
 fn delete(
     nft: &Nft,
     changes: &mut Transaction,
-    is_dead: impl Fn(Option<&str>, Option<&str>) -> bool,
+    is_stale: impl Fn(Option<&str>, Option<&str>) -> bool,
 ) -> Result<Vec<Forwarding>, PortmapError> {
     let mut gone = Vec::new();
     for family in [Family::V4, Family::V6] {
         let table = skeleton::table(family);
         for found in listed::all(nft, family)? {
-            if is_dead(found.rule.comment.as_deref(), found.rule.note.as_deref()) {
+            if is_stale(found.rule.comment.as_deref(), found.rule.note.as_deref()) {
                 changes.delete_rule(table.chain(found.chain), found.rule.handle);
                 gone.extend(found.forwarding);
             }

@@ -96,7 +96,7 @@ mod tests {
     use crate::config::Config;
 
     fn settings(text: &str) -> Settings {
-        let node = cni_types::json::Node::read(text.as_bytes()).unwrap();
+        let node = cni_types::json::JsonValue::read(text.as_bytes()).unwrap();
         Settings::new(&node.decode::<Config>().unwrap()).unwrap()
     }
 

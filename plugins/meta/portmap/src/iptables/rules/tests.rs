@@ -5,7 +5,7 @@ use crate::config::Config;
 
 fn settings(keys: &str, mappings: &str) -> Settings {
     let text = format!(r#"{{{keys}"runtimeConfig": {{"portMappings": [{mappings}]}}}}"#);
-    let node = cni_types::json::Node::read(text.as_bytes()).unwrap();
+    let node = cni_types::json::JsonValue::read(text.as_bytes()).unwrap();
     Settings::new(&node.decode::<Config>().unwrap()).unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::NetError;
 ///
 /// A kernel without IPv6 lacks many. Where the plugins run in a container of their own, `/proc/sys`
 /// often is read-only, and the administrator sets what is needed from outside.
-pub(crate) fn prefer(setting: &str, value: &str) -> Result<(), NetError> {
+pub(crate) fn write_best_effort(setting: &str, value: &str) -> Result<(), NetError> {
     match sysctl::write(setting, value) {
         Err(SysctlError::Write { source, .. }) if is_out_of_reach(source.kind()) => Ok(()),
         outcome => Ok(outcome?),

@@ -8,11 +8,11 @@ use crate::AttachmentId;
 
 /// Masquerading asked for, by the keys `ipMasq` and `ipMasqBackend`.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish {
+pub struct MasqueradeConfig {
     backend: Option<Backend>,
 }
 
-impl Wish {
+impl MasqueradeConfig {
     /// Reads the two keys; none if masquerading is not asked for, whatever the back end.
     pub fn of(ip_masq: bool, backend: Option<&str>) -> Result<Option<Self>, MasqueradeError> {
         if !ip_masq {
@@ -29,7 +29,7 @@ impl Wish {
             .map(drop)
     }
 
-    /// Compares the rules with those of [`Wish::add`].
+    /// Compares the rules with those of [`MasqueradeConfig::add`].
     pub fn check(self, id: &AttachmentId, result: &CniResult) -> Result<(), MasqueradeError> {
         Masquerade::of(id).check(self.backend, &addresses(result))
     }

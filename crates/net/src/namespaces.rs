@@ -4,27 +4,28 @@ use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 
-use ferrule_kernel::{Link, Netns, Route};
+use ferrule_kernel::{Link, Netns, RtnlSocket};
 
 use crate::NetError;
 
 /// The namespace the plugin runs in.
 #[derive(Clone)]
-pub struct Host(Rc<Route>);
+pub struct Host(Rc<RtnlSocket>);
 
 impl Host {
     /// Opens a conversation about the calling thread's namespace.
     pub fn open() -> Result<Self, NetError> {
-        Ok(Self(Rc::new(Route::open()?)))
+        Ok(Self(Rc::new(RtnlSocket::open()?)))
     }
 
     /// The link of that name, which must be there.
     pub fn link(&self, name: &str) -> Result<Link, NetError> {
-        self.link_by_name(name)?.ok_or_else(|| Self::lacks(name))
+        self.link_by_name(name)?
+            .ok_or_else(|| Self::link_not_found(name))
     }
 
     /// The error that there is no link of that name.
-    pub(crate) fn lacks(name: &str) -> NetError {
+    pub(crate) fn link_not_found(name: &str) -> NetError {
         NetError::LinkNotFound {
             name: name.to_owned(),
             place: "the host".to_owned(),
@@ -33,22 +34,22 @@ impl Host {
 }
 
 impl Deref for Host {
-    type Target = Route;
+    type Target = RtnlSocket;
 
-    fn deref(&self) -> &Route {
+    fn deref(&self) -> &RtnlSocket {
         &self.0
     }
 }
 
 /// The container's namespace.
 #[derive(Clone)]
-pub struct Sandbox(Rc<Inside>);
+pub struct Sandbox(Rc<SandboxInner>);
 
-struct Inside {
+struct SandboxInner {
     netns: Netns,
     /// Where the thread was when it opened the namespace, and always is but for visits.
     home: Netns,
-    route: Route,
+    route: RtnlSocket,
 }
 
 impl Sandbox {
@@ -56,8 +57,8 @@ impl Sandbox {
     pub fn open(path: &Path) -> Result<Self, NetError> {
         let netns = Netns::open(path)?;
         let home = Netns::current()?;
-        let route = netns.run_from(&home, Route::open)??;
-        Ok(Self(Rc::new(Inside { netns, home, route })))
+        let route = netns.run_from(&home, RtnlSocket::open)??;
+        Ok(Self(Rc::new(SandboxInner { netns, home, route })))
     }
 
     /// Opens the namespace at `path` if there is one: for DEL, an empty path, a missing one and one
@@ -90,11 +91,12 @@ impl Sandbox {
 
     /// The link of that name, which must be there.
     pub fn link(&self, name: &str) -> Result<Link, NetError> {
-        self.link_by_name(name)?.ok_or_else(|| self.lacks(name))
+        self.link_by_name(name)?
+            .ok_or_else(|| self.link_not_found(name))
     }
 
     /// The error that there is no link of that name.
-    pub(crate) fn lacks(&self, name: &str) -> NetError {
+    pub(crate) fn link_not_found(&self, name: &str) -> NetError {
         NetError::LinkNotFound {
             name: name.to_owned(),
             place: self.0.netns.path().display().to_string(),
@@ -103,9 +105,9 @@ impl Sandbox {
 }
 
 impl Deref for Sandbox {
-    type Target = Route;
+    type Target = RtnlSocket;
 
-    fn deref(&self) -> &Route {
+    fn deref(&self) -> &RtnlSocket {
         &self.0.route
     }
 }

@@ -11,7 +11,7 @@ use cni_types::{CniResult, Command, Error, Request};
 use crate::{Plugin, Undo, run};
 
 /// A plugin whatever its configuration type.
-pub trait Builtin: Sync {
+pub trait InProcess: Sync {
     /// The executable's name.
     fn name(&self) -> &'static str;
 
@@ -22,7 +22,7 @@ pub trait Builtin: Sync {
     fn run(&self, command: Command, request: &Request) -> Result<(), Error>;
 }
 
-impl<P: Plugin + Sync> Builtin for P {
+impl<P: Plugin + Sync> InProcess for P {
     fn name(&self) -> &'static str {
         P::NAME
     }
@@ -43,15 +43,15 @@ impl<P: Plugin + Sync> Builtin for P {
 }
 
 /// What this executable carries; set once, at its start.
-static CARRIED: OnceLock<&'static [&'static dyn Builtin]> = OnceLock::new();
+static REGISTERED: OnceLock<&'static [&'static dyn InProcess]> = OnceLock::new();
 
-pub(crate) fn carry(plugins: &'static [&'static dyn Builtin]) {
+pub(crate) fn register(plugins: &'static [&'static dyn InProcess]) {
     // A second call would be a second `main`.
-    let _ = CARRIED.set(plugins);
+    let _ = REGISTERED.set(plugins);
 }
 
 /// The plugin of that name, if this executable carries it.
-pub(crate) fn find(name: &str) -> Option<&'static dyn Builtin> {
-    let carried = CARRIED.get().copied().unwrap_or_default();
+pub(crate) fn find(name: &str) -> Option<&'static dyn InProcess> {
+    let carried = REGISTERED.get().copied().unwrap_or_default();
     carried.iter().copied().find(|plugin| plugin.name() == name)
 }

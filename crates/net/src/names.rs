@@ -46,7 +46,7 @@ impl Tags {
     }
 
     /// Whether a tag was left behind in the network.
-    pub fn is_dead(&self, tag: &str) -> bool {
+    pub fn is_stale(&self, tag: &str) -> bool {
         tag.starts_with(&self.network) && !self.live.contains(tag)
     }
 }
@@ -99,9 +99,9 @@ mod tests {
             ifname: "eth0".into(),
         };
         let tags = Tags::new("net", &[kept].into_iter().collect());
-        assert!(tags.is_dead(&id("net", "lost").tag()));
-        assert!(!tags.is_dead(&id("net", "kept").tag()));
-        assert!(!tags.is_dead(&id("other", "lost").tag()) && !tags.is_dead(""));
+        assert!(tags.is_stale(&id("net", "lost").tag()));
+        assert!(!tags.is_stale(&id("net", "kept").tag()));
+        assert!(!tags.is_stale(&id("other", "lost").tag()) && !tags.is_stale(""));
     }
 
     #[test]

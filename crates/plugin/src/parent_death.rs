@@ -20,7 +20,7 @@ use nix::unistd::{Pid, getppid};
 const STAT_BYTES: u64 = 4096;
 
 /// Ties this process to the parent named in the environment, if any is.
-pub(crate) fn follow_parent() -> Result<(), Error> {
+pub(crate) fn die_with_parent() -> Result<(), Error> {
     let named = std::env::var(PARENT_VARIABLE).ok();
     let Some(named) = named.and_then(|text| text.parse().ok()).map(Pid::from_raw) else {
         return Ok(());

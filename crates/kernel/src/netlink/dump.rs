@@ -139,7 +139,7 @@ fn until_whole<T>(
             return Ok(objects);
         }
     }
-    Err(NetlinkError::Torn {
+    Err(NetlinkError::Interrupted {
         step: step(),
         attempts: MOST_ATTEMPTS,
     })

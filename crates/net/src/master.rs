@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 
 use cni_types::{Code, Error};
-use ferrule_kernel::{Family, Link, Netns, Route, RouteEntry, RouteFilter};
+use ferrule_kernel::{Family, Link, Netns, RouteEntry, RouteFilter, RtnlSocket};
 
 use crate::link::MasterName;
 use crate::{Host, NetError, Sandbox};
@@ -22,14 +22,14 @@ const FAR: [IpAddr; 2] = [
 
 /// Where a parent is: on the host, or beside its links in the container (`linkInContainer`).
 #[derive(Clone)]
-pub(crate) enum ParentSide {
+pub(crate) enum MasterNetns {
     /// On the host.
     Host(Host),
     /// In the container.
     Container(Sandbox),
 }
 
-impl ParentSide {
+impl MasterNetns {
     /// The side that `linkInContainer` means.
     pub(crate) fn open(in_container: bool, sandbox: &Sandbox) -> Result<Self, NetError> {
         Ok(if in_container {
@@ -95,10 +95,10 @@ impl ParentSide {
     }
 }
 
-impl Deref for ParentSide {
-    type Target = Route;
+impl Deref for MasterNetns {
+    type Target = RtnlSocket;
 
-    fn deref(&self) -> &Route {
+    fn deref(&self) -> &RtnlSocket {
         match self {
             Self::Host(host) => host,
             Self::Container(sandbox) => sandbox,
@@ -111,7 +111,7 @@ impl Deref for ParentSide {
 ///
 /// Usually the kernel tells at once which route it would take. The table is read where that is
 /// another one: a rule or a more specific route, as tunnels use them, leads elsewhere.
-fn default_route_interface(route: &Route) -> Result<Option<u32>, NetError> {
+fn default_route_interface(route: &RtnlSocket) -> Result<Option<u32>, NetError> {
     for far in FAR {
         // Refusals, by a route that forbids or a kernel without the family, are no answer either.
         let taken = route.entry_for(far).ok().flatten();

@@ -34,6 +34,9 @@ pub enum Code {
     Internal = 999,
 }
 
+/// The most that is printed of a message or of details, in bytes.
+const MAX_TEXT_BYTES: usize = 4096;
+
 /// The error object a failing plugin prints: `{"code": …, "msg": …, "details": …}`.
 ///
 /// `msg` says what failed, naming object, step and cause; `details` says what to do about it where
@@ -96,10 +99,26 @@ impl Error {
         })
     }
 
-    /// The object as plugins print it: indented by four blanks, no newline at the end.
+    /// The object as plugins print it: indented by four blanks, no newline at the end. Texts are
+    /// cut where they are longer than anybody reads: some quote what the request says, which may be
+    /// megabytes.
     pub fn to_json(&self) -> String {
-        crate::json::to_pretty(self)
+        crate::json::to_pretty(&Self {
+            code: self.code,
+            msg: bounded(&self.msg),
+            details: bounded(&self.details),
+        })
     }
+}
+
+/// The text, cut at a character's boundary if it is longer than [`MAX_TEXT_BYTES`].
+fn bounded(text: &str) -> String {
+    if text.len() <= MAX_TEXT_BYTES {
+        return text.to_owned();
+    }
+    let start = (0..=MAX_TEXT_BYTES).rev().find_map(|end| text.get(..end));
+    let start = start.unwrap_or_default();
+    format!("{start} … ({} bytes in all)", text.len())
 }
 
 impl fmt::Display for Error {
@@ -130,6 +149,20 @@ mod tests {
             plain.details("add one").to_string(),
             "missing network name; add one"
         );
+    }
+
+    #[test]
+    fn texts_without_end_are_cut_between_characters() {
+        for (piece, fits) in [("x", 4096), ("é", 2048), ("€", 1365)] {
+            let whole = Error::new(Code::Io, piece.repeat(fits)).details(piece.repeat(fits));
+            let printed: Error = serde_json::from_str(&whole.to_json()).unwrap();
+            assert_eq!(printed, whole);
+            let long = Error::new(Code::Io, piece.repeat(100_000)).details(piece.repeat(fits + 1));
+            let printed: Error = serde_json::from_str(&long.to_json()).unwrap();
+            let ending = format!(" … ({} bytes in all)", piece.len() * 100_000);
+            assert_eq!(printed.msg, piece.repeat(fits) + &ending);
+            assert!(printed.details.starts_with(&(piece.repeat(fits) + " … (")));
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ ferrule_testkit::test! {
         let call = dummy().without_ipam().call(host, "c1");
         let text = "dummy interface requires an IPAM configuration";
         for outcome in [call.add(), call.check(), call.status()] {
-            outcome.fails_with_code(7).mentions(text).mentions("requires an IPAM configuration");
+            outcome.fails_with_code(7).mentions(text);
         }
         call.del().succeeds();
         dummy().call(host, "c1").status().succeeds();

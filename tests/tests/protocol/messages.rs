@@ -53,3 +53,21 @@ ferrule_testkit::test! {
         }
     }
 }
+
+ferrule_testkit::test! {
+    /// An error quotes no more of a request than somebody reads.
+    fn an_error_is_no_copy_of_the_request(host) {
+        host.netns("c1");
+        let long = "é".repeat(50_000);
+        for (plugin, key) in [("bridge", "mac"), ("macvlan", "mode"), ("host-device", "hwaddr"), ("vlan", "master")] {
+            let keys = json!({ key: long, "runtimeConfig": { key: long }, "ipam": { "type": long } });
+            for verb in ["ADD", "STATUS"] {
+                let outcome = call(host, plugin, keys.clone()).verb(verb).run().fails();
+                assert!(!outcome.error().msg.is_empty() && outcome.stdout.len() < 10_000, "{verb} of {plugin}");
+            }
+        }
+        let path = format!("/{}", "x".repeat(100_000));
+        let outcome = call(host, "loopback", json!({})).netns(path).add().fails();
+        assert!(outcome.stdout.len() < 10_000);
+    }
+}

@@ -9,6 +9,7 @@ mod host_device;
 mod host_local;
 mod ipvlan;
 mod lifecycle;
+mod locks;
 mod loopback;
 mod macvlan;
 mod masquerade;

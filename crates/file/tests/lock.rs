@@ -1,6 +1,7 @@
 //! Locks between processes, and between open files, which is the same to flock.
 
 use std::fs::{self, File, Permissions};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -105,6 +106,24 @@ ferrule_testkit::test! {
         drop(child.stdin.take());
         child.wait().unwrap();
         assert!(!is_locked(&path));
+    }
+}
+
+ferrule_testkit::test! {
+    fn who_inherited_a_lock_is_named_when_its_taker_is_gone(_host) {
+        drop(FileLock::named("name", SHORT).unwrap());
+        let path = Path::new(FOLDER).join("name");
+        let script = "exec 9<$0; flock 9; echo held; read line";
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut heir = command.spawn().unwrap();
+        let mut line = [0; 5];
+        heir.stdout.take().unwrap().read_exact(&mut line).unwrap();
+        let error = FileLock::named("name", SHORT).unwrap_err();
+        let expected = format!("held by bash (process {})", heir.id());
+        assert!(error.to_string().ends_with(&expected), "{error}");
+        drop(heir.stdin.take());
+        heir.wait().unwrap();
     }
 }
 

@@ -6,6 +6,7 @@ mod interop_nft;
 mod kills;
 mod lifecycle;
 mod node;
+mod overtaken;
 mod owners;
 mod packets;
 mod parallel;

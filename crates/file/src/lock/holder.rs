@@ -105,7 +105,8 @@ fn holder_and_file(line: &str) -> Option<(u32, &str)> {
     if words.next()? != "FLOCK" {
         return None;
     }
-    Some((words.nth(2)?.parse().ok()?, words.next()?))
+    // A process that is gone has the number 0 or -1.
+    Some((words.nth(2)?.parse().unwrap_or(0), words.next()?))
 }
 
 /// Looks through all open files for the lock.

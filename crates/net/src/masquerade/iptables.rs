@@ -19,7 +19,9 @@ use std::collections::BTreeSet;
 
 use cni_types::Attachments;
 use ferrule_kernel::{Family, IpNetwork};
-use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, Rule, TableChanges, Tool};
+use ferrule_netfilter::iptables::{
+    IptablesError, ListedRule, Restore, Rule, TableChanges, Tool, WAIT_SECONDS,
+};
 
 use super::container::{Container, Note, noted_interface, prune};
 use super::{MasqueradeError, comment, multicast};
@@ -229,9 +231,15 @@ fn with_all_tools(
     mut work: impl FnMut(&Tool) -> Result<(), MasqueradeError>,
 ) -> Result<(), MasqueradeError> {
     let mut errors = Vec::new();
+    let mut wait = WAIT_SECONDS;
     for family in [Family::V4, Family::V6] {
         for tool in Tool::installed(family) {
-            errors.extend(work(&tool).err());
+            let outcome = work(&tool.waiting(wait));
+            if matches!(&outcome, Err(MasqueradeError::Iptables(error)) if error.is_undecided()) {
+                // All wait for one lock, which has been waited for now.
+                wait = 1;
+            }
+            errors.extend(outcome.err());
         }
     }
     MasqueradeError::from_all(errors)
@@ -243,7 +251,7 @@ fn repeatedly(
 ) -> Result<(), MasqueradeError> {
     for _ in 1..ATTEMPTS {
         match attempt() {
-            Err(error) if error.exit_code() == Some(1) => {}
+            Err(error) if error.is_overtaken() => {}
             other => return Ok(other?),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ferrule_file::lock::held_by;
 use ferrule_file::{LockHolder, io_text};
@@ -42,6 +43,14 @@ pub enum IptablesError {
         /// What the tool said.
         text: String,
     },
+    /// The tool was killed, as it had not come to its end.
+    #[error("{command} has not ended within {limit:?}: killed")]
+    TimedOut {
+        /// The command.
+        command: String,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// The tool refused.
     #[error("{command}: {}{}{text}", exit_text(*code), line_text(line.as_deref()))]
     Refused {
@@ -67,6 +76,18 @@ impl IptablesError {
             Self::Refused { code, .. } => *code,
             _ => None,
         }
+    }
+
+    /// Whether waiting ended it, which tells nothing about the tool or the rules.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Self::Locked { .. } | Self::TimedOut { .. })
+    }
+
+    /// Whether a change may have been refused because the chains were no longer as they were
+    /// read: what was to be deleted is gone (1), a chain that rules lead to is (2, as for an
+    /// unknown word), or the ruleset changed meanwhile (4).
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self.exit_code(), Some(1 | 2 | 4))
     }
 
     /// Whether the tool is not installed.

@@ -32,7 +32,8 @@
 //! # The lock
 //!
 //! Tools of the older variant exclude each other by a lock on a file. Waiting for it is bounded
-//! ([`WAIT_SECONDS`]); the error then names the process that holds it.
+//! ([`WAIT_SECONDS`]); the error then names the process that holds it. [`Tool::probe`] does not
+//! wait for it. A tool that does not come to its end is killed.
 //!
 //! The tools work in the network namespace of the calling thread.
 
@@ -42,6 +43,7 @@ mod native;
 mod restore;
 mod rule;
 mod run;
+mod talk;
 mod tool;
 mod words;
 

@@ -1,13 +1,14 @@
 //! Starting the tools.
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use ferrule_file::LockHolder;
 
 use super::error::IptablesError;
 use super::rule::ListedRule;
+use super::talk::talk;
 
 /// How long the tools wait for each other.
 pub const WAIT_SECONDS: u32 = 30;
@@ -35,25 +36,54 @@ impl Said {
     }
 }
 
-/// Starts a tool, hands it `input` and waits for its end. Waiting too long for the lock is an
-/// error here; any other failure is for the caller to judge.
+/// How long tools are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// This many seconds for the lock, and [`WORK`] for the rest.
+    Seconds(u32),
+    /// Not at all for the lock, which reading does not need, and [`GLANCE`] for the rest.
+    Not,
+}
+
+/// How long a tool may work without waiting for others.
+const WORK: Duration = Duration::from_secs(30);
+
+/// How long a tool may take to list one rule.
+const GLANCE: Duration = Duration::from_millis(700);
+
+/// A file of procfs that every process has its own of, and that only its user can open: a lock on
+/// it is free.
+const OWN_FILE: &str = "/proc/self/environ";
+
+/// Starts a tool, hands it `input` and waits for its end. Waiting too long is an error here; any
+/// other failure is for the caller to judge.
 pub(super) fn run(
     path: &Path,
     arguments: &[&str],
     input: Option<&str>,
-    wait: u32,
+    wait: Wait,
 ) -> Result<Said, IptablesError> {
-    let seconds = wait.to_string();
     let mut command = Command::new(path);
-    command
-        .args(arguments)
-        .args(["--wait", &seconds])
-        .env("LC_ALL", "C");
+    command.args(arguments).env("LC_ALL", "C");
+    let (seconds, limit) = match wait {
+        Wait::Seconds(seconds) => (seconds, Duration::from_secs(seconds.into()) + WORK),
+        Wait::Not => {
+            command.env(LOCK_FILE_VARIABLE, OWN_FILE);
+            (1, GLANCE)
+        }
+    };
+    // Without a number, and with 0, some releases wait for ever.
+    command.args(["--wait", &seconds.to_string()]);
     let failed = |source| IptablesError::Run {
         path: path.to_owned(),
         source,
     };
-    let output = talk(&mut command, input).map_err(failed)?;
+    let Some(output) = talk(&mut command, input, limit).map_err(failed)? else {
+        return Err(IptablesError::TimedOut {
+            command: command_line(path, arguments),
+            limit,
+        });
+    };
     let said = Said {
         code: output.status.code(),
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -62,7 +92,7 @@ pub(super) fn run(
     if said.code == Some(RESOURCE_PROBLEM) && said.complaint.contains("xtables lock") {
         return Err(IptablesError::Locked {
             command: command_line(path, arguments),
-            seconds: wait,
+            seconds,
             holder: LockHolder::at(&lock_file()),
             text: said.complaint,
         });
@@ -73,29 +103,6 @@ pub(super) fn run(
 /// The file the tools lock.
 fn lock_file() -> PathBuf {
     std::env::var_os(LOCK_FILE_VARIABLE).map_or_else(|| LOCK_FILE.into(), PathBuf::from)
-}
-
-fn talk(command: &mut Command, input: Option<&str>) -> io::Result<Output> {
-    let stdin = if input.is_some() {
-        Stdio::piped()
-    } else {
-        Stdio::null()
-    };
-    let mut child = command
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let written = match (child.stdin.take(), input) {
-        (Some(mut stdin), Some(input)) => stdin.write_all(input.as_bytes()),
-        _ => Ok(()),
-    };
-    let output = child.wait_with_output()?;
-    match written {
-        // A tool that finds a mistake does not read on; what it says matters more.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(output),
-    }
 }
 
 /// What the tool said, on one line, without remarks on the other variant.
@@ -141,13 +148,31 @@ mod tests {
     fn a_tool_that_stops_reading_is_judged_by_what_it_says() {
         let input = "x".repeat(1 << 20);
         let arguments = ["-c", "echo no >&2; exit 2"];
-        let said = run(Path::new("/bin/sh"), &arguments, Some(&input), 1).unwrap();
+        let said = run(
+            Path::new("/bin/sh"),
+            &arguments,
+            Some(&input),
+            Wait::Seconds(1),
+        )
+        .unwrap();
         assert_eq!((said.code, said.complaint.as_str()), (Some(2), "no"));
     }
 
     #[test]
+    fn a_tool_that_does_not_end_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("process");
+        let script = format!("echo $$ >{}; exec sleep 60", file.display());
+        let error = run(Path::new("/bin/sh"), &["-c", &script], None, Wait::Not).unwrap_err();
+        assert!(error.is_undecided(), "{error}");
+        assert!(error.to_string().contains("has not ended"), "{error}");
+        let process = std::fs::read_to_string(file).unwrap();
+        assert!(!Path::new("/proc").join(process.trim()).exists());
+    }
+
+    #[test]
     fn a_tool_that_cannot_be_started_is_named() {
-        let error = run(Path::new("/nowhere/iptables"), &[], None, 1).unwrap_err();
+        let error = run(Path::new("/nowhere/iptables"), &[], None, Wait::Not).unwrap_err();
         assert_eq!(
             error.to_string(),
             "cannot run \"/nowhere/iptables\": no such file or directory (os error 2)"

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use cni_types::Error;
 use ferrule_kernel::FileLock;
 use ferrule_net::AttachmentId;
 
+use crate::bus::PATIENCE;
 use crate::config::{Backend, Plan, Policy};
 use crate::detach;
 use crate::error::{FirewallError, joined};
@@ -16,6 +18,9 @@ use crate::ledger::{Ledger, Record};
 use crate::subject::Subject;
 use crate::target::{Target, Whose};
 use crate::{iptables, nftables};
+
+/// How long STATUS waits for an answer of the bus.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// Whether bridged packets pass the packet filter, of each family.
 const BRIDGED: [&str; 2] = [
@@ -32,12 +37,18 @@ pub(crate) enum Worker {
 
 impl Worker {
     /// The one of the configuration, else firewalld if that runs, else iptables.
-    pub(crate) fn choose(backend: Option<Backend>) -> Result<Self, FirewallError> {
+    /// Each answer of the bus is waited for that long.
+    pub(crate) fn choose(
+        backend: Option<Backend>,
+        patience: Duration,
+    ) -> Result<Self, FirewallError> {
         Ok(match backend {
             Some(Backend::Iptables) => Self::Iptables,
             Some(Backend::Nftables) => Self::Nftables,
-            Some(Backend::Firewalld) => Self::Firewalld(Firewalld::connect()?),
-            None => Firewalld::connect_if_running().map_or(Self::Iptables, Self::Firewalld),
+            Some(Backend::Firewalld) => Self::Firewalld(Firewalld::connect(patience)?),
+            None => {
+                Firewalld::connect_if_running(patience)?.map_or(Self::Iptables, Self::Firewalld)
+            }
         })
     }
 
@@ -51,8 +62,13 @@ impl Worker {
 }
 
 /// Makes the rules of an attachment in place of those an earlier ADD of it has made.
-pub(crate) fn add(plan: &Plan, subject: &Subject, mut worker: Worker) -> Result<(), Error> {
-    let _lock = FileLock::of_namespace().map_err(FirewallError::from)?;
+/// The lock of the namespace is held meanwhile.
+pub(crate) fn add(
+    plan: &Plan,
+    subject: &Subject,
+    mut worker: Worker,
+    _lock: &FileLock,
+) -> Result<(), Error> {
     let ledger = Ledger::at(&plan.folder);
     let record = record(plan, subject, worker.backend());
     remove_outdated(plan, &ledger, &record)?;
@@ -102,7 +118,7 @@ pub(crate) fn check(plan: &Plan, subject: &Subject) -> Result<(), FirewallError>
         .as_ref()
         .is_some_and(|bridge| ledger.is_isolated_elsewhere(&subject.id.network, bridge));
     let isolation = subject.isolation(plan.policy, keep_isolated);
-    match Worker::choose(backend)? {
+    match Worker::choose(backend, PATIENCE)? {
         Worker::Iptables => iptables::check(&tables(plan, subject, true, isolation)),
         Worker::Nftables => nftables::check(&ruleset(plan, subject, isolation)),
         Worker::Firewalld(mut zones) => {
@@ -213,10 +229,10 @@ fn note_what_isolation_needs(bridge: &str) {
 
 /// Fails if the back end could not do its work now.
 pub(crate) fn probe(plan: &Plan) -> Result<(), FirewallError> {
-    match Worker::choose(plan.backend)? {
+    match Worker::choose(plan.backend, GLANCE)? {
         Worker::Iptables => iptables::probe(),
-        Worker::Firewalld(_) => {
-            Firewalld::probe(&plan.zone)?;
+        Worker::Firewalld(firewalld) => {
+            firewalld.probe(&plan.zone)?;
             if plan.policy == Policy::Open {
                 return Ok(());
             }

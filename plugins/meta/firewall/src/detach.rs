@@ -7,6 +7,7 @@ use ferrule_kernel::FileLock;
 use ferrule_net::{AttachmentId, Tags};
 use ferrule_netfilter::nft::Nft;
 
+use crate::bus::PATIENCE;
 use crate::config::{Backend, ForwardChain, Plan};
 use crate::error::{FirewallError, joined};
 use crate::firewalld::{self, Firewalld};
@@ -174,9 +175,13 @@ impl Cleaner {
 
     fn clean_firewalld(&self, targets: &[Target]) -> Result<(), FirewallError> {
         // One that does not run holds nothing: what it got from us does not outlive it.
-        let running = self.firewalld.then(Firewalld::connect_if_running).flatten();
-        let Some(mut firewalld) = running else {
+        if !self.firewalld {
             return Ok(());
+        }
+        let mut firewalld = match Firewalld::connect_if_running(PATIENCE) {
+            Ok(Some(firewalld)) => firewalld,
+            Err(error) if self.firewalld_matters => return Err(error.into()),
+            _ => return Ok(()),
         };
         let ours = targets.iter().filter(|one| one.whose != Whose::Theirs);
         let addresses: Vec<IpAddr> = ours.map(|target| target.address).collect();

@@ -2,6 +2,7 @@
 //! sources may send anything anywhere.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::bus::{Bus, BusError, Call, Reply};
 use crate::error::FirewallError;
@@ -27,25 +28,34 @@ pub(crate) struct Firewalld(Bus);
 
 impl Firewalld {
     /// Connects to firewalld, which is started if the bus knows how.
-    pub(crate) fn connect() -> Result<Self, BusError> {
-        Ok(Self(Bus::system()?))
+    pub(crate) fn connect(patience: Duration) -> Result<Self, BusError> {
+        Ok(Self(Bus::system(patience)?))
     }
 
-    /// Connects to firewalld if it runs.
-    pub(crate) fn connect_if_running() -> Option<Self> {
-        let mut bus = Bus::system().ok()?;
-        bus.has_owner(NAME).ok()?.then_some(Self(bus))
+    /// Connects to firewalld if it runs. A bus that does not answer tells nothing about it.
+    pub(crate) fn connect_if_running(patience: Duration) -> Result<Option<Self>, BusError> {
+        let connect = || {
+            let mut bus = Bus::system(patience)?;
+            Ok(bus.has_owner(NAME)?.then_some(Self(bus)))
+        };
+        match connect() {
+            Err(error) if !BusError::is_timeout(&error) => Ok(None),
+            outcome => outcome,
+        }
     }
 
     /// Fails if firewalld does not run, or does not know the zone.
-    pub(crate) fn probe(zone: &str) -> Result<(), FirewallError> {
-        let mut bus = Bus::system()?;
+    /// That it takes long to answer, with much to do, speaks against neither.
+    pub(crate) fn probe(mut self, zone: &str) -> Result<(), FirewallError> {
+        let bus = &mut self.0;
         if !bus.has_owner(NAME)? {
             return Err(FirewallError::NotRunning);
         }
         // Whether an address that nobody has (RFC 5737) is a source of it tells if it is there.
-        Self(bus).call("querySource", zone, "192.0.2.1/32")?;
-        Ok(())
+        match self.call("querySource", zone, "192.0.2.1/32") {
+            Err(error) if error.is_timeout() => Ok(()),
+            outcome => Ok(outcome.map(drop)?),
+        }
     }
 }
 

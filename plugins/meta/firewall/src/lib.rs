@@ -22,12 +22,15 @@ mod target;
 mod written;
 
 use cni_types::{Attachments, CniResult, Error, SpecVersion};
+use ferrule_kernel::FileLock;
 use ferrule_net::AttachmentId;
 use ferrule_plugin::{Call, Plugin, Undo};
 
 use attach::Worker;
+use bus::PATIENCE;
 pub use config::Config;
 use config::Plan;
+use error::FirewallError;
 use subject::{Subject, addresses};
 
 /// The plugin.
@@ -50,13 +53,15 @@ impl Plugin for Firewall {
         if subject.addresses.is_empty() {
             return Ok(result);
         }
-        let worker = Worker::choose(plan.backend)?;
+        let worker = Worker::choose(plan.backend, PATIENCE)?;
+        // Waited for before there is anything to undo, which would wait for it again.
+        let lock = FileLock::of_namespace().map_err(FirewallError::from)?;
         let (cleaning, id, addresses) =
             (plan.clone(), subject.id.clone(), subject.addresses.clone());
         undo.push("take back what lets the container through", move || {
             detach::remove(&cleaning, &id, &addresses)
         });
-        attach::add(&plan, &subject, worker)?;
+        attach::add(&plan, &subject, worker, &lock)?;
         Ok(result)
     }
 

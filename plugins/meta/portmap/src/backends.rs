@@ -114,8 +114,8 @@ impl<'a> Content<'a> {
 
     /// Writes it, in place of what the container has in this form. A port that a living container
     /// has, as far as that can be known, is an error and nothing is changed.
-    pub(crate) fn add(&self) -> Result<(), PortmapError> {
-        let _lock = FileLock::of_namespace()?;
+    /// The lock of the namespace is held meanwhile.
+    pub(crate) fn add(&self, _lock: &FileLock) -> Result<(), PortmapError> {
         match &self.parts {
             Parts::Iptables(parts) => {
                 if let Some(nft) = Nft::open_if_supported()? {
@@ -242,12 +242,15 @@ fn everywhere(
     in_nftables: impl FnOnce(&Nft) -> Result<Vec<Forwarding>, PortmapError>,
     in_iptables: impl FnOnce() -> (Vec<Forwarding>, Result<(), PortmapError>),
 ) -> (Vec<Forwarding>, Result<(), PortmapError>) {
-    let lock = FileLock::of_namespace();
+    let _lock = match FileLock::of_namespace() {
+        Ok(lock) => lock,
+        Err(error) => return (Vec::new(), Err(error.into())),
+    };
     let first = Nft::open_if_supported()
         .map_err(PortmapError::from)
         .and_then(|nft| nft.map_or_else(|| Ok(vec![]), |nft| in_nftables(&nft)));
     let (mut gone, second) = in_iptables();
     let first = first.map(|more| gone.extend(more));
-    let outcome = PortmapError::join([lock.map(drop).map_err(PortmapError::from), first, second]);
+    let outcome = PortmapError::join([first, second]);
     (gone, outcome)
 }

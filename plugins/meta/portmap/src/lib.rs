@@ -22,12 +22,14 @@ mod plan;
 mod settle;
 
 use cni_types::{Attachments, CniResult, Code, Error};
+use ferrule_kernel::FileLock;
 use ferrule_net::masquerade::{self, Backend};
 use ferrule_plugin::{Call, Plugin, Undo, log};
 
 use backends::{Content, Form};
 pub use config::Config;
 use config::Settings;
+use error::PortmapError;
 use owner::Owner;
 
 /// The plugin.
@@ -54,10 +56,13 @@ impl Plugin for Portmap {
         let form = form(call, &settings)?;
         let content = Content::new(form, &owner, &settings, &targets)?;
         let (owner, mappings) = (owner.clone(), settings.mappings.clone());
+        // Waited for before there is anything to undo, which would wait for it again.
+        let lock = FileLock::of_namespace().map_err(PortmapError::from)?;
         undo.push("remove the port mappings", move || {
             Ok(backends::remove(&owner, &mappings).1?)
         });
-        content.add()?;
+        content.add(&lock)?;
+        drop(lock);
         tell(flows::forget_earlier(&content.forwardings()));
         if let Some(address) = content.localhost_leads_to() {
             localnet::enable(address)?;

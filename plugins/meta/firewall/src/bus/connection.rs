@@ -13,7 +13,7 @@ use super::message::{self, Call, PREFIX, Reply};
 
 /// How long an answer may take. firewalld works on one request at a time, each of which may
 /// rewrite its whole ruleset; ADDs queue up there.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who says whose a bus name is.
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
@@ -28,29 +28,32 @@ const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 pub(crate) struct Bus {
     stream: BufReader<UnixStream>,
     serial: u32,
+    /// How long each answer may take.
+    patience: Duration,
 }
 
 impl Bus {
     /// Connects to the system bus.
-    pub(crate) fn system() -> Result<Self, BusError> {
-        Self::at(&address::of_system_bus())
+    pub(crate) fn system(patience: Duration) -> Result<Self, BusError> {
+        Self::at(&address::of_system_bus(), patience)
     }
 
-    fn at(address: &str) -> Result<Self, BusError> {
+    fn at(address: &str, patience: Duration) -> Result<Self, BusError> {
         let mut failed = BusError::Address(address.to_owned());
         for place in address::places(address) {
             match connect(&place) {
-                Ok(stream) => return Self::over(stream),
+                Ok(stream) => return Self::over(stream, patience),
                 Err(error) => failed = error,
             }
         }
         Err(failed)
     }
 
-    fn over(stream: UnixStream) -> Result<Self, BusError> {
+    fn over(stream: UnixStream, patience: Duration) -> Result<Self, BusError> {
         let mut bus = Self {
             stream: BufReader::new(stream),
             serial: 0,
+            patience,
         };
         bus.authenticate()?;
         bus.call_bus("Hello", &[])?;
@@ -66,7 +69,7 @@ impl Bus {
             .get_mut()
             .write_all(AUTHENTICATION)
             .map_err(failed)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             self.wait_until(deadline).map_err(failed)?;
             let mut line = Vec::new();
@@ -109,7 +112,7 @@ impl Bus {
         };
         let message = call.encode(self.serial);
         self.stream.get_mut().write_all(&message).map_err(failed)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let bytes = self.receive(call, deadline)?;
             let incoming = message::decode(&bytes).map_err(|what| BusError::Malformed {
@@ -146,8 +149,7 @@ impl Bus {
     fn wait_until(&self, deadline: Instant) -> io::Result<()> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            let text = format!("no answer within {} seconds", PATIENCE.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            return Err(io::ErrorKind::TimedOut.into());
         }
         self.stream.get_ref().set_read_timeout(Some(left))
     }

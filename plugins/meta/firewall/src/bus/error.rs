@@ -20,7 +20,7 @@ pub(crate) enum BusError {
         source: io::Error,
     },
     /// The conversation broke off.
-    #[error("{doing}: D-Bus system bus: {source}")]
+    #[error("{doing}: D-Bus system bus: {}", if self.is_timeout() { "no answer in time".to_owned() } else { source.to_string() })]
     Io {
         /// What was being done.
         doing: String,
@@ -51,6 +51,12 @@ pub(crate) enum BusError {
 }
 
 impl BusError {
+    /// Whether waiting for an answer ended it, which tells nothing about who runs.
+    pub(crate) fn is_timeout(&self) -> bool {
+        let late = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+        matches!(self, Self::Io { source, .. } if late.contains(&source.kind()))
+    }
+
     /// The text of an error that who was called answered with.
     pub(crate) fn answer(&self) -> Option<&str> {
         match self {

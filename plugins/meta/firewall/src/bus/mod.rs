@@ -11,6 +11,6 @@ mod error;
 mod message;
 mod wire;
 
-pub(crate) use connection::Bus;
+pub(crate) use connection::{Bus, PATIENCE};
 pub(crate) use error::BusError;
 pub(crate) use message::{Call, Reply};

@@ -5,7 +5,7 @@ mod filter;
 use std::net::IpAddr;
 
 use ferrule_kernel::Family;
-use ferrule_netfilter::iptables::{IptablesError, Restore, Tool};
+use ferrule_netfilter::iptables::{Restore, Tool};
 
 use crate::arrange::{Fault, Step, Wanted};
 use crate::error::FirewallError;
@@ -38,16 +38,11 @@ pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
             let filter = Filter::open(family)?;
             let changes = changes(&filter, &rules.wanted(&filter)?)?;
             match filter.tool().restore(&changes) {
-                Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => {}
+                Err(error) if attempt < ATTEMPTS && error.is_overtaken() => {}
                 outcome => return Ok(outcome?),
             }
         }
     })
-}
-
-/// Whether a change may have been refused because the chains were no longer as they were read.
-fn is_overtaken(error: &IptablesError) -> bool {
-    matches!(error.exit_code(), Some(1 | 2 | 4))
 }
 
 /// The first thing that is not as [`add`] leaves it is the error.
@@ -97,7 +92,7 @@ fn remove_with(tool: &Tool, targets: &[&Target]) -> Result<(), FirewallError> {
             }
         }
         match tool.restore(&changes) {
-            Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => {}
+            Err(error) if attempt < ATTEMPTS && error.is_overtaken() => {}
             outcome => return Ok(outcome?),
         }
     }

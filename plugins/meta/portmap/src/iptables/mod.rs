@@ -12,7 +12,9 @@ use std::collections::{BTreeSet, HashSet};
 use cni_types::Attachments;
 use ferrule_kernel::Family;
 use ferrule_net::AttachmentId;
-use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, TableChanges, Tool};
+use ferrule_netfilter::iptables::{
+    IptablesError, ListedRule, Restore, TableChanges, Tool, WAIT_SECONDS,
+};
 
 use crate::claims::Claims;
 use crate::config::Settings;
@@ -238,14 +240,16 @@ fn with_all_tools(
 ) -> (Vec<Forwarding>, Result<(), PortmapError>) {
     let mut gone = Vec::new();
     let mut outcomes = Vec::new();
+    let mut wait = WAIT_SECONDS;
     for family in [Family::V4, Family::V6] {
         for tool in Tool::installed(family) {
+            let tool = tool.waiting(wait);
             let outcome = repeatedly(|| Ok(work(&tool, &mut gone)?));
-            let is_busy = matches!(
-                outcome,
-                Err(PortmapError::Iptables(IptablesError::Locked { .. }))
-            );
-            if outcome.is_ok() || is_busy || tool.probe().is_ok() {
+            if matches!(&outcome, Err(PortmapError::Iptables(error)) if error.is_undecided()) {
+                // All wait for one lock, which has been waited for now.
+                wait = 1;
+            }
+            if outcome.is_ok() || tool.probe().is_ok() {
                 outcomes.push(outcome);
             }
         }
@@ -257,7 +261,7 @@ fn with_all_tools(
 fn repeatedly(mut attempt: impl FnMut() -> Result<(), PortmapError>) -> Result<(), PortmapError> {
     for _ in 1..ATTEMPTS {
         match attempt() {
-            Err(PortmapError::Iptables(error)) if error.exit_code() == Some(1) => {}
+            Err(PortmapError::Iptables(error)) if error.is_overtaken() => {}
             outcome => return outcome,
         }
     }

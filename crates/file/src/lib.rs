@@ -1,7 +1,10 @@
-//! Files that several processes work with: locks on them, and the operating system's error texts.
+//! Files that others work with as well: locks on them, reading within bounds, and the operating
+//! system's error texts.
 
 pub mod lock;
 mod os_error;
+mod read;
 
 pub use lock::{FileLock, LockError, LockHolder};
 pub use os_error::{errno_text, io_text};
+pub use read::{read, read_text};

@@ -4,7 +4,7 @@
 //! in which an interface name with a dot cannot be told from two levels. Those below `net` belong
 //! to the network namespace the calling thread is in.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
@@ -59,7 +59,7 @@ impl SysctlError {
 
 /// The value of a setting without white space around it.
 pub fn read(path: &str) -> Result<String, SysctlError> {
-    let text = fs::read_to_string(file_of(path)?).map_err(|source| SysctlError::Read {
+    let text = ferrule_file::read_text(&file_of(path)?).map_err(|source| SysctlError::Read {
         name: path.to_owned(),
         source,
     })?;

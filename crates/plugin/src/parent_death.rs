@@ -8,16 +8,12 @@
 //! reason a process between the two, such as a shell script, is not followed: it need not be
 //! single-threaded, and may end before the delegate by intent.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::path::Path;
 
 use cni_types::{Code, Error};
 use libcni::exec::PARENT_VARIABLE;
 use nix::sys::{prctl, signal::Signal};
 use nix::unistd::{Pid, getppid};
-
-/// More than `/proc/PID/stat` has up to the process's state.
-const STAT_BYTES: u64 = 4096;
 
 /// Ties this process to the parent named in the environment, if any is.
 pub(crate) fn die_with_parent() -> Result<(), Error> {
@@ -47,10 +43,10 @@ pub(crate) fn die_with_parent() -> Result<(), Error> {
 /// Whether the process runs. One that was killed has an id, but no life, until its parent waits for
 /// it (`proc_pid_stat(5)`: states Z, X and x).
 fn is_alive(process: Pid) -> bool {
-    let mut text = Vec::new();
-    let read = File::open(format!("/proc/{process}/stat"))
-        .and_then(|file| file.take(STAT_BYTES).read_to_end(&mut text));
+    let Ok(text) = ferrule_file::read(Path::new(&format!("/proc/{process}/stat"))) else {
+        return false;
+    };
     // The name before the state may contain anything.
     let state = text.rsplit(|byte| *byte == b')').next();
-    read.is_ok() && !matches!(state, Some([b' ', b'Z' | b'X' | b'x', ..]))
+    !matches!(state, Some([b' ', b'Z' | b'X' | b'x', ..]))
 }

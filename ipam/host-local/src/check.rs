@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use cni_types::{CniResult, Code, Error, Request};
+use ferrule_plugin::log;
 
 use crate::pool::candidates;
-use crate::refusal::Full;
 use crate::set::RangeSet;
 use crate::store::reservation::Owner;
-use crate::store::{Held, Store, check_usable};
+use crate::store::{Held, Store, Taken, check_usable};
 
 /// Fails unless the attachment holds a reservation, and holds every address it was given.
 ///
@@ -64,30 +64,27 @@ fn given<'r>(result: &'r CniResult, ifname: &'r str) -> impl Iterator<Item = IpA
         .map(|ip| ip.address.address())
 }
 
-/// Fails (code 50) if reservations cannot be written, or if one of the sets has no free address.
+/// Fails (code 50) if no ADD could write a reservation, and tells the operator if none would find
+/// room: a full set is no failure, as the next DEL makes room, but kubelet would take the node for
+/// broken. The lock is not taken, so that nobody who holds it is waited for.
 pub(crate) fn check_available(
     data_dir: &Path,
     network: &str,
     sets: &[RangeSet],
 ) -> Result<(), Error> {
-    check_usable(data_dir, network).map_err(not_available)?;
-    let Some(mut store) = Store::open(data_dir, network).map_err(not_available)? else {
-        return Ok(());
-    };
-    let taken = store.taken().map_err(not_available)?;
-    for set in sets {
-        if candidates(set, None).any(|candidate| !taken.contains(candidate.address)) {
-            continue;
+    let usable = check_usable(data_dir, network);
+    let taken = Taken::read(&data_dir.join(network)).map_err(not_available)?;
+    match usable {
+        Err(error) if error.is_full() && !taken.is_empty() => {
+            log(format_args!("host-local: {error}"));
         }
-        let reservations = store.inventory().map_err(not_available)?.reservations;
-        // ADD reclaims empty files.
-        if !reservations
-            .iter()
-            .any(|r| r.is_empty() && set.contains(r.address))
-        {
-            let full = Full::new(set, &reservations);
-            let details = full.details();
-            return Err(Error::new(Code::NotAvailable, full.to_string()).details(details));
+        other => other.map_err(not_available)?,
+    }
+    for set in sets {
+        if candidates(set, None).all(|candidate| taken.contains(candidate.address)) {
+            log(format_args!(
+                "host-local: no IP addresses available in range set: {set}"
+            ));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! ADD takes one address out of each range set, round robin, and answers with it, its gateway, the
 //! configured routes and the name servers of `resolvConf`. DEL gives back what the attachment holds,
-//! CHECK fails if that is nothing, STATUS fails if a set is full, GC gives back what no living
+//! CHECK fails if that is nothing, STATUS if nothing could be kept book of, GC gives back what no living
 //! attachment holds. The files are those of the Go plugin of the same name, and both may work on
 //! one folder at the same time; see `docs/host-local.md` for keys, files and differences.
 

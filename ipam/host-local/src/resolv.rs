@@ -1,6 +1,5 @@
 //! Reading `resolvConf`.
 
-use std::fs;
 use std::path::Path;
 
 use cni_types::{Code, Dns, Error};
@@ -11,7 +10,7 @@ use libcni::os_text;
 /// Unlike the C library's reader, and as upstream does: any number of name servers is taken as
 /// written, and the domains of several `search` lines add up.
 pub(crate) fn read(path: &Path) -> Result<Dns, Error> {
-    let bytes = fs::read(path).map_err(|error| {
+    let bytes = ferrule_file::read(path).map_err(|error| {
         let msg = format!("open {}: {}", path.display(), os_text(&error));
         Error::new(Code::Io, msg).details("the key ipam.resolvConf names this file")
     })?;

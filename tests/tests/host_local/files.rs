@@ -45,7 +45,7 @@ ferrule_testkit::test! {
             ("lock", ""),
         ];
         assert_eq!(files, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
-        let modes = [("10.1.2.2", 0o600), ("last_reserved_ip.0", 0o600), ("lock", 0o750), (".", 0o755)];
+        let modes = [("10.1.2.2", 0o600), ("last_reserved_ip.0", 0o600), ("lock", 0o600), (".", 0o700), ("..", 0o755)];
         for (name, mode) in modes {
             assert_eq!(pool.mode(name), mode, "{name}");
         }

@@ -62,7 +62,7 @@ ferrule_testkit::test! {
             Some(sound[..sound.len() / 2].to_vec()),
             Some(flipped(7)),
             // The header stays sound.
-            Some(sound[..72].iter().copied().chain(flipped(1)[72..].iter().copied()).collect()),
+            Some(sound[..16].iter().copied().chain(flipped(1)[16..].iter().copied()).collect()),
         ];
         for damage in damages {
             for verb in ["ADD", "CHECK", "DEL"] {
@@ -90,9 +90,9 @@ ferrule_testkit::test! {
         host.exec(["mount", "-t", "tmpfs", "tmpfs", pool.folder().to_str().unwrap()]).succeeds();
         pool.add("mounted");
         pool.ours("mounted").check().succeeds();
+        fs::remove_dir_all("/run/cni/host-local").unwrap();
+        fs::write("/run/cni/host-local", "").unwrap();
         let blocked = Pool::of_subnet(host, "10.1.2.0/24").in_folder("/var/lib/cni/blocked");
-        fs::create_dir("/var/lib/cni/blocked").unwrap();
-        fs::write("/var/lib/cni/blocked/.ferrule", "").unwrap();
         blocked.add("c1");
         for pool in [&pool, &blocked] {
             pool.add("c2");
@@ -118,5 +118,98 @@ ferrule_testkit::test! {
         assert_eq!(pool.add("c1"), ["10.1.2.5"]);
         fs::remove_dir_all(pool.folder()).unwrap();
         assert_eq!(pool.add("c1"), ["10.1.2.2"]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A folder that was put back with its times, inode and content is not taken for the one that the
+    /// index is about: what was reserved in between stays reserved, and DEL releases it.
+    fn a_restored_folder_is_read_anew(host) needs [Tool("tar")] {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24");
+        pool.add("c1");
+        pool.ours("c1").check().succeeds();
+        let backup = host.work_folder().join("backup.tar");
+        let backup = backup.to_str().unwrap();
+        host.exec(["tar", "-C", "/var/lib/cni", "-cpf", backup, "networks"]).succeeds();
+        pool.ours("c1").del().succeeds();
+        pool.add("c2");
+        // In place of what is there, and then as a folder of its own.
+        host.exec(["tar", "-C", "/var/lib/cni", "-xpf", backup]).succeeds();
+        pool.ours("c1").check().succeeds();
+        pool.ours("c2").del().succeeds();
+        assert_eq!(pool.reservations().into_values().collect::<Vec<_>>(), [content("c1")]);
+        fs::remove_dir_all("/var/lib/cni/networks").unwrap();
+        host.exec(["tar", "-C", "/var/lib/cni", "-xpf", backup]).succeeds();
+        pool.ours("c1").add().fails_with_code(999).mentions("duplicate allocation");
+        pool.ours("c1").del().succeeds();
+        assert!(pool.reservations().is_empty());
+    }
+}
+
+ferrule_testkit::test! {
+    /// One folder under several names: each verb sees what the one before did under another.
+    fn a_folder_has_one_index_whatever_its_paths(host, kind in ["link", "mount"]) {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24");
+        pool.add("first");
+        let other = pool.clone().in_folder("/var/lib/cni/other");
+        fs::create_dir("/var/lib/cni/other").unwrap();
+        let (there, here) = (pool.folder(), other.folder());
+        if kind == "link" {
+            std::os::unix::fs::symlink(there, here).unwrap();
+        } else {
+            fs::create_dir(&here).unwrap();
+            host.exec(["mount", "--bind", there.to_str().unwrap(), here.to_str().unwrap()]).succeeds();
+        }
+        for (container, adds, deletes) in [("c1", &pool, &other), ("c2", &other, &pool), ("c3", &pool, &other)] {
+            adds.add(container);
+            deletes.ours(container).check().succeeds();
+            deletes.ours(container).add().fails_with_code(999).mentions("duplicate allocation");
+            deletes.ours(container).del().succeeds();
+            adds.ours(container).check().fails_with_code(999);
+        }
+        assert_eq!(pool.reservations().into_values().collect::<Vec<_>>(), [content("first")]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// A file system with room for the Go plugin's files has room for ours.
+    fn four_pages_hold_what_the_go_plugins_can(host) needs [PeerPlugins] {
+        let fill = |folder: &str, go: bool| {
+            let pool = Pool::of_subnet(host, "10.1.2.0/24").in_folder(folder).with("cniVersion", json!("1.0.0"));
+            fs::create_dir(folder).unwrap();
+            host.exec(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]).succeeds();
+            let call = |id: String| if go { pool.peer(&id) } else { pool.ours(&id) };
+            let adds = (0..9).map(|number| call(format!("c{number}")).add());
+            let count = adds.take_while(|outcome| outcome.status.success()).count();
+            (count, pool)
+        };
+        let (theirs, _) = fill("/var/lib/cni/go", true);
+        let (ours, pool) = fill("/var/lib/cni/ours", false);
+        assert!(ours >= theirs && theirs > 1, "{ours} and {theirs}");
+        pool.ours("more").add().fails_with_code(5).mentions("no space left on device");
+        assert_eq!(pool.reservations().len(), ours);
+        pool.ours("c0").del().succeeds();
+        pool.add("more");
+    }
+}
+
+ferrule_testkit::test! {
+    /// Where nothing can be written, CHECK answers, and DEL of what is not there succeeds.
+    fn a_read_only_folder_is_enough_for_reading(host, lock in ["there", "missing"]) {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24");
+        pool.add("c1");
+        if lock == "missing" {
+            fs::remove_file(pool.folder().join("lock")).unwrap();
+        }
+        host.exec(["mount", "-o", "remount,ro", "/var/lib/cni"]).succeeds();
+        for _ in 0..2 {
+            pool.ours("c1").check().succeeds();
+            pool.ours("c2").check().fails_with_code(999);
+            pool.ours("c2").del().succeeds();
+            pool.ours("c1").del().fails_with_code(5).mentions("read-only file system");
+            pool.ours("c2").add().fails_with_code(5).mentions("read-only file system");
+            fs::remove_dir_all("/run/cni/host-local").ok();
+        }
+        assert_eq!(pool.reservations().len(), 1);
     }
 }

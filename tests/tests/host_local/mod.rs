@@ -5,6 +5,7 @@ mod delete;
 mod files;
 mod garbage;
 mod index;
+mod lock;
 mod peers;
 mod pool;
 mod request;

@@ -76,9 +76,9 @@ impl<'h> Pool<'h> {
 
     /// The file of our index.
     pub(crate) fn index(&self) -> PathBuf {
-        let folder = self.folder();
-        let own = folder.parent().unwrap().join(".ferrule");
-        own.join(folder.file_name().unwrap()).join("index")
+        let folder = fs::metadata(self.folder()).unwrap();
+        let name = format!("{:x}-{:x}", folder.dev(), folder.ino());
+        Path::new("/run/cni/host-local").join(name)
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {

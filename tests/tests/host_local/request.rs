@@ -107,3 +107,19 @@ ferrule_testkit::test! {
         assert!(!pool.folder().exists());
     }
 }
+
+ferrule_testkit::test! {
+    /// A `resolvConf` without an end is refused, one that is empty or a pipe without a writer says nothing.
+    fn name_servers_are_read_within_bounds(host) needs [Tool("mkfifo")] {
+        let pipe = host.work_folder().join("pipe");
+        host.exec(["mkfifo", pipe.to_str().unwrap()]).succeeds();
+        let with = |path: &str| Pool::new(host, json!({ "subnet": "10.1.2.0/24", "resolvConf": path }));
+        for (path, verb) in [("/dev/zero", "ADD"), ("/dev/urandom", "ADD")] {
+            let outcome = with(path).ours("c1").verb(verb).run();
+            outcome.fails_with_code(5).mentions(&format!("open {path}: longer than"));
+        }
+        assert!(!with("").folder().exists());
+        with("/dev/null").add("c1");
+        with(pipe.to_str().unwrap()).add("c2");
+    }
+}

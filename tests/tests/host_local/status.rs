@@ -7,24 +7,50 @@ use serde_json::json;
 use crate::host_local::pool::Pool;
 
 ferrule_testkit::test! {
-    /// STATUS tells a full set, while another one still has addresses.
-    fn status_tells_a_full_set(host) {
+    /// A full set is no failure: kubelet would take the node for broken and evict what runs.
+    fn status_notes_a_full_set(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.2.2.0/29" }]] }));
         pool.ours("x").status().succeeds().stdout_is("");
         assert_eq!(fs::read_dir("/var/lib/cni").unwrap().count(), 0, "STATUS makes nothing");
+        let stderr = || pool.ours("x").status().succeeds().stdout_is("").stderr;
         for container in ["a", "b", "c", "d"] {
             pool.add(container);
-            pool.ours("x").status().succeeds();
+            assert_eq!(stderr(), "");
         }
         pool.add("e");
-        pool.ours("x").status().fails_with_code(50)
-            .mentions("no IP addresses available in range set: 10.2.2.1-10.2.2.6")
-            .mentions("5 addresses of this set are held by 5 containers");
-        // An empty file is no obstacle to ADD.
-        pool.write("10.2.2.4", "");
-        pool.ours("x").status().succeeds();
+        assert_eq!(stderr(), "host-local: no IP addresses available in range set: 10.2.2.1-10.2.2.6\n");
         pool.ours("a").del().succeeds();
-        pool.ours("x").status().succeeds();
+        assert_eq!(stderr(), "");
+    }
+}
+
+ferrule_testkit::test! {
+    /// A file system full of reservations is no failure either: the next DEL makes room.
+    fn status_notes_a_file_system_full_of_reservations(host) {
+        let folder = "/var/lib/cni/tiny";
+        fs::create_dir(folder).unwrap();
+        host.exec(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]).succeeds();
+        let pool = Pool::of_subnet(host, "10.1.2.0/24").in_folder(folder);
+        while pool.ours(&format!("c{}", pool.reservations().len())).add().status.success() {}
+        assert!(pool.reservations().len() > 1);
+        let outcome = pool.ours("x").status().succeeds();
+        assert!(outcome.stderr.contains("no space left on device"), "{}", outcome.stderr);
+    }
+}
+
+ferrule_testkit::test! {
+    /// STATUS waits for nobody: not for the lock, not for a pipe in the place of a file.
+    fn status_waits_for_nobody(host) needs [Tool("mkfifo")] {
+        let pipe = host.work_folder().join("pipe");
+        host.exec(["mkfifo", pipe.to_str().unwrap()]).succeeds();
+        let _writer = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        let mut pool = Pool::of_subnet(host, "10.1.2.0/24");
+        pool.add("c1");
+        let lock = fs::File::open(pool.folder().join("lock")).unwrap();
+        lock.lock().unwrap();
+        pool.ours("x").status().succeeds().stdout_is("");
+        pool.config["ipam"]["resolvConf"] = json!(pipe);
+        pool.ours("x").status().fails_with_code(50).mentions("pipe: try again");
     }
 }
 

@@ -2,15 +2,11 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::{major, minor};
-
-/// How much is read of a file of the kernel that lists locks, in bytes.
-const MOST: u64 = 1 << 20;
 
 /// How long the open files of processes are looked through.
 const SEARCH: Duration = Duration::from_millis(500);
@@ -129,12 +125,7 @@ fn has_open(process: u32, file: &Numbers) -> bool {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(MOST)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    let bytes = crate::read(path).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -58,7 +58,7 @@ impl Cache {
         attachment: &Attachment,
     ) -> Result<Option<Cached>, CacheError> {
         let path = self.path(network, attachment)?;
-        let Ok(bytes) = fs::read(&path) else {
+        let Ok(bytes) = ferrule_file::read(&path) else {
             return Ok(None);
         };
         let cached = Cached::read(&bytes).map_err(|error| CacheError::Content { path, error })?;
@@ -110,7 +110,7 @@ impl Cache {
                 && !attachment.ifname.is_empty()
                 && container_id.is_none_or(|id| attachment.container_id == id)
         };
-        let read = |path: &PathBuf| match Cached::read(&fs::read(path).ok()?) {
+        let read = |path: &PathBuf| match Cached::read(&ferrule_file::read(path).ok()?) {
             Ok(Cached::Entry(entry)) => Some(*entry).filter(wanted),
             _ => None,
         };

@@ -93,7 +93,7 @@ impl NetworkList {
     /// it that is named after the network.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let in_file = |error: ConfigError| error.in_file(path.to_owned());
-        let bytes = fs::read(path).map_err(|source| ConfigError::Read {
+        let bytes = ferrule_file::read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
             source,
         })?;
@@ -138,7 +138,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ConfigError
 
 /// Whether the broken file at `path` claims to be the network `name`.
 fn names(path: &Path, name: &str) -> bool {
-    let value = fs::read(path)
+    let value = ferrule_file::read(path)
         .ok()
         .and_then(|bytes| read_value(&bytes).ok());
     value.is_some_and(|value| value.get("name").is_some_and(|own| own == name))

@@ -1,7 +1,6 @@
 //! The configuration of one plugin.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use cni_types::Dns;
@@ -49,7 +48,7 @@ impl PluginConfig {
 
     /// Reads a file that holds the object of one plugin (`*.conf`, `*.json`).
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = fs::read(path).map_err(|source| ConfigError::Read {
+        let bytes = ferrule_file::read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
             source,
         })?;

@@ -1,7 +1,6 @@
 //! One iptables tool and what can be asked of it.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::IptablesError;
 use super::find::{self, Variant};
@@ -270,7 +269,7 @@ impl Tool {
             Family::V6 => "/proc/thread-self/net/ip6_tables_names",
         };
         // Without the file the kernel has no such tables at all.
-        let names = fs::read_to_string(names).unwrap_or_default();
+        let names = ferrule_file::read_text(Path::new(names)).unwrap_or_default();
         names.lines().any(|name| name == table)
     }
 

@@ -4,7 +4,12 @@ use std::fs::{self, DirEntry};
 use std::path::Path;
 
 /// Files that come and go with the test itself or with tools, and say nothing about a plugin.
-const NOT_STATE: &[&str] = &["/run/ferrule", "/run/xtables.lock", "/run/cni/locks"];
+const NOT_STATE: &[&str] = &[
+    "/run/ferrule",
+    "/run/xtables.lock",
+    "/run/cni/locks",
+    "/run/cni/host-local",
+];
 
 /// What is in the folders of state, with contents. `/run` is private, so all of it is looked at.
 pub(super) fn files() -> Vec<String> {

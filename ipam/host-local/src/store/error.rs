@@ -1,42 +1,71 @@
 //! Failures of the store.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use cni_types::{Code, Error};
+use ferrule_file::LockError;
 use libcni::os_text;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {}", .path.display(), os_text(.source))]
-pub(crate) struct StoreError {
-    operation: &'static str,
-    path: PathBuf,
-    source: io::Error,
+pub(crate) enum StoreError {
+    /// The kernel refused it.
+    #[error("cannot {operation} {}: {}", .path.display(), os_text(.source))]
+    File {
+        /// What was to be done with the file.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The lock could not be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }
 
 impl StoreError {
     /// For `map_err`: `operation` completes "cannot … <path>".
     pub(crate) fn of(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self {
+        move |source| Self::File {
             operation,
             path,
             source,
         }
     }
 
+    fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::File { source, .. } => Some(source.kind()),
+            Self::Lock(_) => None,
+        }
+    }
+
+    /// Whether nothing can be written there, by nobody.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.kind() == Some(ErrorKind::ReadOnlyFilesystem)
+    }
+
+    /// Whether there is no room, which a reservation that goes may make.
+    pub(crate) fn is_full(&self) -> bool {
+        let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+        self.kind().is_some_and(|kind| full.contains(&kind))
+    }
+
     /// What the operator can do about it, where that can be told.
     fn hint(&self) -> Option<&'static str> {
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("make room on the file system of ipam.dataDir")
-            }
-            io::ErrorKind::ReadOnlyFilesystem => {
+        match self.kind() {
+            _ if self.is_full() => Some("make room on the file system of ipam.dataDir"),
+            None => Some("let the process that holds the lock go on, or end it, then try again"),
+            Some(ErrorKind::ReadOnlyFilesystem) => {
                 Some("set ipam.dataDir to a folder on a writable file system")
             }
-            io::ErrorKind::PermissionDenied => Some("run as root, or as the owner of ipam.dataDir"),
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Some(ErrorKind::PermissionDenied) => {
+                Some("run as root, or as the owner of ipam.dataDir")
+            }
+            Some(ErrorKind::NotADirectory | ErrorKind::AlreadyExists) => {
                 Some("a file stands where ipam.dataDir needs a folder")
             }
             _ => None,
@@ -46,7 +75,11 @@ impl StoreError {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        let wire = Self::new(Code::Io, error.to_string());
+        let code = match &error {
+            StoreError::Lock(lock) if lock.is_held() => Code::TryAgain,
+            _ => Code::Io,
+        };
+        let wire = Self::new(code, error.to_string());
         match error.hint() {
             Some(hint) => wire.details(hint),
             None => wire,

@@ -1,17 +1,26 @@
 //! A network's folder and its lock.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
+
+use ferrule_file::FileLock;
+use ferrule_file::lock::WAIT;
+use nix::fcntl::OFlag;
 
 use super::error::StoreError;
 
 /// The name of the lock file, shared with the Go plugins and others that clear the folder.
 const LOCK: &str = "lock";
 
-/// The mode upstream creates the lock file with.
-const LOCK_MODE: u32 = 0o750;
+/// The mode of the lock file. A Go plugin's lets the group open it, and so lock it for ever.
+const LOCK_MODE: u32 = 0o600;
+
+/// The mode of folders: what others cannot open they cannot lock.
+const FOLDER_MODE: u32 = 0o700;
 
 /// How often a lock file may vanish before it is ours.
 const ATTEMPTS: usize = 16;
@@ -23,22 +32,18 @@ pub(super) struct LockedFolder {
     pub(super) path: PathBuf,
     /// The folder itself.
     pub(super) file: File,
-    /// Closing the file releases the lock.
-    _lock: File,
+    /// None in a folder that nobody can change and that has no lock file.
+    _lock: Option<FileLock>,
 }
 
 impl LockedFolder {
     /// Creates the folder if it is missing, and waits for the lock.
     pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
         for _ in 0..ATTEMPTS {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(path)
-                .map_err(StoreError::of("create the folder", path))?;
-            if let Some(folder) = Self::lock(path)? {
-                return Ok(folder);
+            if let Some(lock) = lock(path)? {
+                return Self::of(path, Some(lock));
             }
+            create_folder(path).map_err(StoreError::of("create the folder", path))?;
         }
         Err(unlockable(path))
     }
@@ -46,41 +51,71 @@ impl LockedFolder {
     /// Waits for the lock of a folder; none if there is no such folder.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         for _ in 0..ATTEMPTS {
+            match lock(path) {
+                Ok(Some(lock)) => return Self::of(path, Some(lock)).map(Some),
+                Ok(None) => {}
+                Err(error) if error.is_read_only() => return Self::of(path, None).map(Some),
+                Err(error) => return Err(error),
+            }
             if !is_folder(path).map_err(StoreError::of("open the folder", path))? {
                 return Ok(None);
-            }
-            if let Some(folder) = Self::lock(path)? {
-                return Ok(Some(folder));
             }
         }
         Err(unlockable(path))
     }
 
-    /// None if folder or lock file were removed while waiting: whoever comes next locks another
-    /// file then.
-    fn lock(path: &Path) -> Result<Option<Self>, StoreError> {
-        let lock_path = path.join(LOCK);
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(LOCK_MODE)
-            .open(&lock_path);
-        let lock = match opened {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(StoreError::of("open", &lock_path))?,
-        };
-        wait_for(&lock).map_err(StoreError::of("lock", &lock_path))?;
-        if !is_at(&lock, &lock_path).map_err(StoreError::of("inspect", &lock_path))? {
-            return Ok(None);
-        }
-        let file = File::open(path).map_err(StoreError::of("open the folder", path))?;
-        Ok(Some(Self {
+    fn of(path: &Path, lock: Option<FileLock>) -> Result<Self, StoreError> {
+        Ok(Self {
             path: path.to_owned(),
-            file,
+            file: File::open(path).map_err(StoreError::of("open the folder", path))?,
             _lock: lock,
-        }))
+        })
+    }
+}
+
+/// The lock of a folder: flock(2), as the Go plugins use, of a file that is never removed.
+///
+/// None if there is no folder, or if the file was removed while waiting: whoever comes next locks
+/// another file then.
+fn lock(folder: &Path) -> Result<Option<FileLock>, StoreError> {
+    let path = folder.join(LOCK);
+    // For reading, which a read-only file system allows; with this flag the file is made as well.
+    let mut options = OpenOptions::new();
+    options.read(true).mode(LOCK_MODE);
+    let opened = options.custom_flags(OFlag::O_CREAT.bits()).open(&path);
+    let file = match opened {
+        Err(error) if is_missing(&error) => return Ok(None),
+        other => other.map_err(StoreError::of("open", &path))?,
+    };
+    let opened = file.metadata().map_err(StoreError::of("inspect", &path))?;
+    if opened.mode() & 0o077 != 0 {
+        // Where this is not ours to decide, the wait ends all the same.
+        let _ = file.set_permissions(Permissions::from_mode(LOCK_MODE));
+    }
+    let lock = FileLock::take(file, &path, WAIT)?;
+    match fs::metadata(&path) {
+        Ok(named) if (opened.dev(), opened.ino()) == (named.dev(), named.ino()) => Ok(Some(lock)),
+        Err(error) if !is_missing(&error) => Err(StoreError::of("inspect", &path)(error)),
+        _ => Ok(None),
+    }
+}
+
+/// Creates a folder for its owner alone; those above it may be others' as well.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    let mut own = DirBuilder::new();
+    own.mode(FOLDER_MODE);
+    let outcome = match (own.create(path), path.parent()) {
+        (Err(error), Some(parent)) if error.kind() == ErrorKind::NotFound => {
+            let mut above = DirBuilder::new();
+            above.recursive(true).mode(0o755).create(parent)?;
+            own.create(path)
+        }
+        (outcome, _) => outcome,
+    };
+    match outcome {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && is_folder(path)? => Ok(()),
+        other => other,
     }
 }
 
@@ -89,32 +124,16 @@ fn unlockable(path: &Path) -> StoreError {
     StoreError::of("lock", &path.join(LOCK))(vanishing)
 }
 
-fn is_folder(path: &Path) -> io::Result<bool> {
+/// Whether there is a folder of that name.
+pub(super) fn is_folder(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.is_dir()),
-        Err(error) => match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(false),
-            _ => Err(error),
-        },
-    }
-}
-
-/// flock(2), which is what the Go plugins use: locks of fcntl(2) would not exclude them.
-fn wait_for(file: &File) -> io::Result<()> {
-    loop {
-        match file.lock() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
-/// Whether the file is the one of this name.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let opened = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(named) => Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether there is nothing of that name.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

@@ -8,14 +8,7 @@
 //! | `10.1.2.2`, `2001:db8::2` | a [reservation] |
 //! | `last_reserved_ip.<n>` | the address handed out last by range set n, without a newline |
 //!
-//! Below `<dataDir>/.ferrule/<network>/`, ours, and disposable at any time:
-//!
-//! | name | content |
-//! |---|---|
-//! | `index` | which addresses a container holds, see [`index`] |
-//! | `aside` | a reservation before its [publication](publish) |
-//!
-//! A network's name cannot begin with a dot, and Go plugins read their network's folder alone.
+//! In `/run/cni/host-local`, ours, and disposable at any time: an [index] of each such folder.
 
 mod error;
 mod folder;
@@ -23,38 +16,33 @@ mod index;
 mod publish;
 pub(crate) mod reservation;
 mod scan;
-mod stamp;
 #[cfg(test)]
 mod tests;
 mod usable;
 
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use cni_types::parse_address;
 
 pub(crate) use error::StoreError;
 use folder::LockedFolder;
-use index::{Entry, Found, Index, Signature, fingerprint};
-use publish::Publisher;
+use index::{Index, entry};
 use reservation::{Claim, Owner, container_of, file_name};
 pub(crate) use scan::{Inventory, Reservation, Taken};
 pub(crate) use usable::check_usable;
 
-/// The folder of our own files in the data folder.
-const PRIVATE: &str = ".ferrule";
+/// The folder of the indexes.
+const INDEXES: &str = "/run/cni/host-local";
 
 /// The reservations of one network, locked until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Store {
-    // Dropped first, while the folder is still locked.
-    publisher: Publisher,
     folder: LockedFolder,
-    index_path: PathBuf,
-    boot: Option<u64>,
+    index_path: Option<PathBuf>,
     index: Option<Index>,
     /// Whether the folder was changed since the index was settled.
     changed: bool,
@@ -73,23 +61,22 @@ impl Store {
     /// Locks the network's reservations, creating the folder if it is missing.
     pub(crate) fn create(data_dir: &Path, network: &str) -> Result<Self, StoreError> {
         let folder = LockedFolder::create(&data_dir.join(network))?;
-        Ok(Self::new(folder, data_dir, network))
+        Ok(Self::new(folder, Path::new(INDEXES)))
     }
 
     /// Locks the network's reservations; none if nothing was ever reserved.
     pub(crate) fn open(data_dir: &Path, network: &str) -> Result<Option<Self>, StoreError> {
         let folder = LockedFolder::open(&data_dir.join(network))?;
-        Ok(folder.map(|folder| Self::new(folder, data_dir, network)))
+        Ok(folder.map(|folder| Self::new(folder, Path::new(INDEXES))))
     }
 
-    fn new(folder: LockedFolder, data_dir: &Path, network: &str) -> Self {
-        let private = data_dir.join(PRIVATE).join(network);
+    fn new(folder: LockedFolder, indexes: &Path) -> Self {
+        let index_path = index::path_of(indexes, &folder.file).ok();
+        let known = index_path.as_deref();
         Self {
-            publisher: Publisher::new(private.join("aside")),
+            index: known.and_then(|path| Index::open(path, &folder.file)),
             folder,
-            index_path: private.join("index"),
-            boot: stamp::boot(),
-            index: None,
+            index_path,
             changed: false,
         }
     }
@@ -113,87 +100,55 @@ impl Store {
     }
 
     /// The container's reservations by the index; none if that is of no use.
-    fn look_up(&mut self, owner: &Owner) -> Option<Vec<Reservation>> {
-        if self.index.is_none() {
-            match self.found_index()? {
-                Found::Valid(index) => self.index = Some(index),
-                Found::Stale(_) | Found::Nothing => return None,
-            }
-        }
-        let key = fingerprint(owner.container_id().as_bytes());
-        let entries = self.index.as_ref()?.entries(key).ok()?;
-        let mut reservations = Vec::with_capacity(entries.len());
-        for Entry { address, .. } in entries {
-            let name = file_name(address);
-            let content = scan::content(&self.folder.path.join(&name)).ok()??;
+    fn look_up(&self, owner: &Owner) -> Option<Vec<Reservation>> {
+        let index = self.index.as_ref()?;
+        let addresses = index.addresses(owner.container_id()).ok()?;
+        let read = |address| {
+            let reservation = self.read(address).ok()??;
             // Removed, or given to another container behind our back: then it may lack entries too.
-            if container_of(&content) != owner.container_id() {
-                return None;
-            }
-            reservations.push(Reservation {
-                name,
-                address,
-                content,
-            });
-        }
-        Some(reservations)
+            let is_owners = container_of(&reservation.content) == owner.container_id();
+            is_owners.then_some(reservation)
+        };
+        addresses.into_iter().map(read).collect()
     }
 
-    fn found_index(&self) -> Option<Found> {
-        let signature = stamp::signature(&self.folder.file).ok()?;
-        Some(Index::open(&self.index_path, self.boot?, signature))
+    fn read(&self, address: IpAddr) -> io::Result<Option<Reservation>> {
+        let name = file_name(address);
+        let content = scan::content(&self.folder.path.join(&name))?;
+        Ok(content.map(|content| Reservation {
+            name,
+            address,
+            content,
+        }))
     }
 
     /// Reads everything, and writes a new index.
     pub(crate) fn inventory(&mut self) -> Result<Inventory, StoreError> {
-        let index = match self.index.take() {
-            Some(index) => Some(Found::Valid(index)),
-            None => self.found_index(),
-        };
-        let known = match index {
-            Some(Found::Valid(index)) => Some(index.signature()),
-            Some(Found::Stale(signature)) => Some(signature),
-            Some(Found::Nothing) | None => None,
-        };
+        self.index = None;
         // Before reading, so that whatever changes from here on shows.
-        let state = self
-            .boot
-            .and_then(|boot| Some((boot, stamp::renew(&self.folder.file, known).ok()?)));
+        let state = index::renew_state(&self.folder.file);
         let inventory = scan::inventory(&self.folder.path)?;
         // Without an index everything works, reading everything each time.
-        if let Some((boot, signature)) = state {
-            self.index = self.new_index(boot, signature, &inventory).ok();
+        if let (Ok(state), Some(path)) = (state, &self.index_path)
+            && inventory.unreadable.is_empty()
+            && inventory.reservations.iter().all(Reservation::is_canonical)
+        {
+            let entries = inventory.reservations.iter().map(entry_of).collect();
+            self.index = Index::build(path, state, entries).ok();
             self.changed = false;
         }
         Ok(inventory)
-    }
-
-    fn new_index(
-        &self,
-        boot: u64,
-        signature: Signature,
-        inventory: &Inventory,
-    ) -> io::Result<Index> {
-        let reservations = &inventory.reservations;
-        if !inventory.unreadable.is_empty() || !reservations.iter().all(Reservation::is_canonical) {
-            return Err(io::Error::other("files that an index has no words for"));
-        }
-        let entries: Vec<Entry> = reservations.iter().map(entry).collect();
-        let mut index = Index::build(&self.index_path, boot, &entries)?;
-        index.settle(signature)?;
-        Ok(index)
     }
 
     /// Reserves the address; `false` if it is taken, by anything of that name.
     pub(crate) fn reserve(&mut self, address: IpAddr, owner: &Owner) -> Result<bool, StoreError> {
         let reservation = Reservation::new(address, owner);
         let path = self.folder.path.join(&reservation.name);
-        let done = self
-            .publisher
-            .publish(&path, reservation.content.as_bytes())
+        let content = reservation.content.as_bytes();
+        let done = publish::publish(&self.folder.path, &path, content)
             .map_err(StoreError::of("reserve", &path))?;
         if done {
-            self.update_index(|index| index.insert(entry(&reservation)));
+            self.update_index(|index| index.insert(entry_of(&reservation)));
         }
         Ok(done)
     }
@@ -202,7 +157,7 @@ impl Store {
     pub(crate) fn release(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
         let path = self.folder.path.join(&reservation.name);
         publish::remove_if_there(&path).map_err(StoreError::of("remove", &path))?;
-        self.update_index(|index| index.remove(entry(reservation)));
+        self.update_index(|index| index.remove(entry_of(reservation)));
         Ok(())
     }
 
@@ -226,15 +181,10 @@ impl Store {
     }
 
     /// Brings the index up to a change that was made; an index that fails is given up.
-    fn update_index(&mut self, change: impl FnOnce(&mut Index) -> io::Result<()>) {
+    fn update_index(&mut self, change: impl FnOnce(&Index) -> io::Result<()>) {
         self.changed = true;
-        if self
-            .index
-            .as_mut()
-            .is_some_and(|index| change(index).is_err())
-        {
-            self.index = None;
-        }
+        let index = self.index.take();
+        self.index = index.filter(|index| change(index).is_ok());
     }
 
     /// The names that are taken, for choosing among many.
@@ -244,7 +194,7 @@ impl Store {
 
     /// The address that the range set handed out last. It is a hint: what cannot be read is none.
     pub(crate) fn last_reserved(&self, set: usize) -> Option<IpAddr> {
-        let text = fs::read_to_string(self.cursor(set)).ok()?;
+        let text = ferrule_file::read_text(&self.cursor(set)).ok()?;
         parse_address(&text).ok()
     }
 
@@ -256,13 +206,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let path = self.cursor(set);
         self.changed = true;
-        fs::OpenOptions::new()
+        OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
             .open(&path)
-            .and_then(|mut file| io::Write::write_all(&mut file, file_name(address).as_bytes()))
+            .and_then(|mut file| file.write_all(file_name(address).as_bytes()))
             .map_err(StoreError::of("write", &path))
     }
 
@@ -273,25 +223,13 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let Some(index) = self.index.as_mut().filter(|_| self.changed) else {
-            return;
-        };
-        // Where this fails, the index does not fit the folder, and the next verb builds another.
-        if let Ok(signature) = stamp::renew(&self.folder.file, Some(index.signature())) {
-            let _ = index.settle(signature);
+        if let Some(index) = self.index.as_ref().filter(|_| self.changed) {
+            // Where this fails, the index does not fit the folder, and the next verb builds another.
+            let _ = index.settle(&self.folder.file);
         }
     }
 }
 
-fn entry(reservation: &Reservation) -> Entry {
-    Entry {
-        key: fingerprint(container_of(&reservation.content).as_bytes()),
-        address: reservation.address,
-    }
-}
-
-/// Creates the folder of one of our own files.
-fn create_private_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+fn entry_of(reservation: &Reservation) -> index::Entry {
+    entry(container_of(&reservation.content), reservation.address)
 }

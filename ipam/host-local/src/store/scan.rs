@@ -1,15 +1,13 @@
 //! Reading a network's folder: names alone, or every reservation.
 
-use std::fs::{self, DirEntry, File};
-use std::io::{self, ErrorKind, Read as _};
+use std::fs::{self, DirEntry};
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::path::Path;
 
 use super::error::StoreError;
+use super::folder::is_folder;
 use super::reservation::{Owner, address_of, file_name};
-
-/// No file of a reservation is longer: an environment variable has at most 128 KiB.
-const MAX_CONTENT_BYTES: u64 = 256 << 10;
 
 /// A reservation file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,13 +77,11 @@ pub(super) fn inventory(folder: &Path) -> Result<Inventory, StoreError> {
 
 /// Reads one reservation; none if there is no such file.
 pub(super) fn content(path: &Path) -> io::Result<Option<String>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    let mut bytes = Vec::with_capacity(128);
-    file.take(MAX_CONTENT_BYTES).read_to_end(&mut bytes)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    match ferrule_file::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The addresses that have an entry in the folder, of whatever kind.
@@ -93,9 +89,12 @@ pub(super) fn content(path: &Path) -> io::Result<Option<String>> {
 pub(crate) struct Taken(Vec<IpAddr>);
 
 impl Taken {
-    /// Reads the names in the folder.
-    pub(super) fn read(folder: &Path) -> Result<Self, StoreError> {
+    /// Reads the names in the folder; none without a folder.
+    pub(crate) fn read(folder: &Path) -> Result<Self, StoreError> {
         let mut taken = Vec::new();
+        if !is_folder(folder).map_err(StoreError::of("open the folder", folder))? {
+            return Ok(Self(taken));
+        }
         for_each_address(folder, |name, address, _| {
             if name == file_name(address) {
                 taken.push(address);
@@ -103,6 +102,11 @@ impl Taken {
         })?;
         taken.sort_unstable();
         Ok(Self(taken))
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the name of this address is taken.

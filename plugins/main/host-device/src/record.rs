@@ -237,7 +237,7 @@ pub(crate) fn in_folder<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Resul
 }
 
 fn read_file(path: &Path) -> Result<Option<Record>, RecordError> {
-    let bytes = match fs::read(path) {
+    let bytes = match ferrule_file::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(RecordError::at("read", path)(error)),

@@ -1,7 +1,7 @@
 //! ADD and CHECK: making the rules of an attachment, and comparing them.
 
-use std::fs;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use cni_types::Error;
@@ -219,7 +219,8 @@ fn remove_outdated(plan: &Plan, ledger: &Ledger, new: &Record) -> Result<(), Err
 /// Packets between containers of a bridge are not forwarded but bridged, and pass the packet
 /// filter only if the node is set up so.
 fn note_what_isolation_needs(bridge: &str) {
-    let passes = |path: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() != "0");
+    let passes =
+        |path: &str| ferrule_file::read_text(Path::new(path)).is_ok_and(|text| text.trim() != "0");
     if !BRIDGED.iter().all(|path| passes(path)) {
         ferrule_plugin::log(format_args!(
             "firewall: ingressPolicy isolated does not keep containers of {bridge:?} from each other on this node: load br_netfilter and set net.bridge.bridge-nf-call-iptables and -ip6tables to 1"

@@ -76,7 +76,7 @@ impl Ledger {
 
     /// What is noted about an attachment. A note that cannot be read is none.
     pub(crate) fn record(&self, tag: &str) -> Option<Record> {
-        let bytes = fs::read(self.attachments.join(tag)).ok()?;
+        let bytes = ferrule_file::read(&self.attachments.join(tag)).ok()?;
         JsonValue::read(&bytes).ok()?.decode().ok()
     }
 

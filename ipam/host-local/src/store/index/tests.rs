@@ -1,64 +1,71 @@
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fs;
 
 use proptest::prelude::*;
 
 use super::*;
 
-const BOOT: u64 = 7;
+/// A network's folder, and the folder of the indexes.
+struct Place(tempfile::TempDir);
 
-fn state(seconds: i64) -> Signature {
-    Signature {
-        device: 1,
-        inode: 2,
-        seconds,
-        nanoseconds: 0,
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn folder(&self) -> File {
+        File::open(self.0.path()).unwrap()
+    }
+
+    fn index(&self) -> PathBuf {
+        self.0.path().join("run/host-local/index")
+    }
+
+    /// Makes the place of the index, so that making the index does not change the folder.
+    fn with_run_folder(self) -> Self {
+        create_folder(self.index().parent().unwrap()).unwrap();
+        self
+    }
+
+    fn build(&self, entries: Vec<Entry>) -> Index {
+        let state = renew_state(&self.folder()).unwrap();
+        Index::build(&self.index(), state, entries).unwrap()
+    }
+
+    fn open(&self) -> Option<Index> {
+        Index::open(&self.index(), &self.folder())
     }
 }
 
-fn valid(path: &Path, signature: Signature) -> Option<Index> {
-    match Index::open(path, BOOT, signature) {
-        Found::Valid(index) => Some(index),
-        Found::Stale(_) | Found::Nothing => None,
-    }
+/// Containers with many addresses each.
+fn held(container: u8, address: u8) -> (String, IpAddr) {
+    let v4 = std::net::Ipv4Addr::new(10, 0, 0, address).into();
+    let v6 = std::net::Ipv6Addr::from(u128::from(address) << 100 | 2).into();
+    let address = if address.is_multiple_of(2) { v4 } else { v6 };
+    (format!("c{container}"), address)
 }
 
-/// Few containers with many addresses, some of them with neighbouring places in the table.
-fn entry(container: u8, address: u16) -> Entry {
-    let address: IpAddr = if address.is_multiple_of(2) {
-        Ipv4Addr::from(u32::from(address)).into()
-    } else {
-        Ipv6Addr::from(u128::from(address) << 100).into()
-    };
-    let key = match container {
-        // At the end of the table, so that searches go round.
-        0..8 => MIN_CAPACITY * 1000 - 1 - u64::from(container) % 2,
-        _ => fingerprint(&[container]),
-    };
-    Entry { key, address }
-}
-
-fn read(index: &Index, key: u64) -> BTreeSet<Entry> {
-    let found = index.entries(key).unwrap();
-    let set: BTreeSet<Entry> = found.iter().copied().collect();
-    assert_eq!(set.len(), found.len(), "an entry twice");
+fn read(index: &Index, container: &str) -> BTreeSet<IpAddr> {
+    let found: Vec<IpAddr> = index.addresses(container).unwrap();
+    let set: BTreeSet<IpAddr> = found.iter().copied().collect();
+    assert_eq!(set.len(), found.len(), "an address twice");
     set
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert(u8, u16),
-    Remove(u8, u16),
+    Insert(u8, u8),
+    Remove(u8, u8),
     Reopen,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (0..12u8, 0..400u16).prop_map(|(container, address)| Step::Insert(container, address)),
-        4 => (0..12u8, 0..400u16).prop_map(|(container, address)| Step::Remove(container, address)),
+        6 => (0..6u8, 0..60u8).prop_map(|(container, address)| Step::Insert(container, address)),
+        4 => (0..6u8, 0..60u8).prop_map(|(container, address)| Step::Remove(container, address)),
         1 => Just(Step::Reopen),
     ];
-    prop::collection::vec(step, 0..600)
+    prop::collection::vec(step, 0..200)
 }
 
 proptest! {
@@ -66,153 +73,110 @@ proptest! {
 
     #[test]
     fn it_tells_what_a_set_tells(steps in steps()) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("index");
+        let place = Place::new().with_run_folder();
         let mut model = BTreeSet::new();
-        let mut index = Index::build(&path, BOOT, &[]).unwrap();
-        let mut seconds = 0;
+        let mut index = place.build(Vec::new());
         for step in steps {
             match step {
                 // The store adds an entry only when it has made the file.
                 Step::Insert(container, address) => {
-                    let entry = entry(container, address);
-                    if model.insert(entry) {
-                        index.insert(entry).unwrap();
+                    let (id, address) = held(container, address);
+                    if model.insert((id.clone(), address)) {
+                        index.insert(entry(&id, address)).unwrap();
                     }
                 }
                 Step::Remove(container, address) => {
-                    let entry = entry(container, address);
-                    model.remove(&entry);
-                    index.remove(entry).unwrap();
+                    let (id, address) = held(container, address);
+                    model.remove(&(id.clone(), address));
+                    index.remove(entry(&id, address)).unwrap();
                 }
                 Step::Reopen => {
-                    seconds += 1;
-                    index.settle(state(seconds)).unwrap();
-                    prop_assert!(valid(&path, state(seconds - 1)).is_none());
-                    index = valid(&path, state(seconds)).unwrap();
+                    index.settle(&place.folder()).unwrap();
+                    index = place.open().unwrap();
                 }
             }
         }
-        for container in 0..13 {
-            let key = entry(container, 0).key;
-            let expected: BTreeSet<Entry> = model.iter().filter(|e| e.key == key).copied().collect();
-            prop_assert_eq!(read(&index, key), expected);
+        for container in 0..7 {
+            let (id, _) = held(container, 0);
+            let of_id = model.iter().filter(|(other, _)| *other == id);
+            let expected: BTreeSet<IpAddr> = of_id.map(|(_, address)| *address).collect();
+            prop_assert_eq!(read(&index, &id), expected);
         }
     }
 
     #[test]
     fn damage_never_gives_a_wrong_answer(
-        entries in prop::collection::btree_set((0..12u8, 0..400u16), 0..120),
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
-        length in prop::option::of(any::<prop::sample::Index>()),
+        entries in prop::collection::btree_set((0..6u8, 0..60u8), 0..60),
+        damage in prop::collection::vec((0..=BUCKETS, 0..400u64, any::<u8>()), 1..400),
+        length in prop::option::of(0..=(1 + BUCKETS) * PLACE),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("index");
-        let entries: BTreeSet<Entry> = entries.into_iter().map(|(c, a)| entry(c, a)).collect();
-        let mut index = Index::build(&path, BOOT, &entries.iter().copied().collect::<Vec<_>>()).unwrap();
-        index.settle(state(1)).unwrap();
-        drop(index);
-        let mut bytes = fs::read(&path).unwrap();
-        for (at, byte) in damage {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
+        let place = Place::new().with_run_folder();
+        let entries: Vec<(String, IpAddr)> = entries.into_iter().map(|(c, a)| held(c, a)).collect();
+        let index = place.build(entries.iter().map(|(id, address)| entry(id, *address)).collect());
+        for (bucket, at, byte) in damage {
+            index.file.write_all_at(&[byte], bucket * PLACE + at).unwrap();
         }
         if let Some(length) = length {
-            bytes.truncate(length.index(bytes.len() + 1));
+            index.file.set_len(length).unwrap();
         }
-        fs::write(&path, bytes).unwrap();
-        let Some(index) = valid(&path, state(1)) else {
-            return Ok(());
-        };
-        for container in 0..12 {
-            let key = entry(container, 0).key;
-            if let Ok(found) = index.entries(key) {
-                let expected: Vec<Entry> = entries.iter().filter(|e| e.key == key).copied().collect();
-                let found: BTreeSet<Entry> = found.into_iter().collect();
-                prop_assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+        // Damage may by chance write what stood there.
+        let Some(index) = place.open() else { return Ok(()) };
+        for container in 0..6 {
+            let (id, _) = held(container, 0);
+            if let Ok(found) = index.addresses(&id) {
+                let of_id = entries.iter().filter(|(other, _)| *other == id);
+                let expected: BTreeSet<IpAddr> = of_id.map(|(_, address)| *address).collect();
+                prop_assert_eq!(found.into_iter().collect::<BTreeSet<IpAddr>>(), expected);
             }
         }
     }
+}
 
-    #[test]
-    fn any_file_can_be_opened(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("index");
-        fs::write(&path, bytes).unwrap();
-        prop_assert!(matches!(Index::open(&path, BOOT, state(1)), Found::Nothing));
+#[test]
+fn what_has_no_room_is_an_error_and_changes_nothing() {
+    let place = Place::new().with_run_folder();
+    let address = |number: usize| std::net::Ipv4Addr::from(u32::try_from(number).unwrap()).into();
+    let most = usize::try_from(PLACE - HEAD).unwrap() / size_of::<Entry>();
+    let many = (0..most)
+        .map(|number| entry("c1", address(number)))
+        .collect();
+    let index = place.build(many);
+    assert!(index.insert(entry("c1", address(most))).is_err());
+    assert_eq!(index.addresses("c1").unwrap().len(), most);
+}
+
+#[test]
+fn every_state_differs_from_the_one_before_and_from_the_present() {
+    let place = Place::new();
+    let mut seen = BTreeSet::new();
+    for number in 0..50 {
+        let state = renew_state(&place.folder()).unwrap();
+        assert!(seen.insert(state));
+        assert_eq!(state_of(&place.folder()).unwrap(), state);
+        fs::write(place.0.path().join(number.to_string()), "").unwrap();
+        assert!(seen.insert(state_of(&place.folder()).unwrap()));
     }
 }
 
 #[test]
-fn it_is_valid_for_one_state_of_one_folder_in_one_boot() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("own/index");
-    assert!(valid(&path, state(1)).is_none());
-    let mut index = Index::build(&path, BOOT, &[entry(1, 1)]).unwrap();
-    assert!(valid(&path, state(0)).is_none() && valid(&path, state(1)).is_none());
-    index.settle(state(1)).unwrap();
-    assert!(valid(&path, state(1)).is_some());
-    for other in [
-        Signature {
-            device: 9,
-            ..state(1)
-        },
-        Signature {
-            inode: 9,
-            ..state(1)
-        },
-        Signature {
-            nanoseconds: 9,
-            ..state(1)
-        },
-        state(2),
-    ] {
-        assert!(matches!(
-            Index::open(&path, BOOT, other),
-            Found::Stale(known) if known == state(1)
-        ));
-    }
-    assert!(matches!(
-        Index::open(&path, BOOT + 1, state(1)),
-        Found::Stale(_)
-    ));
+fn times_that_were_set_back_are_no_known_state() {
+    let place = Place::new().with_run_folder();
+    drop(place.build(vec![entry("c1", "10.0.0.2".parse().unwrap())]));
+    assert!(place.open().is_some());
+    let modified = place.folder().metadata().unwrap().modified().unwrap();
+    // The kernel's clock for files ticks every few milliseconds.
+    std::thread::sleep(Duration::from_millis(30));
+    place.folder().set_modified(modified).unwrap();
+    let after = place.folder().metadata().unwrap().modified().unwrap();
+    assert_eq!(after, modified);
+    assert!(place.open().is_none());
 }
 
 #[test]
-fn containers_that_come_and_go_do_not_make_it_grow() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("index");
-    let mut index = Index::build(&path, BOOT, &[]).unwrap();
-    for number in 0..5000u32 {
-        let key = fingerprint(&number.to_le_bytes());
-        let entry = Entry {
-            key,
-            address: Ipv4Addr::from(number).into(),
-        };
-        index.insert(entry).unwrap();
-        assert_eq!(index.entries(key).unwrap(), [entry]);
-        index.remove(entry).unwrap();
-        assert_eq!(index.entries(key).unwrap(), []);
-    }
-    assert_eq!(index.header.capacity, MIN_CAPACITY);
-}
-
-#[test]
-fn it_grows_with_the_reservations() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("index");
-    let mut index = Index::build(&path, BOOT, &[]).unwrap();
-    let entry = |number: u32| Entry {
-        key: fingerprint(&number.to_le_bytes()),
-        address: Ipv4Addr::from(number).into(),
-    };
-    for number in 0..2000 {
-        index.insert(entry(number)).unwrap();
-    }
-    index.settle(state(1)).unwrap();
-    let index = valid(&path, state(1)).unwrap();
-    assert!(index.header.capacity >= 4000);
-    for number in 0..2000 {
-        assert_eq!(index.entries(entry(number).key).unwrap(), [entry(number)]);
-    }
+fn the_index_is_for_its_owner_alone() {
+    let place = Place::new();
+    drop(place.build(Vec::new()));
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!(mode(&place.index()), 0o600);
+    assert_eq!(mode(place.index().parent().unwrap()), 0o700);
 }

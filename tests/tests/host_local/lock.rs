@@ -1,0 +1,56 @@
+//! The lock of a network's folder, which Go plugins and others take as well.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::host_local::pool::Pool;
+
+/// How long a lock is waited for, and a margin for a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30 + 15);
+
+ferrule_testkit::test! {
+    /// A stopped holder: every verb ends, and those that need the lock name the holder.
+    fn a_stopped_holder_is_named(host) needs [Tool("flock")] {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cni.dev/valid-attachments", json!([]));
+        pool.add("c1");
+        let lock = pool.folder().join("lock");
+        let mut holder = host.start(["flock", "--no-fork", lock.to_str().unwrap(), "sleep", "600"]);
+        while File::open(&lock).unwrap().try_lock().is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let holder_id = holder.pid().to_string();
+        host.exec(["kill", "-STOP", &holder_id]).succeeds();
+        pool.ours("x").status().succeeds();
+        let running = ["ADD", "DEL", "CHECK", "GC"].map(|verb| pool.ours("c2").verb(verb).start());
+        for running in running {
+            let outcome = running.wait();
+            assert!(outcome.elapsed < PATIENCE, "{outcome:?}");
+            outcome.fails_with_code(11).mentions("networks/net/lock").mentions(&format!("(process {holder_id}, stopped)"));
+        }
+        assert_eq!(pool.reservations().len(), 1);
+        holder.kill();
+        holder.wait();
+        pool.add("c2");
+    }
+}
+
+ferrule_testkit::test! {
+    /// Nobody but root can open the lock, also where a Go plugin made it.
+    fn only_root_can_open_the_lock(host, user in ["65534:65534", "65534:0"]) needs [Tool("setpriv")] {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24");
+        let (uid, gid) = user.split_once(':').unwrap();
+        let lock = pool.folder().join("lock");
+        let words = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "cat", lock.to_str().unwrap()];
+        pool.add("c1");
+        host.exec(words).fails();
+        // As Go plugins make them.
+        fs::set_permissions(pool.folder(), Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&lock, Permissions::from_mode(0o750)).unwrap();
+        pool.ours("c1").check().succeeds();
+        assert_eq!(pool.mode("lock"), 0o600);
+        host.exec(words).fails();
+    }
+}

@@ -34,9 +34,6 @@ const LONGEST_NAME: usize = 255;
 /// What the comment on the second chain has behind that on the first.
 const SECOND: &str = ", mac";
 
-/// How often a change is planned anew because somebody else changed the chain in between.
-const ATTEMPTS: u32 = 50;
-
 /// The check of one attachment.
 #[derive(Debug, Clone)]
 pub struct SpoofCheck {
@@ -77,17 +74,16 @@ impl SpoofCheck {
         let owner_of_second = format!("{}{SECOND}", self.owner);
         let second = ChainLayout::regular().with_comment(&owner_of_second);
         let base = BaseChain::new(ChainKind::Filter, Hook::Prerouting, PRIORITY);
-        repeatedly(|| {
-            let mut changes = Transaction::new();
+        nft.update(|changes| {
             changes.add_table(TABLE, None);
             for (name, layout) in [
                 (ENTRY, ChainLayout::base(base)),
                 (&self.chain, first),
                 (&self.mac_chain, second),
             ] {
-                nft.add_missing_chain(&mut changes, TABLE.chain(name), &layout)?;
+                nft.add_missing_chain(changes, TABLE.chain(name), &layout)?;
             }
-            self.delete_entries(&nft, &mut changes)?;
+            self.delete_entries(&nft, changes)?;
             changes
                 .flush_chain(TABLE.chain(&self.chain))
                 .flush_chain(TABLE.chain(&self.mac_chain));
@@ -95,7 +91,7 @@ impl SpoofCheck {
                 let rule = rule.with_comment(self.comment.as_str());
                 changes.append_rule(TABLE.chain(chain), &rule);
             }
-            nft.commit(&changes)
+            Ok(())
         })
     }
 
@@ -109,17 +105,16 @@ impl SpoofCheck {
         let Some(nft) = Nft::open_if_supported()? else {
             return Ok(());
         };
-        repeatedly(|| {
-            let mut changes = Transaction::new();
+        nft.update(|changes| {
             // No rule can lead to a chain that is not there.
             if nft.chain(TABLE.chain(&self.chain))?.is_some() {
-                self.delete_entries(&nft, &mut changes)?;
+                self.delete_entries(&nft, changes)?;
                 changes.delete_chain(TABLE.chain(&self.chain));
             }
             if nft.chain(TABLE.chain(&self.mac_chain))?.is_some() {
                 changes.delete_chain(TABLE.chain(&self.mac_chain));
             }
-            nft.commit(&changes)
+            Ok(())
         })
     }
 
@@ -208,15 +203,4 @@ pub fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
 fn ethernet(mac: Mac) -> Result<[u8; 6], NetError> {
     mac.ethernet()
         .ok_or_else(|| NetError::Unusable(format!("{mac} is not an Ethernet address")))
-}
-
-/// Plans and commits until nobody deletes what the plan is about in between.
-fn repeatedly(mut attempt: impl FnMut() -> Result<(), NetlinkError>) -> Result<(), NetError> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(error) if error.is_not_found() => {}
-            other => return Ok(other?),
-        }
-    }
-    Ok(attempt()?)
 }

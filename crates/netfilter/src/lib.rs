@@ -6,9 +6,15 @@
 //!   `iptables-restore` for each address family.
 //! - [`conntrack`]: deleting tracked connections.
 //!
+//! Rulesets have many writers, and only one of them holds a lock of ours. Read, decide, write is
+//! therefore repeated if another writer interfered: [`nft::Nft::update`] and
+//! [`iptables::Tool::update`] plan a change anew, at most 20 times, with growing pauses of 38 ms in
+//! all.
+//!
 //! The crate builds on the netlink socket of `ferrule-kernel`, which knows nothing of it.
 
 pub mod conntrack;
 pub mod iptables;
 mod nfnetlink;
 pub mod nft;
+mod retry;

@@ -1,6 +1,7 @@
 //! Transactions of `nf_tables`: all or nothing, whatever else goes on.
 
 use crate::ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
+use ferrule_kernel::NetlinkError;
 use ferrule_netfilter::nft::{
     BaseChain, ChainKind, ChainLayout, DataType, Element, Family, Hook, ListedRule, Nft,
     SOURCE_NAT, SetLayout, Table, Transaction, Transport, Value,
@@ -61,27 +62,46 @@ fn adding_accepts_what_is_there_and_creating_does_not() {
 }
 
 #[test]
-fn decisions_made_on_an_old_ruleset_are_not_carried_out() {
+fn an_update_is_planned_anew_when_its_rule_is_deleted_in_between() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");
-    let generation = kernel.generation().unwrap();
     let mut changes = Transaction::new();
-    changes.append_rule(chain, &inet().accept());
-    assert!(kernel.commit_at(&changes, generation).unwrap());
-    assert!(!kernel.commit_at(&changes, generation).unwrap());
-    assert_eq!(printed(chain), ["accept"]);
+    changes.append_rule(chain, &inet().drop());
+    kernel.commit(&changes).unwrap();
+    let mut attempts = 0;
+    kernel
+        .update(|changes| {
+            attempts += 1;
+            for rule in kernel.rules(chain)? {
+                changes.delete_rule(chain, rule.handle);
+                // Somebody else is quicker.
+                let mut others = Transaction::new();
+                others.delete_rule(chain, rule.handle);
+                kernel.commit(&others)?;
+            }
+            changes.append_rule(chain, &inet().accept());
+            Ok::<_, NetlinkError>(())
+        })
+        .unwrap();
+    assert_eq!((attempts, printed(chain)), (2, vec!["accept".to_owned()]));
 }
 
 #[test]
-fn examined_transactions_are_judged_and_dropped() {
+fn checked_transactions_change_nothing() {
     let kernel = private();
-    let mut changes = Transaction::new();
-    changes.add_table(TABLE, None);
-    kernel.examine(&changes).unwrap();
+    let check = |with_rule: bool| {
+        kernel.check(|changes| {
+            changes.add_table(TABLE, None);
+            if with_rule {
+                changes.append_rule(TABLE.chain("missing"), &inet().accept());
+            }
+            Ok::<_, NetlinkError>(())
+        })
+    };
+    check(false).unwrap();
     assert!(!kernel.has_table(TABLE).unwrap());
-    changes.append_rule(TABLE.chain("missing"), &inet().accept());
-    assert!(kernel.examine(&changes).unwrap_err().is_not_found());
+    assert!(check(true).unwrap_err().is_not_found());
 }
 
 #[test]

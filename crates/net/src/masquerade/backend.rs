@@ -4,7 +4,7 @@ use std::fmt;
 
 use ferrule_kernel::Family;
 use ferrule_netfilter::iptables::Tool;
-use ferrule_netfilter::nft::{self, Nft, Table, Transaction};
+use ferrule_netfilter::nft::{self, Nft, Table};
 
 use super::error::MasqueradeError;
 
@@ -57,9 +57,10 @@ impl Backend {
         match self {
             Self::Iptables => Tool::find(Family::V4)?.probe()?,
             Self::Nftables => {
-                let mut changes = Transaction::new();
-                changes.add_table(PROBE, None);
-                Nft::open()?.examine(&changes)?;
+                Nft::open()?.check(|changes| {
+                    changes.add_table(PROBE, None);
+                    Ok::<_, MasqueradeError>(())
+                })?;
             }
         }
         Ok(())

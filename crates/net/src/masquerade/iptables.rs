@@ -19,9 +19,7 @@ use std::collections::BTreeSet;
 
 use cni_types::Attachments;
 use ferrule_kernel::{Family, IpNetwork};
-use ferrule_netfilter::iptables::{
-    IptablesError, ListedRule, Restore, Rule, TableChanges, Tool, WAIT_SECONDS,
-};
+use ferrule_netfilter::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool};
 
 use super::container::{Container, Note, noted_interface, prune};
 use super::{MasqueradeError, comment, multicast};
@@ -30,9 +28,6 @@ use crate::AttachmentId;
 pub(super) const TABLE: &str = "nat";
 pub(super) const ENTRY: &str = "POSTROUTING";
 pub(super) const PREFIX: &str = "CNI-";
-
-/// How often a change is planned anew because somebody else changed the rules in between.
-const ATTEMPTS: u32 = 5;
 
 /// Whether ADD also finds out that the back end is usable in the way [`Backend::of_node`] does.
 ///
@@ -56,7 +51,7 @@ pub(super) fn add(
             continue;
         }
         let tool = Tool::find(family)?;
-        repeatedly(|| {
+        tool.update(|changes| {
             let mut wanted = Container::read(&tool, id)?.unwrap_or_default();
             let stale = wanted.take_entries(|address, ifname| {
                 ifname == Some(id.ifname.as_str()) || own.iter().any(|one| one.ip() == address)
@@ -65,7 +60,6 @@ pub(super) fn add(
                 address: *address,
                 ifname: id.ifname.clone(),
             }));
-            let mut changes = Restore::new();
             if probe == Probe::Within {
                 changes.table("filter");
             }
@@ -75,7 +69,7 @@ pub(super) fn add(
             for address in &own {
                 nat.append(ENTRY, &entry(id, *address));
             }
-            tool.restore(&changes)
+            Ok::<_, IptablesError>(())
         })?;
     }
     Ok(())
@@ -87,7 +81,7 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
     let foreign = |ifname: &str| ifname != id.ifname;
     let chain = id.chain(PREFIX);
     with_all_tools(|tool| {
-        repeatedly(|| {
+        tool.update(|changes| {
             if !tool.has_chain(TABLE, &chain)? {
                 return Ok(());
             }
@@ -99,11 +93,10 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
             {
                 return tool.delete_chain(TABLE, &chain, ENTRY).map(drop);
             }
-            let mut changes = Restore::new();
             if let Some(container) = Container::read(tool, id)? {
                 prune(changes.table(TABLE), container, id, tool.family(), foreign);
             }
-            tool.restore(&changes)
+            Ok(())
         })
     })
 }
@@ -112,7 +105,7 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
 /// listed as a whole: besides dead containers there may be dead interfaces of live ones.
 pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
     with_all_tools(|tool| {
-        repeatedly(|| {
+        tool.update(|changes| {
             if !tool.may_hold_rules(TABLE)? {
                 return Ok(());
             }
@@ -127,7 +120,6 @@ pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeErro
                 .iter()
                 .filter_map(|rule| comment::container_of(rule.comment()?, network))
                 .collect();
-            let mut changes = Restore::new();
             for container_id in containers {
                 let id = AttachmentId {
                     network: network.to_owned(),
@@ -145,7 +137,7 @@ pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeErro
                     prune(changes.table(TABLE), container, &id, tool.family(), kept);
                 }
             }
-            tool.restore(&changes)
+            Ok(())
         })
     })
 }
@@ -226,34 +218,10 @@ fn of_family(addresses: &[IpNetwork], family: Family) -> impl Iterator<Item = Ip
         .filter(move |address| Family::of(address.ip()) == family)
 }
 
-/// Does something with every tool installed, whatever becomes of the others.
+/// Runs `work` with every installed tool, even if one fails.
 fn with_all_tools(
-    mut work: impl FnMut(&Tool) -> Result<(), MasqueradeError>,
+    work: impl FnMut(&Tool) -> Result<(), IptablesError>,
 ) -> Result<(), MasqueradeError> {
-    let mut errors = Vec::new();
-    let mut wait = WAIT_SECONDS;
-    for family in [Family::V4, Family::V6] {
-        for tool in Tool::installed(family) {
-            let outcome = work(&tool.waiting(wait));
-            if matches!(&outcome, Err(MasqueradeError::Iptables(error)) if error.is_undecided()) {
-                // All wait for one lock, which has been waited for now.
-                wait = 1;
-            }
-            errors.extend(outcome.err());
-        }
-    }
-    MasqueradeError::from_all(errors)
-}
-
-/// Plans and writes until nobody deletes what the plan is about in between.
-fn repeatedly(
-    mut attempt: impl FnMut() -> Result<(), IptablesError>,
-) -> Result<(), MasqueradeError> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(error) if error.is_overtaken() => {}
-            other => return Ok(other?),
-        }
-    }
-    Ok(attempt()?)
+    let failures = Tool::for_each_installed(work).into_iter();
+    MasqueradeError::from_all(failures.map(|(_, error)| error.into()).collect())
 }

@@ -20,26 +20,22 @@ const CHECKS_COMMENT: &str =
 const POSTROUTING: Chain<'_> = TABLE.chain("postrouting");
 const BASE: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
 
-/// How often a change is planned anew because somebody else changed the chain in between.
-const ATTEMPTS: u32 = 50;
-
 /// Makes the rules of an attachment, in place of those it has.
 pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
     let nft = Nft::open()?;
     let comment = comment::nftables(id);
     let tag = id.tag();
-    repeatedly(|| {
-        let mut changes = Transaction::new();
+    nft.update(|changes| {
         let entry = entry_rules();
         // Where these rules are, there are the table and the chains that they are in and lead to.
         if !is_entry(&nft.rules(POSTROUTING)?, &entry) {
-            lay_out(&nft, &mut changes, &entry)?;
+            lay_out(&nft, changes, &entry)?;
         }
-        delete_marked(&nft, &mut changes, |found| found.starts_with(&tag))?;
+        delete_marked(&nft, changes, |found| found.starts_with(&tag))?;
         for address in addresses {
             changes.append_rule(CHECKS, &masquerade(*address).with_comment(comment.as_str()));
         }
-        nft.commit(&changes)
+        Ok(())
     })
 }
 
@@ -161,11 +157,7 @@ fn remove_marked(marked: impl Fn(&str) -> bool) -> Result<(), MasqueradeError> {
     let Some(nft) = Nft::open_if_supported()? else {
         return Ok(());
     };
-    repeatedly(|| {
-        let mut changes = Transaction::new();
-        delete_marked(&nft, &mut changes, &marked)?;
-        nft.commit(&changes)
-    })
+    nft.update(|changes| Ok(delete_marked(&nft, changes, &marked)?))
 }
 
 /// Adds the deletion of all rules whose comment fits.
@@ -178,17 +170,4 @@ fn delete_marked(
         changes.delete_rule(CHECKS, rule.handle);
     }
     Ok(())
-}
-
-/// Plans and commits until nobody deletes what the plan is about in between.
-fn repeatedly(
-    mut attempt: impl FnMut() -> Result<(), NetlinkError>,
-) -> Result<(), MasqueradeError> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(error) if error.is_not_found() => {}
-            other => return Ok(other?),
-        }
-    }
-    Ok(attempt()?)
 }

@@ -32,7 +32,7 @@
 //! # The lock
 //!
 //! Tools of the older variant exclude each other by a lock on a file. Waiting for it is bounded
-//! ([`WAIT_SECONDS`]); the error then names the process that holds it. [`Tool::probe`] does not
+//! (30 seconds); the error then names the process that holds it. [`Tool::probe`] does not
 //! wait for it. A tool that does not come to its end is killed.
 //!
 //! The tools work in the network namespace of the calling thread.
@@ -51,5 +51,5 @@ pub use error::IptablesError;
 pub use find::Variant;
 pub use restore::{Restore, TableChanges};
 pub use rule::{Entry, ListedRule, Rule};
-pub use run::WAIT_SECONDS;
+
 pub use tool::Tool;

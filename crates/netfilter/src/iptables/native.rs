@@ -6,14 +6,11 @@
 //! disposed of what was deleted.
 
 use super::rule::Entry;
-use crate::nft::{Chain, Expression, ListedRule, Nft, Transaction, Verdict};
+use crate::nft::{Chain, Expression, ListedRule, Nft, Verdict};
 use ferrule_kernel::NetlinkError;
 
 /// The match comments are, and the version of its data: 256 bytes of text.
 const COMMENT: &str = "comment";
-
-/// How often a deletion is planned anew because somebody else deleted a part of it in between.
-const ATTEMPTS: u32 = 20;
 
 /// Deletes a chain with its rules, and the rules of `entries` that lead to it; `false` if it is
 /// not there.
@@ -21,24 +18,18 @@ pub(super) fn delete_chain(chain: Chain<'_>, entries: Chain<'_>) -> Result<bool,
     let Some(nft) = Nft::open_if_supported()? else {
         return Ok(false);
     };
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
+    nft.update(|changes| {
         if nft.chain(chain)?.is_none() {
             return Ok(false);
         }
-        let mut changes = Transaction::new();
         for rule in nft.rules(entries)? {
             if leads_to(&rule, chain.name) {
                 changes.delete_rule(entries, rule.handle);
             }
         }
         changes.delete_chain(chain);
-        match nft.commit(&changes) {
-            Err(error) if error.is_not_found() && attempt < ATTEMPTS => {}
-            other => return other.map(|()| true),
-        }
-    }
+        Ok(true)
+    })
 }
 
 /// The comments on the rules of a chain.

@@ -11,7 +11,7 @@ use super::rule::ListedRule;
 use super::talk::talk;
 
 /// How long the tools wait for each other.
-pub const WAIT_SECONDS: u32 = 30;
+pub(super) const WAIT_SECONDS: u32 = 30;
 
 /// The exit code for a lack of resources, the lock being one (`RESOURCE_PROBLEM` of
 /// libxtables).

@@ -9,6 +9,7 @@ use super::restore::Restore;
 use super::rule::{Entry, ListedRule, Rule};
 use super::run::{self, Said, WAIT_SECONDS, Wait};
 use crate::nft::{self, Nft, Table};
+use crate::retry;
 use ferrule_kernel::Family;
 
 /// What the newer and the older variant say of a target that is not there.
@@ -47,6 +48,25 @@ impl Tool {
         tools
     }
 
+    /// Runs `work` with every installed tool of both families, even if one fails; returns the tools
+    /// that failed with their errors. All tools wait for one lock: once one has waited for it in
+    /// vain, the others wait no longer than a second.
+    pub fn for_each_installed(
+        mut work: impl FnMut(&Self) -> Result<(), IptablesError>,
+    ) -> Vec<(Self, IptablesError)> {
+        let mut failures: Vec<(Self, IptablesError)> = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            for tool in Self::installed(family) {
+                let locked = failures.iter().any(|(_, error)| error.is_undecided());
+                let tool = if locked { tool.waiting(1) } else { tool };
+                if let Err(error) = work(&tool) {
+                    failures.push((tool, error));
+                }
+            }
+        }
+        failures
+    }
+
     fn named(family: Family, suffix: &str) -> Result<Self, IptablesError> {
         let base = match family {
             Family::V4 => "iptables",
@@ -63,7 +83,7 @@ impl Tool {
         })
     }
 
-    /// Waits for the lock for another time than [`WAIT_SECONDS`].
+    /// Waits for the lock for this time instead of 30 seconds.
     #[must_use]
     pub fn waiting(self, seconds: u32) -> Self {
         Self {
@@ -95,7 +115,17 @@ impl Tool {
         }
     }
 
-    /// Carries out changes: one process.
+    /// Plans changes and writes them. If somebody else changes in between what the plan is about,
+    /// it is planned anew; see [`crate`] for the bound.
+    pub fn update<T, E: From<IptablesError>>(
+        &self,
+        plan: impl FnMut(&mut Restore) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let restore = |changes: &Restore| self.restore(changes);
+        retry::until_written(plan, restore, IptablesError::is_overtaken)
+    }
+
+    /// Writes changes: one process.
     pub fn restore(&self, changes: &Restore) -> Result<(), IptablesError> {
         if changes.is_empty() {
             return Ok(());
@@ -198,18 +228,19 @@ impl Tool {
                 table.chain(entries),
             )?);
         }
-        if !self.has_chain(table, chain)? {
-            return Ok(false);
-        }
-        let mut changes = Restore::new();
-        let lines = changes.table(table);
-        for rule in self.rules(table, entries)?.unwrap_or_default() {
-            if rule.target() == Some(chain) {
-                lines.delete_listed(&rule);
+        self.update(|changes| {
+            if !self.has_chain(table, chain)? {
+                return Ok(false);
             }
-        }
-        lines.flush(chain).delete_chain(chain);
-        self.restore(&changes).map(|()| true)
+            let lines = changes.table(table);
+            for rule in self.rules(table, entries)?.unwrap_or_default() {
+                if rule.target() == Some(chain) {
+                    lines.delete_listed(&rule);
+                }
+            }
+            lines.flush(chain).delete_chain(chain);
+            Ok(true)
+        })
     }
 
     /// The comments on the rules of a chain, in order. Starts a process only for the older

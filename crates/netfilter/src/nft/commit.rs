@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use nix::libc::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::transaction::Transaction;
-use super::wire::{BATCH_BEGIN, BATCH_END, BATCH_GENERATION, BATCH_RESOURCE};
+use super::wire::{BATCH_BEGIN, BATCH_END, BATCH_RESOURCE};
 use crate::nfnetlink::Body;
 use ferrule_kernel::netlink::{
     Frames, InvalidRequest, NetlinkError, Refusal, Reply, Socket, SocketFailure, append_request,
@@ -17,13 +17,12 @@ const USUAL_ROOM: usize = 128 * 1024;
 /// Where the flags are in `struct nlmsghdr`.
 const FLAGS: std::ops::Range<usize> = 6..8;
 
-/// How a transaction ends.
+/// What the kernel does with a transaction that it accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// It takes effect.
+pub(super) enum CommitMode {
     Commit,
-    /// It is examined as a whole, then dropped.
-    Examine,
+    /// The kernel checks the whole transaction, then aborts it.
+    Check,
 }
 
 /// What the kernel said to a transaction.
@@ -50,8 +49,7 @@ enum Progress {
 pub(super) fn send(
     socket: &Socket,
     transaction: &Transaction,
-    generation: Option<u32>,
-    ending: Ending,
+    mode: CommitMode,
 ) -> Result<(), NetlinkError> {
     if let Some((step, fault)) = &transaction.fault {
         return Err(NetlinkError::Invalid {
@@ -63,7 +61,7 @@ pub(super) fn send(
     let Some(first) = transaction.requests.first() else {
         return Ok(());
     };
-    let mut bytes = assemble(transaction, generation, ending);
+    let mut bytes = assemble(transaction, mode);
     let mut begin = None;
     number_requests(&mut bytes, || {
         let sequence = socket.next_sequence();
@@ -106,16 +104,13 @@ pub(super) fn send(
 /// Puts the messages between the marks of a batch. Only the last one is to be acknowledged:
 /// refusals are reported anyway, and hundreds of acknowledgements would overflow the receive
 /// buffer.
-fn assemble(transaction: &Transaction, generation: Option<u32>, ending: Ending) -> Vec<u8> {
-    let mark = |bytes: &mut Vec<u8>, kind, generation: Option<u32>| {
-        let mut body = Body::with_resource(0, BATCH_RESOURCE);
-        if let Some(generation) = generation {
-            body.u32(BATCH_GENERATION, generation);
-        }
+fn assemble(transaction: &Transaction, mode: CommitMode) -> Vec<u8> {
+    let mark = |bytes: &mut Vec<u8>, kind| {
+        let body = Body::with_resource(0, BATCH_RESOURCE);
         append_request(bytes, kind, flag(NLM_F_REQUEST), &body);
     };
     let mut bytes = Vec::new();
-    mark(&mut bytes, BATCH_BEGIN, generation);
+    mark(&mut bytes, BATCH_BEGIN);
     let mut last = 0;
     for request in &transaction.requests {
         last = bytes.len();
@@ -128,9 +123,9 @@ fn assemble(transaction: &Transaction, generation: Option<u32>, ending: Ending) 
     {
         *found = (u16::from_ne_bytes(*found) | flag(NLM_F_ACK)).to_ne_bytes();
     }
-    // Without this mark the kernel examines everything and then takes it back.
-    if ending == Ending::Commit {
-        mark(&mut bytes, BATCH_END, None);
+    // Without this mark the kernel checks everything and then aborts (nfnetlink_rcv_batch).
+    if mode == CommitMode::Commit {
+        mark(&mut bytes, BATCH_END);
     }
     bytes
 }

@@ -65,9 +65,8 @@ impl ListedRule {
 }
 
 impl Nft {
-    /// The number of the current state of all rulesets of the namespace; every transaction,
-    /// whoever commits it, makes a new one.
-    pub fn generation(&self) -> Result<u32, NetlinkError> {
+    /// The generation of the namespace's ruleset; every committed transaction increments it.
+    pub(super) fn generation(&self) -> Result<u32, NetlinkError> {
         let step = || "ask for the generation of the ruleset".to_owned();
         self.socket
             .query(&step, message(NFT_MSG_GETGEN), &Body::new(0), |payload| {

@@ -36,7 +36,8 @@
 //! - Comments are those other tools show and find things by (at most 128 bytes).
 //! - A failed commit names the change that failed, with the kernel's text, and nothing of the
 //!   transaction has happened. [`NetlinkError::is_not_found`] tells the case that a rule to be
-//!   deleted by handle was deleted meanwhile by somebody else: list and try again.
+//!   deleted by handle was deleted meanwhile by somebody else. [`Nft::update`] then plans the
+//!   transaction anew.
 //!
 //! # Reading
 //!
@@ -49,12 +50,6 @@
 //! there ([`Nft::add_missing_chain`] does not), the kernel disposes of afterwards, and the end of
 //! the thread waits for that: ten milliseconds and more. So delete first and do the rest of the
 //! work, removing links above all, while the kernel is at it.
-//!
-//! # Decisions that must not be overtaken
-//!
-//! Reading, deciding and changing are three steps, and others change rulesets too.
-//! [`Nft::commit_at`] makes the change only if nothing at all has changed since the
-//! [`Nft::generation`] the decision was made at, and tells if so.
 //!
 //! A conversation belongs to the network namespace it was opened in.
 
@@ -95,8 +90,8 @@ pub use rule::{ConntrackState, Rule};
 pub use set::{SetData, SetLayout};
 pub use transaction::Transaction;
 
-use crate::nfnetlink;
-use commit::Ending;
+use crate::{nfnetlink, retry};
+use commit::CommitMode;
 use ferrule_kernel::netlink::{NetlinkError, Socket};
 
 /// A conversation about the rulesets of one network namespace: the one the thread was in when it
@@ -147,25 +142,33 @@ impl Nft {
 
     /// Carries out a transaction.
     pub fn commit(&self, transaction: &Transaction) -> Result<(), NetlinkError> {
-        commit::send(&self.socket, transaction, None, Ending::Commit)
+        commit::send(&self.socket, transaction, CommitMode::Commit)
     }
 
-    /// Carries out a transaction if the rulesets are still those of a generation; `false` if
-    /// they are not and nothing was done.
-    pub fn commit_at(
+    /// Plans a transaction and commits it. If somebody else deletes or creates in between what
+    /// the plan is about, it is planned anew; see [`crate`] for the bound.
+    pub fn update<T, E: From<NetlinkError>>(
         &self,
-        transaction: &Transaction,
-        generation: u32,
-    ) -> Result<bool, NetlinkError> {
-        match commit::send(&self.socket, transaction, Some(generation), Ending::Commit) {
-            Ok(()) => Ok(true),
-            Err(error) if error.errno() == Some(Errno::ERESTART) => Ok(false),
-            Err(error) => Err(error),
-        }
+        plan: impl FnMut(&mut Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.plan_and_send(plan, CommitMode::Commit)
     }
 
-    /// Lets the kernel examine a transaction without carrying it out, as `nft --check` does.
-    pub fn examine(&self, transaction: &Transaction) -> Result<(), NetlinkError> {
-        commit::send(&self.socket, transaction, None, Ending::Examine)
+    /// As [`Nft::update`], but the kernel only checks the transaction, as for `nft --check`.
+    pub fn check<T, E: From<NetlinkError>>(
+        &self,
+        plan: impl FnMut(&mut Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.plan_and_send(plan, CommitMode::Check)
+    }
+
+    fn plan_and_send<T, E: From<NetlinkError>>(
+        &self,
+        plan: impl FnMut(&mut Transaction) -> Result<T, E>,
+        mode: CommitMode,
+    ) -> Result<T, E> {
+        let is_overtaken = |error: &NetlinkError| error.is_not_found() || error.is_exists();
+        let send = |changes: &Transaction| commit::send(&self.socket, changes, mode);
+        retry::until_written(plan, send, is_overtaken)
     }
 }

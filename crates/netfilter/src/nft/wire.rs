@@ -22,9 +22,6 @@ pub(super) const BATCH_BEGIN: u16 = 0x10;
 pub(super) const BATCH_END: u16 = 0x11;
 pub(super) const BATCH_RESOURCE: u16 = SUBSYSTEM as u16;
 
-/// `NFNL_BATCH_GENID`.
-pub(super) const BATCH_GENERATION: u16 = 1;
-
 /// `NFTA_GEN_ID`.
 pub(super) const GENERATION: u16 = 1;
 

@@ -19,7 +19,6 @@ use crate::forwarding::Forwarding;
 use crate::mapping::Mapping;
 use crate::owner::Owner;
 use crate::plan::Target;
-use crate::settle::settle;
 use crate::{iptables, maps, nft};
 
 /// A form in which mappings are kept.
@@ -119,7 +118,7 @@ impl<'a> Content<'a> {
         match &self.parts {
             Parts::Iptables(parts) => {
                 if let Some(nft) = Nft::open_if_supported()? {
-                    settle(&nft, |changes| {
+                    nft.update(|changes| {
                         self.claims().try_for_each(|one| {
                             maps::evict(&nft, &one, self.owner, changes)?;
                             nft::evict(&nft, &one, self.owner, changes)
@@ -130,7 +129,7 @@ impl<'a> Content<'a> {
             }
             Parts::Rules(parts) => {
                 let nft = Nft::open()?;
-                settle(&nft, |changes| {
+                nft.update(|changes| {
                     for one in self.claims() {
                         maps::evict(&nft, &one, self.owner, changes)?;
                     }
@@ -140,7 +139,7 @@ impl<'a> Content<'a> {
             }
             Parts::Maps(parts) => {
                 let nft = Nft::open()?;
-                settle(&nft, |changes| {
+                nft.update(|changes| {
                     for one in self.claims() {
                         nft::evict(&nft, &one, self.owner, changes)?;
                     }
@@ -208,7 +207,7 @@ pub(crate) fn remove(
 ) -> (Vec<Forwarding>, Result<(), PortmapError>) {
     everywhere(
         |nft| {
-            settle(nft, |changes| {
+            nft.update(|changes| {
                 let rules = nft::remove(nft, owner, changes)?;
                 let elements = maps::remove(nft, owner, mappings, changes)?;
                 Ok([rules, elements].concat())
@@ -227,7 +226,7 @@ pub(crate) fn collect(
     let tags = Tags::new(network, keep);
     everywhere(
         |nft| {
-            settle(nft, |changes| {
+            nft.update(|changes| {
                 let rules = nft::collect(nft, &tags, changes)?;
                 let elements = maps::collect(nft, &tags, changes)?;
                 Ok([rules, elements].concat())

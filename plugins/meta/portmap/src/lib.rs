@@ -19,7 +19,6 @@ mod maps;
 mod nft;
 mod owner;
 mod plan;
-mod settle;
 
 use cni_types::{Attachments, CniResult, Code, Error};
 use ferrule_kernel::FileLock;

@@ -17,9 +17,6 @@ use filter::Filter;
 /// The table of everything that lets packets through or not.
 const TABLE: &str = "filter";
 
-/// How often a change is planned anew because somebody else changed the chains in between.
-const ATTEMPTS: u32 = 10;
-
 /// What an attachment is to get.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
@@ -32,16 +29,10 @@ pub(crate) struct Rules<'a> {
 /// Makes the rules: one process per family where `nf_tables` holds the tables, else two or three.
 pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
     rules.families().try_for_each(|family| {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
+        Tool::find(family)?.update(|changes| {
             let filter = Filter::open(family)?;
-            let changes = changes(&filter, &rules.wanted(&filter)?)?;
-            match filter.tool().restore(&changes) {
-                Err(error) if attempt < ATTEMPTS && error.is_overtaken() => {}
-                outcome => return Ok(outcome?),
-            }
-        }
+            plan(&filter, &rules.wanted(&filter)?, changes)
+        })
     })
 }
 
@@ -76,26 +67,20 @@ pub(crate) fn remove_from_older_tables(targets: &[Target]) -> Result<(), Firewal
 
 fn remove_with(tool: &Tool, targets: &[&Target]) -> Result<(), FirewallError> {
     let prepare = |address| layout::of_address(address).map(|form| form.prepare(tool.family()));
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
+    tool.update(|changes| {
         let listed = tool.rules(TABLE, layout::ACCEPTING)?.unwrap_or_default();
         let is = |place: usize, rule: &Prepared| {
             listed
                 .get(place)
                 .is_some_and(|listed| rule.listed(listed).is_some())
         };
-        let mut changes = Restore::new();
         for place in doomed(targets, listed.len(), prepare, is) {
             if let Some(rule) = listed.get(place) {
                 changes.table(TABLE).delete_listed(rule);
             }
         }
-        match tool.restore(&changes) {
-            Err(error) if attempt < ATTEMPTS && error.is_overtaken() => {}
-            outcome => return Ok(outcome?),
-        }
-    }
+        Ok(())
+    })
 }
 
 /// Fails if the tool for IPv4 does not work. IPv6 may be off, or not wanted.
@@ -134,10 +119,13 @@ impl Rules<'_> {
     }
 }
 
-/// What makes the chains of a table as they are to be. New chains come first, as rules lead to
-/// them.
-fn changes(filter: &Filter, chains: &[Wanted<Prepared>]) -> Result<Restore, FirewallError> {
-    let mut changes = Restore::new();
+/// Adds the changes that make the chains of a table the wanted ones. New chains come first, because
+/// rules jump to them.
+fn plan(
+    filter: &Filter,
+    chains: &[Wanted<Prepared>],
+    changes: &mut Restore,
+) -> Result<(), FirewallError> {
     for wanted in chains {
         if wanted.chain != FORWARD && !filter.has_chain(&wanted.chain)? {
             changes.table(TABLE).create_chain(&wanted.chain);
@@ -159,7 +147,7 @@ fn changes(filter: &Filter, chains: &[Wanted<Prepared>]) -> Result<Restore, Fire
             }
         }
     }
-    Ok(changes)
+    Ok(())
 }
 
 fn check_chain(filter: &Filter, wanted: &Wanted<Prepared>) -> Result<(), FirewallError> {

@@ -17,7 +17,6 @@ mod shared;
 
 use std::net::IpAddr;
 
-use ferrule_kernel::NetlinkError;
 use ferrule_net::AttachmentId;
 use ferrule_netfilter::nft::{BaseChain, ChainKind, Hook, ListedRule, Nft, Table, Transaction};
 
@@ -29,9 +28,6 @@ use crate::target::Target;
 use home::{Home, Kind};
 
 pub(crate) use address_set::{owned_by, owned_in_network};
-
-/// How often a change is planned anew because somebody else changed the ruleset in between.
-const ATTEMPTS: u32 = 20;
 
 /// What an attachment is to get.
 #[derive(Clone, Copy, Debug)]
@@ -48,30 +44,29 @@ pub(crate) struct Rules<'a> {
 pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
     let nft = Nft::open()?;
     let homes = home::of_configuration(&nft, rules.forward_chains)?;
-    repeatedly(|| {
-        let changes = planned(&nft, &homes, rules)?;
-        nft.commit(&changes)
-    })?;
-    Ok(())
+    nft.update(|changes| plan(&nft, &homes, rules, changes))
 }
 
 /// Lets the kernel examine what an ADD without addresses would do.
 pub(crate) fn probe(rules: &Rules<'_>) -> Result<(), FirewallError> {
     let nft = Nft::open()?;
     let homes = home::of_configuration(&nft, rules.forward_chains)?;
-    repeatedly(|| nft.examine(&planned(&nft, &homes, rules)?))?;
-    Ok(())
+    nft.check(|changes| plan(&nft, &homes, rules, changes))
 }
 
-fn planned(nft: &Nft, homes: &[Home], rules: &Rules<'_>) -> Result<Transaction, NetlinkError> {
-    let mut changes = Transaction::new();
+fn plan(
+    nft: &Nft,
+    homes: &[Home],
+    rules: &Rules<'_>,
+    changes: &mut Transaction,
+) -> Result<(), FirewallError> {
     for home in homes {
         match home.kind {
-            Kind::Own | Kind::Native => native::plan(nft, home, rules, &mut changes)?,
-            Kind::Shared(family) => shared::plan(nft, home, family, rules, &mut changes)?,
+            Kind::Own | Kind::Native => native::plan(nft, home, rules, changes)?,
+            Kind::Shared(family) => shared::plan(nft, home, family, rules, changes)?,
         }
     }
-    Ok(changes)
+    Ok(())
 }
 
 /// The first thing that is not as [`add`] leaves it is the error.
@@ -93,34 +88,17 @@ pub(crate) fn remove(
     forward_chains: &[ForwardChain],
 ) -> Result<(), FirewallError> {
     let homes = home::for_removal(forward_chains);
-    repeatedly(|| {
-        let mut changes = Transaction::new();
+    nft.update(|changes| {
         for home in &homes {
             match home.kind {
                 Kind::Own | Kind::Native => {
-                    address_set::remove(nft, home.table(), targets, &mut changes)?;
+                    address_set::remove(nft, home.table(), targets, changes)?;
                 }
-                Kind::Shared(family) => shared::remove(nft, home, family, targets, &mut changes)?,
+                Kind::Shared(family) => shared::remove(nft, home, family, targets, changes)?,
             }
         }
-        nft.commit(&changes)
-    })?;
-    Ok(())
-}
-
-/// Plans and commits until nobody changes in between what the plan is about.
-fn repeatedly(mut work: impl FnMut() -> Result<(), NetlinkError>) -> Result<(), NetlinkError> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match work() {
-            Err(error)
-                if attempt < ATTEMPTS
-                    && error.failed_message().is_some()
-                    && (error.is_not_found() || error.is_exists()) => {}
-            outcome => return outcome,
-        }
-    }
+        Ok(())
+    })
 }
 
 /// Whether a base chain sees packets to be forwarded and decides about them.

@@ -12,9 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 use cni_types::Attachments;
 use ferrule_kernel::Family;
 use ferrule_net::AttachmentId;
-use ferrule_netfilter::iptables::{
-    IptablesError, ListedRule, Restore, TableChanges, Tool, WAIT_SECONDS,
-};
+use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, TableChanges, Tool};
 
 use crate::claims::Claims;
 use crate::config::Settings;
@@ -30,9 +28,6 @@ const TABLE: &str = "nat";
 /// A container's chain, by the beginning of its name, and the chain that leads to it: first as
 /// they are made, then as the Go plugin made them besides until 2018.
 const PLACES: [(&str, &str); 2] = [(PREFIX, DNAT), (OLD_PREFIX, OLD_SNAT)];
-
-/// How often a change is planned anew because somebody else changed the rules in between.
-const ATTEMPTS: u32 = 5;
 
 /// The rules of one container for one family, and the tool that writes them.
 #[derive(Debug)]
@@ -62,12 +57,11 @@ impl<'a> Rules<'a> {
     /// Makes the rules, in place of those the container has and of those of dead containers for
     /// the same ports.
     pub(crate) fn add(&self) -> Result<(), PortmapError> {
-        repeatedly(|| {
+        self.tool.update(|changes| {
             let chain = &self.wanted.chain;
             let present = Present::find(&self.tool, self.settings)?;
             let order = order::order(&self.tool, chain, self.owner, &self.claims)?;
             let stale = entries(&self.tool, DNAT, chain)?;
-            let mut changes = Restore::new();
             let nat = changes.table(TABLE);
             present.complete(nat, self.settings);
             for dead in &order.dead {
@@ -89,7 +83,7 @@ impl<'a> Rules<'a> {
             for rule in self.wanted.narrow.iter().rev() {
                 nat.insert_at(DNAT, order.narrow, rule);
             }
-            Ok(self.tool.restore(&changes)?)
+            Ok(())
         })
     }
 
@@ -135,8 +129,7 @@ pub(crate) fn is_present(id: &AttachmentId) -> Result<bool, PortmapError> {
 
 /// Deletes the rules of an attachment, whichever tool made them; answers what they forwarded.
 pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapError>) {
-    with_all_tools(|tool, gone| {
-        let mut changes = Restore::new();
+    with_all_tools(|tool, changes, gone| {
         for (prefix, parent) in PLACES {
             let chain = id.chain(prefix);
             if !tool.has_chain(TABLE, &chain)? {
@@ -150,7 +143,7 @@ pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapE
             delete(changes.table(TABLE), &chain, &leading);
             gone.extend(own.iter().filter_map(rules::forwarding));
         }
-        tool.restore(&changes)
+        Ok(())
     })
 }
 
@@ -177,8 +170,7 @@ pub(crate) fn collect(
         live.iter()
             .any(|(known, name)| known == chain && ifname.is_none_or(|ifname| ifname == *name))
     };
-    with_all_tools(|tool, gone| {
-        let mut changes = Restore::new();
+    with_all_tools(|tool, changes, gone| {
         let mut inhabited = false;
         for (_, parent) in PLACES {
             inhabited |= tool.has_chain(TABLE, parent)?;
@@ -207,7 +199,7 @@ pub(crate) fn collect(
                 gone.extend(own.iter().filter_map(rules::forwarding));
             }
         }
-        tool.restore(&changes)
+        Ok(())
     })
 }
 
@@ -233,37 +225,17 @@ fn delete(nat: &mut TableChanges, chain: &str, leading: &[ListedRule]) {
     nat.flush(chain).delete_chain(chain);
 }
 
-/// Does something with every tool installed, whatever becomes of the others. One that does not
-/// work on this kernel has no rules.
+/// Runs `work` with every installed tool, even if one fails. A tool that does not work on this kernel
+/// has no rules, so its failure is no error.
 fn with_all_tools(
-    work: impl Fn(&Tool, &mut Vec<Forwarding>) -> Result<(), IptablesError>,
+    work: impl Fn(&Tool, &mut Restore, &mut Vec<Forwarding>) -> Result<(), IptablesError>,
 ) -> (Vec<Forwarding>, Result<(), PortmapError>) {
     let mut gone = Vec::new();
-    let mut outcomes = Vec::new();
-    let mut wait = WAIT_SECONDS;
-    for family in [Family::V4, Family::V6] {
-        for tool in Tool::installed(family) {
-            let tool = tool.waiting(wait);
-            let outcome = repeatedly(|| Ok(work(&tool, &mut gone)?));
-            if matches!(&outcome, Err(PortmapError::Iptables(error)) if error.is_undecided()) {
-                // All wait for one lock, which has been waited for now.
-                wait = 1;
-            }
-            if outcome.is_ok() || tool.probe().is_ok() {
-                outcomes.push(outcome);
-            }
-        }
-    }
-    (gone, PortmapError::join(outcomes))
-}
-
-/// Plans and writes until nobody deletes what the plan is about in between.
-fn repeatedly(mut attempt: impl FnMut() -> Result<(), PortmapError>) -> Result<(), PortmapError> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(PortmapError::Iptables(error)) if error.is_overtaken() => {}
-            outcome => return outcome,
-        }
-    }
-    attempt()
+    let failures =
+        Tool::for_each_installed(|tool| tool.update(|changes| work(tool, changes, &mut gone)));
+    let real = failures
+        .into_iter()
+        .filter(|(tool, _)| tool.probe().is_ok());
+    let outcome = PortmapError::join(real.map(|(_, error)| Err(error.into())));
+    (gone, outcome)
 }

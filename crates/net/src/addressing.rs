@@ -1,4 +1,4 @@
-//! Putting addresses and routes of a result on the container's interface.
+//! Applies the addresses and routes of a result to the container's interface.
 
 use std::net::IpAddr;
 use std::thread;
@@ -13,34 +13,34 @@ use ferrule_kernel::{
 use crate::best_effort::write_best_effort;
 use crate::{NetError, Sandbox};
 
-/// How long duplicate address detection may take when the user asks for it.
+/// Time limit of duplicate address detection, where the user asks for it.
 const DETECTION_LIMIT: Duration = Duration::from_secs(5);
 
-/// Kind of the routes by which packets are delivered here (`RTN_LOCAL` of `linux/rtnetlink.h`).
+/// Type of routes to local addresses (`RTN_LOCAL` of `linux/rtnetlink.h`).
 const LOCAL: u8 = 2;
-/// How long the kernel may take to make such a route; it is seldom as much as a millisecond.
+/// Time limit for the kernel to add such a route; it rarely takes a millisecond.
 const LOCAL_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the user asks for beyond addresses and routes.
+/// Options besides the addresses and routes.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Detect duplicate IPv6 addresses and wait for the outcome. Otherwise addresses are usable at
-    /// once: IPAM owns them.
+    /// Detect duplicate IPv6 addresses and wait for the result. Otherwise addresses are usable at
+    /// once, since IPAM owns them.
     pub detect_duplicates: bool,
-    /// Say whether to detect duplicates also where the link-local address, which the kernel makes
-    /// by itself, is the only IPv6 one. Otherwise the kernel's setting stays then.
+    /// Apply `detect_duplicates` also to a link whose only IPv6 address is the link-local one.
+    /// Otherwise such a link keeps the kernel's setting.
     pub link_local_too: bool,
-    /// Which routes lead to the networks of the addresses.
+    /// Routes to the networks of the addresses.
     pub prefix_routes: PrefixRoutes,
 }
 
-/// The routes that come with addresses.
+/// Routes to the networks of the addresses.
 #[derive(Clone, Debug, Default)]
 pub enum PrefixRoutes {
-    /// Those the kernel adds: each address's network is on the link.
+    /// The kernel adds them: the network of each address is on the link.
     #[default]
     Kernel,
-    /// These ones only.
+    /// Only these.
     Instead {
         /// Added before the routes of the result.
         lasting: Vec<NewRoute>,
@@ -50,12 +50,12 @@ pub enum PrefixRoutes {
     },
 }
 
-/// Puts the addresses of `result` that are on `link` and all its routes into effect, and brings the
-/// link up. Returns the link as it is then.
+/// Adds the addresses that `result` assigns to `link`, brings the link up and adds all routes of
+/// `result`. Returns the link as it is afterwards.
 ///
-/// Everything goes to the kernel in one batch: addresses first, so that the kernel announces them
-/// when the link comes up, then the link, then the routes. A route that is there already, the
-/// kernel's own or the same twice in the result, is as good as added.
+/// One batch carries everything: first the addresses, so that the kernel announces them when the
+/// link comes up, then the link, then the routes. A route that exists already, the kernel's own or
+/// the same twice in the result, is no error.
 pub fn configure(
     sandbox: &Sandbox,
     link: &Link,
@@ -113,8 +113,8 @@ fn add_routes(batch: &mut Batch<'_>, routes: impl Iterator<Item = NewRoute>) {
     }
 }
 
-/// Brings the link up before its addresses are known. What the kernel does about IPv6 when a link
-/// comes up, it then does while the caller asks for the addresses.
+/// Brings the link up before its addresses are known, so that the kernel configures IPv6 on it
+/// while the address plugin runs.
 pub fn bring_up(sandbox: &Sandbox, link: &mut Link, options: &Options) -> Result<(), NetError> {
     sandbox.run(|| set_detection(&link.name, options))??;
     sandbox.execute(LinkChange::new(link.index).up().message())?;
@@ -122,7 +122,8 @@ pub fn bring_up(sandbox: &Sandbox, link: &mut Link, options: &Options) -> Result
     Ok(())
 }
 
-/// The addresses that the result puts on the interface `name`. Those without an index are nobody's.
+/// The addresses that the result assigns to the interface `name`. Addresses without an interface
+/// index belong to no interface.
 fn addresses_of<'r>(result: &'r CniResult, name: &str) -> Result<Vec<&'r IpConfig>, NetError> {
     let mut ips = Vec::with_capacity(result.ips.len());
     for ip in result.ips.iter().filter(|ip| ip.interface.is_some()) {
@@ -147,7 +148,7 @@ fn addresses_of<'r>(result: &'r CniResult, name: &str) -> Result<Vec<&'r IpConfi
     Ok(ips)
 }
 
-/// Sets what the kernel must know before the link comes up.
+/// Writes the sysctls that must be set before the link comes up.
 fn prepare(
     sandbox: &Sandbox,
     link: &Link,
@@ -174,7 +175,7 @@ fn prepare(
     })?
 }
 
-/// Says whether the link detects duplicate IPv6 addresses.
+/// Switches duplicate address detection of the link on or off.
 fn set_detection(name: &str, options: &Options) -> Result<(), NetError> {
     let detect = if options.detect_duplicates { "1" } else { "0" };
     if options.detect_duplicates {
@@ -183,18 +184,18 @@ fn set_detection(name: &str, options: &Options) -> Result<(), NetError> {
     write_best_effort(&format!("net/ipv6/conf/{name}/accept_dad"), detect)
 }
 
-/// Switches IPv6 on where the runtime's default has it off.
+/// Enables IPv6 where the runtime's default disables it.
 fn enable_ipv6(name: &str) -> Result<(), NetError> {
     let setting = format!("net/ipv6/conf/{name}/disable_ipv6");
     match sysctl::read(&setting) {
         Ok(value) if value.trim() != "0" => Ok(sysctl::write(&setting, "0")?),
-        // Absent in a kernel without IPv6, where the next step says so.
+        // A kernel without IPv6 lacks the file; adding the address then fails with the reason.
         _ => Ok(()),
     }
 }
 
-/// A route of the result as the kernel takes it: without a gateway of its own it goes through the
-/// first address's gateway of its family.
+/// The kernel's form of a route of the result. A route without a gateway uses the gateway of the
+/// first address of its family.
 fn plan_route(link: &Link, route: &Route, ips: &[&IpConfig]) -> NewRoute {
     let inherited = || {
         ips.iter()
@@ -221,7 +222,7 @@ fn set(number: u32) -> Option<u32> {
     (number > 0).then_some(number)
 }
 
-/// Waits until no IPv6 address of the link is under test any more.
+/// Waits until no IPv6 address of the link is tentative.
 fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
     let start = Instant::now();
     loop {
@@ -246,12 +247,12 @@ fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
     }
 }
 
-/// Waits until the kernel delivers packets for the addresses, which are in the namespace of `route`.
+/// Waits until the kernel delivers packets to the addresses, which are in the namespace of the
+/// socket `route`.
 ///
-/// Of an IPv6 address that is spared the detection of duplicates, the kernel makes the local route
-/// in the background (`addrconf_dad_work` of `net/ipv6/addrconf.c`), and drops the packets that
-/// come before. Routing rules of the administrator may hide that route, so that it is not waited
-/// for without end.
+/// For an IPv6 address without duplicate address detection, the kernel adds the local route in a
+/// worker (`addrconf_dad_work` of `net/ipv6/addrconf.c`) and drops packets that arrive earlier. The
+/// wait is bounded, because routing rules of the administrator may hide that route.
 pub fn wait_until_local(
     route: &ferrule_kernel::RtnlSocket,
     addresses: impl IntoIterator<Item = IpAddr>,
@@ -273,17 +274,17 @@ pub fn wait_until_local(
     Ok(())
 }
 
-/// Tells the neighbours where the container's addresses are now, since they may remember another
-/// container that had them before.
+/// Announces the container's addresses, since neighbours may have cached another container that had
+/// them before.
 ///
-/// What cannot be announced is no reason to fail: the neighbours find out by asking.
+/// A failure is ignored: neighbours then resolve the addresses again when their entries expire.
 pub fn announce_addresses(sandbox: &Sandbox, link: &Link) {
     if let Some(message) = announce(link) {
         let _ = sandbox.execute(message);
     }
 }
 
-/// The first address of a network, which bridges take for themselves: network number plus one.
+/// The first host address of a network (network number plus one), which bridges use as gateway.
 pub fn first_address(network: Cidr) -> Option<IpAddr> {
     let first = match network.masked().address() {
         IpAddr::V4(base) => IpAddr::from(u32::from(base).checked_add(1)?.to_be_bytes()),
@@ -292,7 +293,7 @@ pub fn first_address(network: Cidr) -> Option<IpAddr> {
     network.contains(first).then_some(first)
 }
 
-/// Adds an address; whether it was there already is the answer.
+/// Adds an address. Returns whether it existed already.
 pub fn ensure_address(
     route: &ferrule_kernel::RtnlSocket,
     index: u32,

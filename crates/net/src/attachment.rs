@@ -1,9 +1,9 @@
-//! Names by which the host side of an attachment is found again.
+//! Names by which DEL and GC find the links of an attachment.
 //!
-//! A host link is named after a hash of (network, container, interface) and carries the three in its
-//! alias. So DEL finds it when the container's namespace is gone, leaves alone what belongs to
-//! another container that got a recycled namespace, and GC can tell whose a leaked link is. Links
-//! made by the Go plugins have a random name and no alias.
+//! The name of a host link is a hash of (network, container, interface), and its alias contains the
+//! three. So DEL finds the link when the container's namespace is gone, does not touch links of
+//! another container in a recycled namespace, and GC knows the owner of a leaked link. Links
+//! created by the Go plugins have a random name and no alias.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,12 +14,12 @@ use sha2::{Digest, Sha512};
 
 use crate::veth;
 
-/// What every alias of ours begins with.
+/// The prefix of every alias that Ferrule sets.
 const ALIAS_MARK: &str = "cni:";
-/// The longest name that stands in an alias as it is, in bytes. The kernel allows an alias 255
-/// (`IFALIASZ` less the final zero), of which the mark, slashes and the interface take 21.
+/// The longest name that is written to an alias unchanged, in bytes. The kernel allows 255 bytes
+/// (`IFALIASZ` without the final zero); prefix, slashes and interface name use 21.
 const MAX_NAME: usize = 117;
-/// Two attachments share a 32-bit hash now and then, hence more than one name.
+/// How many names are tried, since two attachments may have the same 32-bit hash.
 pub(crate) const NAMES: u32 = 4;
 
 /// One interface of one container in one network.
@@ -44,7 +44,7 @@ impl From<&Request> for AttachmentId {
 }
 
 impl AttachmentId {
-    /// One of those that a runtime lists for GC of a network.
+    /// An attachment from the list that a runtime sends with GC.
     pub fn listed(network: &str, attachment: &Attachment) -> Self {
         Self {
             network: network.to_owned(),
@@ -53,14 +53,14 @@ impl AttachmentId {
         }
     }
 
-    /// The alias of host links of this attachment.
+    /// The alias of the links of this attachment.
     pub fn alias(&self) -> String {
         let network = shortened(&self.network);
         let container_id = shortened(&self.container_id);
         format!("{ALIAS_MARK}{network}/{container_id}/{}", self.ifname)
     }
 
-    /// Sixteen hexadecimal digits, for files that belong to this attachment.
+    /// Sixteen hexadecimal digits that name files of this attachment.
     pub fn key(&self) -> String {
         let Self {
             network,
@@ -71,13 +71,13 @@ impl AttachmentId {
         hex(&Sha512::digest(identity), 8)
     }
 
-    /// The device group of a host link of this attachment from its making to its marking. Numbers that
-    /// people choose are smaller.
+    /// The device group (`IFLA_GROUP`) of a host link of this attachment from its creation until it
+    /// gets its alias. Administrators use smaller numbers.
     pub(crate) fn group(&self) -> u32 {
         group_of(&self.network)
     }
 
-    /// The names a host link of this attachment may have: `prefix` and eight hexadecimal digits.
+    /// The possible names of a host link of this attachment: `prefix` and eight hexadecimal digits.
     pub(crate) fn host_names(&self, prefix: &str) -> impl Iterator<Item = String> {
         let Self {
             network,
@@ -90,19 +90,18 @@ impl AttachmentId {
         })
     }
 
-    /// The name of a link in the container between its making and its renaming, where it cannot be
-    /// made under its final name.
+    /// The temporary name of a container link that cannot be created under its final name.
     pub(crate) fn temp_name(&self) -> String {
         self.host_names("cni").next().unwrap_or_default()
     }
 
-    /// Whether a link with this alias belongs to another attachment of ours.
+    /// Whether the alias is that of another attachment.
     pub(crate) fn is_foreign(&self, alias: Option<&str>) -> bool {
         alias.is_some_and(|alias| alias.starts_with(ALIAS_MARK) && alias != self.alias())
     }
 }
 
-/// How a network's links on the host are known, and which of them are alive.
+/// The links of a network on the host, and which of them belong to listed attachments.
 pub(crate) struct LiveLinks {
     mark: String,
     group: u32,
@@ -123,8 +122,8 @@ impl LiveLinks {
         }
     }
 
-    /// Whether a link was left behind in the network, by an ADD without DEL or by one that was killed
-    /// before the link had its alias.
+    /// Whether a link of this network belongs to no listed attachment. This includes a link whose ADD
+    /// was killed before it set the alias.
     pub(crate) fn is_stale(&self, link: &Link) -> bool {
         match &link.alias {
             Some(alias) => self.is_dead_alias(alias),
@@ -146,8 +145,8 @@ fn group_of(network: &str) -> u32 {
     u32::from_be_bytes([a | 0x80, b, c, d])
 }
 
-/// The name itself, or if it is too long to stand in an alias beside another one, a hash of it. No
-/// name begins as the hash does.
+/// The name, or a hash of it where it is too long for an alias. CNI names cannot begin with the
+/// hash's `#`.
 fn shortened(name: &str) -> Cow<'_, str> {
     if name.len() <= MAX_NAME {
         return name.into();
@@ -155,7 +154,7 @@ fn shortened(name: &str) -> Cow<'_, str> {
     format!("#{}", hex(&Sha512::digest(name), 16)).into()
 }
 
-/// The first `bytes` bytes in lower-case hexadecimal digits.
+/// The first `bytes` bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(digest: &[u8], bytes: usize) -> String {
     use std::fmt::Write;
     digest

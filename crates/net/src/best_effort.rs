@@ -1,4 +1,4 @@
-//! Kernel settings that make things better, but that can be done without.
+//! Sysctls that improve the network, but that it works without.
 
 use std::io::ErrorKind;
 
@@ -6,18 +6,18 @@ use ferrule_kernel::{SysctlError, sysctl};
 
 use crate::NetError;
 
-/// Sets a setting where that is possible.
+/// Writes a sysctl where that is possible.
 ///
-/// A kernel without IPv6 lacks many. Where the plugins run in a container of their own, `/proc/sys`
-/// often is read-only, and the administrator sets what is needed from outside.
+/// A kernel without IPv6 lacks many sysctls. Where plugins run in a container, `/proc/sys` is often
+/// read-only, and the administrator sets what is needed from outside.
 pub(crate) fn write_best_effort(setting: &str, value: &str) -> Result<(), NetError> {
     match sysctl::write(setting, value) {
-        Err(SysctlError::Write { source, .. }) if is_out_of_reach(source.kind()) => Ok(()),
+        Err(SysctlError::Write { source, .. }) if is_unavailable(source.kind()) => Ok(()),
         outcome => Ok(outcome?),
     }
 }
 
-fn is_out_of_reach(kind: ErrorKind) -> bool {
+fn is_unavailable(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied

@@ -1,4 +1,4 @@
-//! Comparing a container's interface with the result of its ADD.
+//! Compares a container's interface with the result of its ADD.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use ferrule_kernel::{Family, Link, RouteEntry, RouteFilter};
 
 use crate::{Host, NetError, Sandbox, veth};
 
-/// The routing table used when a route names none (`RT_TABLE_MAIN`).
+/// The table of routes without the key `table` (`RT_TABLE_MAIN`).
 const MAIN_TABLE: u32 = 254;
 
-/// The interface of the previous result that stands for the container's end.
+/// The container's interface in the previous result.
 pub fn recorded_interface<'r>(
     result: &'r CniResult,
     name: &str,
@@ -23,7 +23,8 @@ pub fn recorded_interface<'r>(
     })
 }
 
-/// The link that `recorded` describes: there, of this kind, and with the recorded hardware address.
+/// Returns the link that `recorded` describes. It must exist, be of this kind and have the recorded
+/// MAC address.
 pub fn link(
     found: Option<Link>,
     recorded: &Interface,
@@ -45,7 +46,7 @@ pub fn link(
     Ok(link)
 }
 
-/// Whether the link has the recorded hardware address, letter case aside.
+/// Compares the MAC address of the link with the recorded one, ignoring case.
 pub fn hardware_address(link: &Link, recorded: &Interface, place: &str) -> Result<(), NetError> {
     let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
     if recorded.mac.is_empty() || mac.eq_ignore_ascii_case(&recorded.mac) {
@@ -57,7 +58,7 @@ pub fn hardware_address(link: &Link, recorded: &Interface, place: &str) -> Resul
     )))
 }
 
-/// Whether the link is up. One that is down has lost routes, too, which says less.
+/// Fails if the link is down. Checked before routes: a link that is down has lost them, too.
 pub fn up(link: &Link, place: &str) -> Result<(), NetError> {
     if link.up {
         return Ok(());
@@ -68,7 +69,8 @@ pub fn up(link: &Link, place: &str) -> Result<(), NetError> {
     )))
 }
 
-/// The host's end of the pair whose container end is `inside`: there, up, and as recorded.
+/// Returns the host end of the pair whose container end is `inside`. It must exist, be up and match
+/// the previous result.
 pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<Link, NetError> {
     let peer = veth::peer_on_host(host, inside)?.ok_or_else(|| {
         NetError::Mismatch(format!(
@@ -85,9 +87,9 @@ pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<L
     Ok(peer)
 }
 
-/// Whether the link has the addresses of the result, with the routes to their networks.
+/// Fails if the link lacks an address of the result, or the route to its network.
 ///
-/// Addresses that the result puts on other interfaces are not looked for.
+/// Addresses that the result assigns to other interfaces are not checked.
 pub fn addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) -> Result<(), NetError> {
     let ours = |ip: &&IpConfig| result.interface_of(ip).is_none_or(|i| i.name == link.name);
     let expected: Vec<&IpConfig> = result.ips.iter().filter(ours).collect();
@@ -106,7 +108,7 @@ pub fn addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) -> Result<(
                 link.name
             )));
         }
-        // A host address comes without a route to its network.
+        // The kernel adds no route for the network of a host address (/32, /128).
         let is_host = address.network().network() == address.network().broadcast();
         if !is_host && !has_route(sandbox, &Route::new(address.masked(), None))? {
             return Err(NetError::Mismatch(format!(
@@ -118,7 +120,7 @@ pub fn addresses(sandbox: &Sandbox, link: &Link, result: &CniResult) -> Result<(
     Ok(())
 }
 
-/// Whether the routes of the result are there, each in its own table.
+/// Fails if a route of the result is missing from its table.
 pub fn routes(sandbox: &Sandbox, result: &CniResult) -> Result<(), NetError> {
     for route in &result.routes {
         if !has_route(sandbox, route)? {
@@ -139,8 +141,8 @@ pub fn routes(sandbox: &Sandbox, result: &CniResult) -> Result<(), NetError> {
     Ok(())
 }
 
-/// Whether a route to the destination is there, through the gateway if one is named. Of the default
-/// route only the presence counts, as for the Go plugins: sidecars redirect it.
+/// Whether there is a route to the destination, through the gateway if one is given. The gateway of
+/// a default route is not compared, as in the Go plugins, since sidecars change it.
 fn has_route(sandbox: &Sandbox, route: &Route) -> Result<bool, NetError> {
     let filter = RouteFilter {
         family: Family::of(route.dst.address()),

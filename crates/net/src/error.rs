@@ -1,4 +1,4 @@
-//! What can go wrong while a container's network is wired.
+//! Errors of configuring a container's network.
 
 use std::io::ErrorKind;
 
@@ -11,16 +11,16 @@ pub enum NetError {
     /// The container's namespace could not be opened or entered.
     #[error(transparent)]
     Namespace(#[from] NetnsError),
-    /// The kernel refused a change or a question.
+    /// The kernel refused a request.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
-    /// No conversation with the kernel.
+    /// No netlink socket.
     #[error(transparent)]
     Open(#[from] RtnlOpenError),
-    /// A kernel setting could not be read or written.
+    /// A sysctl could not be read or written.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
-    /// The interface is not where it has to be.
+    /// The interface is missing.
     #[error("interface {name:?} not found in {place}")]
     LinkNotFound {
         /// The interface.
@@ -28,7 +28,7 @@ pub enum NetError {
         /// `the host`, or the path of a container's namespace.
         place: String,
     },
-    /// An ADD for an interface that is there already.
+    /// The interface of an ADD exists already.
     #[error("container veth name ({name:?}) peer provided ({place:?}) already exists")]
     NameTaken {
         /// The interface.
@@ -36,13 +36,13 @@ pub enum NetError {
         /// The path of the container's namespace.
         place: String,
     },
-    /// An ADD for an attachment whose host end is there already.
+    /// The host end of an ADD exists already.
     #[error("host interface {name:?} of this container and interface already exists")]
     AlreadyAttached {
         /// The host end.
         name: String,
     },
-    /// Every name the host end could have is taken by other attachments.
+    /// Other attachments use every possible name of the host end.
     #[error("create veth for {name:?}: the names {tried} are taken on the host")]
     HostNamesTaken {
         /// The container's interface.
@@ -50,10 +50,10 @@ pub enum NetError {
         /// The host end names tried.
         tried: String,
     },
-    /// A result that cannot be put into effect.
+    /// A result that cannot be applied.
     #[error("{0}")]
     Unusable(String),
-    /// The link is not what the previous result says, or misses part of it.
+    /// The kernel's state differs from the previous result or the configuration.
     #[error("{0}")]
     Mismatch(String),
     /// The interface did not come up.
@@ -61,19 +61,19 @@ pub enum NetError {
     NotUp {
         /// The interface.
         name: String,
-        /// The state it is in.
+        /// Its state.
         state: String,
-        /// How long was waited.
+        /// The time waited.
         milliseconds: u128,
     },
-    /// The kernel found an address in use by somebody else.
+    /// Another host uses the address.
     #[error("address {address} on {name:?}: {problem}")]
     DuplicateAddress {
         /// The address.
         address: String,
         /// The interface.
         name: String,
-        /// What duplicate detection says.
+        /// The result of duplicate address detection.
         problem: &'static str,
     },
 }
@@ -89,7 +89,7 @@ impl NetError {
         }
     }
 
-    /// What the operator can do about it, where that can be told.
+    /// What the operator can do, if the error tells it.
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NameTaken { .. } | Self::AlreadyAttached { .. } => {

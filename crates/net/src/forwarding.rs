@@ -1,4 +1,4 @@
-//! Forwarding between interfaces of the host.
+//! Forwarding between the host's interfaces.
 
 use std::net::IpAddr;
 
@@ -6,8 +6,8 @@ use ferrule_kernel::sysctl;
 
 use crate::NetError;
 
-/// Turns forwarding on for every family among `addresses`. It is never turned off again, since
-/// other networks of the node rely on it.
+/// Enables forwarding for each address family in `addresses`. It is never disabled, since other
+/// networks of the node need it.
 pub fn enable(addresses: impl IntoIterator<Item = IpAddr>) -> Result<(), NetError> {
     let (mut ipv4, mut ipv6) = (false, false);
     for address in addresses {

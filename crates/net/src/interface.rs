@@ -1,14 +1,14 @@
-//! Links as entries of a result.
+//! Interfaces of a result.
 
 use cni_types::Interface;
 use ferrule_kernel::Link;
 
-/// The entry of a link on the host.
+/// The interface of a result for a link on the host.
 pub fn host_entry(link: &Link) -> Interface {
     sandbox_entry(link, String::new())
 }
 
-/// The entry of a link in the container whose namespace is written as `sandbox`.
+/// The interface of a result for a link in the container; `sandbox` is the path of its namespace.
 pub fn sandbox_entry(link: &Link, sandbox: String) -> Interface {
     Interface {
         name: link.name.clone(),
@@ -18,7 +18,7 @@ pub fn sandbox_entry(link: &Link, sandbox: String) -> Interface {
     }
 }
 
-/// The hardware address as results have it; empty if there is none.
+/// The MAC address in the form of results; empty if the link has none.
 pub fn mac_text(link: &Link) -> String {
     link.mac.map(|mac| mac.to_string()).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
-//! Behaviour that several plugins share: where a container's network is wired.
+//! What several plugins share to configure a container's network.
 //!
-//! [`Host`] and [`Sandbox`] are the two sides. [`veth`] makes and removes the pair between them,
-//! [`mod@link`] a link in the container alone, put on a master or standing by itself,
-//! [`addressing`] puts an address plugin's answer into effect, [`check`] compares what is there with
-//! what ADD answered. Nothing here knows any plugin.
+//! [`Host`] and [`Sandbox`] are the two network namespaces. [`veth`] creates and removes the pair
+//! between them, [`mod@link`] a single link in the container, with or without a master.
+//! [`addressing`] applies the result of the address plugin, [`check`] compares the kernel's state
+//! with the result of ADD. Nothing here knows any plugin.
 
 pub mod addressing;
 mod attachment;

@@ -1,4 +1,4 @@
-//! The link that a container's link is put on: the `master` of macvlan, ipvlan and vlan.
+//! The master of a container's link: the interface that macvlan, ipvlan and vlan are created on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
@@ -9,28 +9,28 @@ use ferrule_kernel::{Family, Link, Netns, RouteEntry, RouteFilter, RtnlSocket};
 use crate::link::MasterName;
 use crate::{Host, NetError, Sandbox};
 
-/// The routing table that a default route counts in (`RT_TABLE_MAIN`).
+/// The routing table of default routes (`RT_TABLE_MAIN`).
 const MAIN_TABLE: u32 = 254;
-/// A route by which packets are sent (`RTN_UNICAST`), as against one that refuses them.
+/// Type of routes that forward packets (`RTN_UNICAST`), unlike unreachable or blackhole routes.
 const UNICAST: u8 = 1;
 
-/// Addresses reserved for documentation (RFC 5737, RFC 3849), to which only a default route leads.
+/// Addresses reserved for documentation (RFC 5737, RFC 3849): only a default route matches them.
 const FAR: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// Where a parent is: on the host, or beside its links in the container (`linkInContainer`).
+/// The namespace of a master: the host's, or the container's (key `linkInContainer`).
 #[derive(Clone)]
 pub(crate) enum MasterNetns {
-    /// On the host.
+    /// The host's.
     Host(Host),
-    /// In the container.
+    /// The container's.
     Container(Sandbox),
 }
 
 impl MasterNetns {
-    /// The side that `linkInContainer` means.
+    /// Opens the namespace that the key `linkInContainer` selects.
     pub(crate) fn open(in_container: bool, sandbox: &Sandbox) -> Result<Self, NetError> {
         Ok(if in_container {
             Self::Container(sandbox.clone())
@@ -39,7 +39,7 @@ impl MasterNetns {
         })
     }
 
-    /// The parent that `name` means.
+    /// Looks up the master that `name` selects.
     pub(crate) fn find(&self, name: &MasterName<'_>) -> Result<Link, Error> {
         match name {
             MasterName::Configured(name) => self.named(name),
@@ -72,10 +72,10 @@ impl MasterNetns {
         })
     }
 
-    /// Whether `link`, which is in `sandbox`, is put on `parent`, which is on this side.
+    /// Whether `master`, which is in this namespace, is the master of `link`, which is in `sandbox`.
     pub(crate) fn carries(
         &self,
-        parent: &Link,
+        master: &Link,
         link: &Link,
         sandbox: &Sandbox,
     ) -> Result<bool, NetError> {
@@ -84,7 +84,7 @@ impl MasterNetns {
             // With CNI_NETNS_OVERRIDE the container may live in the host's namespace.
             Self::Host(_) => sandbox.is_in(&Netns::current()?),
         };
-        Ok(link.peer_index == Some(parent.index) && link.link_netnsid.is_none() == near)
+        Ok(link.peer_index == Some(master.index) && link.link_netnsid.is_none() == near)
     }
 
     fn place(&self) -> String {
@@ -106,14 +106,14 @@ impl Deref for MasterNetns {
     }
 }
 
-/// The interface of the default route in the main table, IPv4 before IPv6; of a route with several
-/// hops, the first one's.
+/// The interface of the default route in the main table, IPv4 before IPv6. Of a multipath route it is
+/// that of the first next hop.
 ///
-/// Usually the kernel tells at once which route it would take. The table is read where that is
-/// another one: a rule or a more specific route, as tunnels use them, leads elsewhere.
+/// Usually one route lookup in the kernel returns it. The table is dumped only where the lookup
+/// returns another route, because of a routing rule or a more specific route, as VPNs add them.
 fn default_route_interface(route: &RtnlSocket) -> Result<Option<u32>, NetError> {
     for far in FAR {
-        // Refusals, by a route that forbids or a kernel without the family, are no answer either.
+        // An error (an unreachable route, or a kernel without the family) means no default route.
         let taken = route.entry_for(far).ok().flatten();
         if let Some(index) = taken.as_ref().and_then(interface_of_default) {
             return Ok(Some(index));
@@ -140,14 +140,14 @@ fn interface_of_default(entry: &RouteEntry) -> Option<u32> {
     entry.oif.or(first_hop).filter(|_| counts)
 }
 
-/// The MTU a link on `parent` is to have: 0 leaves it to the kernel, which takes the parent's.
-pub(crate) fn checked_mtu(mtu: i64, parent: &Link) -> Result<Option<u32>, Error> {
+/// The MTU of a link on `master`. 0 leaves the choice to the kernel, which uses the master's.
+pub(crate) fn checked_mtu(mtu: i64, master: &Link) -> Result<Option<u32>, Error> {
     match u32::try_from(mtu) {
         Ok(0) => Ok(None),
-        Ok(mtu) if mtu <= parent.mtu => Ok(Some(mtu)),
+        Ok(mtu) if mtu <= master.mtu => Ok(Some(mtu)),
         _ => Err(Error::new(
             Code::InvalidConfig,
-            format!("invalid MTU {mtu}, must be [0, master MTU({})]", parent.mtu),
+            format!("invalid MTU {mtu}, must be [0, master MTU({})]", master.mtu),
         )),
     }
 }

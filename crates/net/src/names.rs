@@ -1,6 +1,6 @@
-//! Names made of hashes, by which packet filter objects of an attachment are found again.
+//! Hashed names of packet filter objects of an attachment.
 //!
-//! The Go plugins make the same ones, so that each finds what the other made.
+//! The Go plugins use the same names, so that each finds what the other created.
 
 use std::collections::HashSet;
 
@@ -11,12 +11,12 @@ use sha2::{Digest, Sha512};
 use crate::AttachmentId;
 use crate::attachment::hex;
 
-/// How long chain names are, in bytes: what iptables takes at most.
+/// Length of a chain's name in bytes: the maximum of iptables.
 const CHAIN_LENGTH: usize = 28;
 /// Hexadecimal digits of each half of a tag.
 const TAG_DIGITS: usize = 16;
 
-/// `prefix` and as many hexadecimal digits of the SHA-512 of `text` as make `length` bytes in all.
+/// `prefix`, followed by hexadecimal digits of the SHA-512 of `text`, `length` bytes in all.
 pub fn hash_name(prefix: &str, length: usize, text: &str) -> String {
     let mut name = prefix.to_owned();
     name.push_str(&hex(&Sha512::digest(text), Sha512::output_size()));
@@ -24,19 +24,19 @@ pub fn hash_name(prefix: &str, length: usize, text: &str) -> String {
     name
 }
 
-/// The half of a tag that stands for the network.
+/// The half of a tag that identifies the network.
 pub fn network_tag(network: &str) -> String {
     hash_name("", TAG_DIGITS, network)
 }
 
-/// Which tags are of a network, and which of these of attachments that are to be kept.
+/// The tags of a network, and which of them belong to listed attachments.
 pub struct Tags {
     network: String,
     live: HashSet<String>,
 }
 
 impl Tags {
-    /// Those of a network, of which these attachments are to be kept.
+    /// The tags of `network`, where `keep` lists the attachments that GC keeps.
     pub fn new(network: &str, keep: &Attachments) -> Self {
         let tag = |attachment| AttachmentId::listed(network, attachment).tag();
         Self {
@@ -45,22 +45,22 @@ impl Tags {
         }
     }
 
-    /// Whether a tag was left behind in the network.
+    /// Whether a tag of this network belongs to no listed attachment.
     pub fn is_stale(&self, tag: &str) -> bool {
         tag.starts_with(&self.network) && !self.live.contains(tag)
     }
 }
 
 impl AttachmentId {
-    /// The iptables chain of the container in the network. Its interfaces share it, as the Go
-    /// plugins do not tell them apart.
+    /// The iptables chain of the container in the network. All its interfaces share it, as in the Go
+    /// plugins.
     pub fn chain(&self, prefix: &str) -> String {
         let text = format!("{}{}", self.network, self.container_id);
         hash_name(prefix, CHAIN_LENGTH, &text)
     }
 
-    /// What marks nftables objects of the attachment: a hash of the network and one of interface
-    /// and container, joined by a hyphen.
+    /// The tag of the attachment's nftables objects: a hash of the network and one of interface and
+    /// container, joined by a hyphen.
     pub fn tag(&self) -> String {
         let instance = format!("{}:{}", self.ifname, self.container_id);
         format!(

@@ -1,4 +1,4 @@
-//! The two sides of an attachment, as two types so that neither is taken for the other.
+//! The two network namespaces of an attachment, as two types that cannot be confused.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -8,23 +8,23 @@ use ferrule_kernel::{Link, Netns, RtnlSocket};
 
 use crate::NetError;
 
-/// The namespace the plugin runs in.
+/// The host's network namespace: the one that the plugin runs in.
 #[derive(Clone)]
 pub struct Host(Rc<RtnlSocket>);
 
 impl Host {
-    /// Opens a conversation about the calling thread's namespace.
+    /// Opens a netlink socket in the calling thread's namespace.
     pub fn open() -> Result<Self, NetError> {
         Ok(Self(Rc::new(RtnlSocket::open()?)))
     }
 
-    /// The link of that name, which must be there.
+    /// Looks up the link `name`; an absent one is an error.
     pub fn link(&self, name: &str) -> Result<Link, NetError> {
         self.link_by_name(name)?
             .ok_or_else(|| Self::link_not_found(name))
     }
 
-    /// The error that there is no link of that name.
+    /// The error for an absent link.
     pub(crate) fn link_not_found(name: &str) -> NetError {
         NetError::LinkNotFound {
             name: name.to_owned(),
@@ -41,13 +41,13 @@ impl Deref for Host {
     }
 }
 
-/// The container's namespace.
+/// The container's network namespace.
 #[derive(Clone)]
 pub struct Sandbox(Rc<SandboxInner>);
 
 struct SandboxInner {
     netns: Netns,
-    /// Where the thread was when it opened the namespace, and always is but for visits.
+    /// The thread's own namespace, to which it returns.
     home: Netns,
     route: RtnlSocket,
 }
@@ -61,7 +61,7 @@ impl Sandbox {
         Ok(Self(Rc::new(SandboxInner { netns, home, route })))
     }
 
-    /// Opens the namespace at `path` if there is one: for DEL, an empty path, a missing one and one
+    /// Opens the namespace at `path` if there is one. For DEL an empty path, a missing file and a file
     /// that is no namespace all mean that the container is gone.
     pub fn open_if_there(path: &Path) -> Result<Option<Self>, NetError> {
         if path.as_os_str().is_empty() {
@@ -79,23 +79,24 @@ impl Sandbox {
         &self.0.netns
     }
 
-    /// Whether it is this namespace.
+    /// Whether this is the namespace `netns`.
     pub(crate) fn is_in(&self, netns: &Netns) -> bool {
         self.0.netns.same_as(netns).is_ok_and(|same| same)
     }
 
-    /// Runs `work` with the calling thread inside, so that `/proc/sys/net` is the container's.
+    /// Runs `work` with the calling thread in the namespace, so that `/proc/sys/net` is the
+    /// container's.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetError> {
         Ok(self.0.netns.run_from(&self.0.home, work)?)
     }
 
-    /// The link of that name, which must be there.
+    /// Looks up the link `name`; an absent one is an error.
     pub fn link(&self, name: &str) -> Result<Link, NetError> {
         self.link_by_name(name)?
             .ok_or_else(|| self.link_not_found(name))
     }
 
-    /// The error that there is no link of that name.
+    /// The error for an absent link.
     pub(crate) fn link_not_found(&self, name: &str) -> NetError {
         NetError::LinkNotFound {
             name: name.to_owned(),

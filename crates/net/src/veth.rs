@@ -1,4 +1,4 @@
-//! The pair of links between host and container.
+//! The veth pair between host and container.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,37 +9,37 @@ use ferrule_kernel::{Link, LinkChange, LinkSelector, Mac, NetlinkError, OperStat
 use crate::best_effort::write_best_effort;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
-/// What host ends are called; NetworkManager and others ignore links with this prefix.
+/// Prefix of the names of host ends. NetworkManager and others ignore links with this prefix.
 pub(crate) const PREFIX: &str = "veth";
-/// The kind of both ends, as the kernel names it.
+/// The kernel's name of the kind (`IFLA_INFO_KIND`).
 pub const KIND: &str = "veth";
-/// How long the ends may take to come up; the kernel needs well under 1 ms, or a second at worst.
+/// Time limit for both ends to come up. The kernel needs less than 1 ms, a second at worst.
 const UP_LIMIT: Duration = Duration::from_millis(2550);
 
-/// What the pair is to be like.
+/// Settings of the new veth pair.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PairSettings {
     /// MTU of both ends in bytes; the kernel's default if none.
     pub mtu: Option<u32>,
-    /// Hardware address of the container's end; random if none.
+    /// MAC address of the container end; random if none.
     pub mac: Option<Mac>,
-    /// Index of the link the host end becomes a port of.
+    /// Index of the master (a bridge) of the host end.
     pub master: Option<u32>,
 }
 
-/// Both ends.
+/// A veth pair.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// The host's end, up.
+    /// The host end, up.
     pub host: Link,
-    /// The container's end, down.
+    /// The container end, down.
     pub container: Link,
-    /// The link the host's end is a port of, with that port.
+    /// The master as it is with the host end as its port.
     pub master: Option<Link>,
 }
 
 impl Pair {
-    /// What takes the pair away again, for a list of things to undo.
+    /// The undo step that removes the pair.
     pub fn remover(&self, host: &Host) -> impl FnOnce() -> Result<(), Error> + use<> {
         let (host, index) = (host.clone(), self.host.index);
         move || {
@@ -50,11 +50,11 @@ impl Pair {
     }
 }
 
-/// Makes the pair: the container's end is born in its namespace under its name.
+/// Creates the pair, with the container end in its namespace under its final name.
 ///
-/// The host end refuses router advertisements before it comes up, is a port of its master from
-/// birth and bears the attachment's alias. Whatever fails, nothing is left. That the interface's
-/// name is free is for the caller to [see](ensure_name_is_free) before it does anything at all.
+/// The host end ignores router advertisements before it comes up, is created as a port of its master
+/// and has the attachment's alias. On failure nothing is left. The caller must
+/// [check](ensure_name_is_free) first that the interface's name is free.
 pub fn create(
     host: &Host,
     sandbox: &Sandbox,
@@ -64,7 +64,7 @@ pub fn create(
     let (link, master) = create_under_free_name(host, sandbox, id, settings)?;
     let finished = finish(host, &link, id).and_then(|()| sandbox.link(&id.ifname));
     if finished.is_err() {
-        // The error at hand is the one to report; DEL removes what resists here.
+        // The first error is reported; DEL removes the pair if this fails.
         let _ = host.delete_link(link.index);
     }
     Ok(Pair {
@@ -74,7 +74,7 @@ pub fn create(
     })
 }
 
-/// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
+/// Fails if the interface exists, as after an ADD without a DEL since the last one.
 pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), NetError> {
     match sandbox.link_by_name(ifname)? {
         None => Ok(()),
@@ -119,10 +119,10 @@ fn create_under_free_name(
     })
 }
 
-/// Makes the pair and returns its host end, and the master with that port.
+/// Creates the pair and returns its host end, and the master with that port.
 ///
-/// Both are looked at now, while the host end is still down: asked about a link that is up but not
-/// connected, the kernel takes it out of service, which waits for a grace period.
+/// Both are looked up while the host end is still down. A lookup of a link that is up without carrier
+/// makes the kernel deactivate its queues, which waits for a grace period.
 fn create_as(
     host: &Host,
     pair: &VethPair<'_>,
@@ -137,13 +137,13 @@ fn create_as(
             .map(|[link, master]| (link, master)),
     };
     if matches!(&seen, Err(NetlinkError::Refused { message: None, .. })) {
-        // The pair is there, but cannot be looked at.
+        // The pair exists, but the lookup failed.
         let _ = host.delete_link_by_name(pair.name);
     }
     seen
 }
 
-/// A host end of the attachment itself was left by an ADD that no DEL followed.
+/// Fails if the host end belongs to this attachment: an ADD without a DEL left it.
 fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Result<(), NetError> {
     match host.link_by_name(&name)? {
         Some(link) if link.is_kind(KIND) && !id.is_foreign(link.alias.as_deref()) => {
@@ -153,8 +153,8 @@ fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Resul
     }
 }
 
-/// Gives a new host end its mark and switches it on. By its alias it is known from then on: the group it
-/// was born in is left to those who use groups.
+/// Sets the alias of a new host end and brings it up. From then on the alias identifies it, so the
+/// device group of its creation is reset to the default.
 fn finish(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
     refuse_router_advertisements(&link.name)?;
     if link.master.is_none() {
@@ -164,23 +164,23 @@ fn finish(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
     Ok(host.execute(change.message())?)
 }
 
-/// Keeps a host link from taking addresses and routes that a container advertises.
+/// Keeps a host link from accepting addresses and routes that a container advertises.
 pub fn refuse_router_advertisements(name: &str) -> Result<(), NetError> {
     write_best_effort(&format!("net/ipv6/conf/{name}/accept_ra"), "0")
 }
 
-/// Makes the link-local address of a new host link usable at once. The host asks for its IPv6
-/// neighbours from that address, so that nothing would reach a container while it is being tested.
+/// Makes the link-local address of a new host link usable at once. The host sends its neighbour
+/// solicitations from it, so while it is tentative nothing reaches the container.
 pub fn skip_duplicate_detection(name: &str) -> Result<(), NetError> {
     write_best_effort(&format!("net/ipv6/conf/{name}/accept_dad"), "0")
 }
 
-/// Waits until both ends can carry packets; `container` is the container's as it was last seen.
+/// Waits until both ends are operationally up; `container` is the container end as last looked up.
 ///
-/// The container's end counts as well: before the kernel has noticed that it is connected, it has no
-/// route for IPv6 multicast, and questions of its neighbours are lost. From kernel 6.8 on it notices
-/// as soon as it is asked. Before, a worker does, up to a second late where both ends happen to have
-/// the same index (`linkwatch_urgent_event` of `net/core/link_watch.c`).
+/// The container end is included: until the kernel has noticed its carrier, it has no IPv6 multicast
+/// route, and neighbour solicitations are lost. From kernel 6.8 on a lookup makes the kernel notice.
+/// Before, a worker does, up to a second late where both ends have the same index
+/// (`linkwatch_urgent_event` of `net/core/link_watch.c`).
 pub fn wait_until_up(
     host: &Host,
     sandbox: &Sandbox,
@@ -216,7 +216,7 @@ fn wait_for_link(
     }
 }
 
-/// Removes the pair of the attachment that a DEL is about; succeeds if there is none.
+/// Removes the pair of the attachment of a DEL; succeeds if there is none.
 ///
 /// The namespace may be gone and the previous result missing or unreadable.
 pub fn remove_for(request: &Request) -> Result<(), NetError> {
@@ -231,11 +231,11 @@ pub fn remove_for(request: &Request) -> Result<(), NetError> {
     )
 }
 
-/// Removes the attachment's pair wherever it is found; succeeds if there is none.
+/// Removes the attachment's pair; succeeds if there is none.
 ///
-/// The host end is found by its name and alias, whatever became of the container. A pair made by a
-/// Go plugin is found by the interface's name inside the container, or else by the previous result.
-/// A namespace that was recycled for another container is left alone.
+/// The host end is found by its name and alias, whether or not the container exists. A pair created
+/// by a Go plugin is found by the interface's name in the container, or else by the previous result.
+/// Pairs of another container in a recycled namespace are not touched.
 fn remove(
     host: &Host,
     sandbox: Option<&Sandbox>,
@@ -259,8 +259,8 @@ fn remove(
     remove_recorded(host, prev_result)
 }
 
-/// Removes the pair by its container end, unless that is another attachment's; whether it was there
-/// is the answer. A link that is no pair's end was made by somebody else.
+/// Removes the pair by its container end, unless that belongs to another attachment or is no veth.
+/// Returns whether it was removed.
 fn remove_inside(
     host: &Host,
     sandbox: &Sandbox,
@@ -287,7 +287,7 @@ fn remove_inside(
     Ok(sandbox.delete_link(link.index)?)
 }
 
-/// The entries of a result that may be host ends.
+/// The interfaces of a result that may be host ends.
 fn host_ends(result: Option<&CniResult>) -> impl Iterator<Item = &Interface> {
     let entries = result.into_iter().flat_map(|result| &result.interfaces);
     entries.filter(|entry| entry.sandbox.is_empty() && entry.name.starts_with(PREFIX))
@@ -302,7 +302,7 @@ pub fn peer_on_host(host: &Host, link: &Link) -> Result<Option<Link>, NetError> 
     Ok(peer.filter(|peer| peer.is_kind(KIND) && peer.peer_index == Some(link.index)))
 }
 
-/// Removes a host end that only the previous result names, if it is still that link.
+/// Removes a host end that only the previous result names, if it is still the same link.
 fn remove_recorded(host: &Host, prev_result: Option<&CniResult>) -> Result<(), NetError> {
     for interface in host_ends(prev_result) {
         if let Some(link) = host.link_by_name(&interface.name)?

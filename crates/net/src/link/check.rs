@@ -1,4 +1,4 @@
-//! CHECK: whether the link is as ADD left it.
+//! CHECK: compares the link with the result of ADD.
 
 use cni_types::{CniResult, Request};
 use ferrule_kernel::Link;
@@ -6,18 +6,18 @@ use ferrule_kernel::Link;
 use crate::master::MasterNetns;
 use crate::{NetError, Sandbox, check as recorded};
 
-/// What the configuration says of the link, its kind's own settings aside.
+/// Settings that every kind of link has, as configured.
 pub(super) struct Expected<'a> {
     /// Its kind.
     pub(super) kind: &'static str,
     /// Its MTU in bytes, if one is configured.
     pub(super) mtu: Option<u32>,
-    /// The link it is put on, if one is configured.
+    /// Its master and the namespace of that, if one is configured.
     pub(super) parent: Option<(&'a MasterNetns, &'a Link)>,
 }
 
-/// Compares the link, its addresses and routes with the configuration and the previous result;
-/// `settings` compares what only its kind has.
+/// Compares the link, its addresses and routes with the configuration and the previous result.
+/// `settings` compares the settings of its kind.
 pub(super) fn check(
     sandbox: &Sandbox,
     request: &Request,
@@ -31,7 +31,7 @@ pub(super) fn check(
     let link = recorded::link(found, entry, &path, expected.kind)?;
     let differs = |what: String| NetError::Mismatch(format!("interface {name:?} in {path} {what}"));
     recorded::up(&link, &path)?;
-    // What a later plugin of the chain recorded counts more than what this one was told.
+    // A later plugin of the chain may have changed the MTU and recorded that in the result.
     let mtu = Some(entry.mtu).filter(|mtu| *mtu > 0).or(expected.mtu);
     if let Some(mtu) = mtu.filter(|mtu| *mtu != link.mtu) {
         let found = link.mtu;

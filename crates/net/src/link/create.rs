@@ -1,4 +1,4 @@
-//! ADD: making the link, and giving it what the result says.
+//! ADD: creates the link and applies the result to it.
 
 use cni_types::{CniResult, Error, Interface, Request, SpecVersion};
 use ferrule_kernel::{Errno, Link, LinkChange, Message, NetlinkError, NewLink, RtnlSocket};
@@ -8,7 +8,7 @@ use crate::addressing::{self, Options};
 use crate::master::MasterNetns;
 use crate::{NetError, Sandbox, sandbox_entry};
 
-/// Refuses an attachment whose interface exists: an ADD without DEL since the last one.
+/// Fails if the interface exists, as after an ADD without a DEL since the last one.
 pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), Error> {
     if sandbox
         .link_by_name(ifname)
@@ -24,10 +24,10 @@ pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), Error>
     .details("another ADD made it; send DEL for this container and interface first"))
 }
 
-/// Makes the link, down, and marks it as the attachment's. Whatever fails, nothing is left.
+/// Creates the link, down, with the attachment's alias. On failure nothing is left.
 ///
-/// `message` makes the request that creates it, which is sent from the side of its parent; a link
-/// without one is made from inside the container.
+/// `message` builds the request, which is sent from the namespace of the master, or from the
+/// container's for a link without a master.
 pub fn create(
     target: &Target<'_>,
     message: impl Fn(&NewLink<'_>) -> Message,
@@ -51,8 +51,8 @@ pub fn create(
     let route: &RtnlSocket = side;
     let mut name = id.ifname.clone();
     let mut made = route.execute(request(&name));
-    // Up to kernel 6.14 a name that the host has is refused for the container, too: the link is
-    // then made under one that the host does not have, and renamed where it is.
+    // Up to kernel 6.14 a name that exists on the host is refused for a link in another namespace,
+    // too: the link is then created under a temporary name and renamed in the container.
     if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(side, MasterNetns::Host(_)) {
         let other = id.temp_name();
         let second = route.execute(request(&other));
@@ -63,13 +63,13 @@ pub fn create(
     made.map_err(refused)?;
     let link = adopt(target, &name);
     if link.is_err() {
-        // The error at hand is the one to report; DEL removes what resists here.
+        // The first error is reported; DEL removes the link if this fails.
         let _ = sandbox.delete_link_by_name(&name);
     }
     link
 }
 
-/// Gives a new link its final name and its mark.
+/// Sets the final name and the alias of a new link.
 fn adopt(target: &Target<'_>, name: &str) -> Result<Link, Error> {
     let Target {
         sandbox, id, mac, ..
@@ -94,7 +94,7 @@ fn adopt(target: &Target<'_>, name: &str) -> Result<Link, Error> {
     Ok(link)
 }
 
-/// Adds the way out where the kernel's refusal has one cause.
+/// Adds a hint where the kernel's error has one known cause.
 fn refused(error: NetlinkError) -> Error {
     let hint = match error.errno() {
         Some(Errno::EEXIST) => {
@@ -114,7 +114,7 @@ fn refused(error: NetlinkError) -> Error {
     Error::from(NetError::from(error)).details(hint)
 }
 
-/// What takes a created link away again, for a list of things to undo.
+/// The undo step that removes a created link.
 pub fn remover(link: &Link, sandbox: &Sandbox) -> impl FnOnce() -> Result<(), Error> + use<> {
     let (sandbox, index) = (sandbox.clone(), link.index);
     move || {
@@ -123,13 +123,13 @@ pub fn remover(link: &Link, sandbox: &Sandbox) -> impl FnOnce() -> Result<(), Er
     }
 }
 
-/// Switches the link on.
+/// Brings the link up.
 pub fn set_up(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
     Ok(sandbox.execute(LinkChange::new(link.index).up().message())?)
 }
 
-/// Puts what the address plugin answered, if there is one, on the link and switches it on. Returns
-/// the result of ADD: the link is its only interface, and all addresses are on it.
+/// Applies the result of the address plugin, if there is one, and brings the link up. Returns the
+/// result of ADD: the link is its only interface and has all addresses.
 pub(super) fn finish(
     sandbox: &Sandbox,
     link: &Link,
@@ -150,7 +150,7 @@ pub(super) fn finish(
     Ok(result)
 }
 
-/// The link in the result. Its MTU is told from 1.1.0 on: the Go plugins never do.
+/// The interface of the result, with its MTU from version 1.1.0 on. The Go plugins omit the MTU.
 fn entry(link: &Link, request: &Request) -> Interface {
     let mut entry = sandbox_entry(link, request.sandbox());
     if request.version >= SpecVersion::V1_1_0 {

@@ -1,8 +1,8 @@
-//! Links that are made in the container whole: macvlan, ipvlan, vlan, dummy.
+//! Links in the container: macvlan, ipvlan, vlan, dummy, tap.
 //!
-//! Such a link is born in the container's namespace, so that at no moment anything of it is on the
-//! host, and dies with it. Its alias names the attachment: DEL finds it when the container has
-//! renamed it, and leaves alone what another container has under the same name in a recycled
+//! Such a link is created in the container's namespace, never appears on the host, and is removed
+//! with the namespace. Its alias names the attachment: DEL finds it after the container has renamed
+//! it, and does not touch a link of the same name that another container has in a recycled
 //! namespace.
 
 mod check;

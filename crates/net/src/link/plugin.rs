@@ -9,14 +9,14 @@ use super::{Expected, check, create, remove, status};
 use crate::master::{MasterNetns, checked_mtu};
 use crate::{AttachmentId, NetError, Sandbox};
 
-/// A plugin whose interface is one link in the container: what only it does.
+/// The specific part of a plugin whose interface is one link in the container.
 ///
-/// [`LinkFrame`] makes a whole plugin of it.
+/// [`LinkFrame`] turns it into a [`Plugin`].
 pub trait LinkPlugin {
     /// The plugin's keys.
     type Config: DeserializeOwned;
 
-    /// What the keys say of links of this kind alone.
+    /// Settings of this kind of link.
     type Settings;
 
     /// The executable's name.
@@ -25,51 +25,51 @@ pub trait LinkPlugin {
     /// The kernel's name of the kind of link (`IFLA_INFO_KIND`).
     const KIND: &'static str;
 
-    /// The keys, checked as far as that is possible without the kernel.
+    /// Validates the configuration, as far as that is possible without the kernel.
     fn spec(call: &Call<Self::Config>) -> Result<LinkSpec<'_, Self::Settings>, Error>;
 
-    /// Makes the link, down, with the attachment's alias. Whatever fails, nothing is left.
+    /// Creates the link, down, with the attachment's alias. On failure nothing is left.
     fn create(target: &Target<'_>, settings: &Self::Settings) -> Result<Link, Error>;
 
-    /// Whether the link has to be up before it gets its addresses.
+    /// Whether the link must be up before addresses are added.
     fn comes_up_first(_: &Self::Settings) -> bool {
         false
     }
 
-    /// Compares with the settings what only links of this kind have.
+    /// Compares the settings of this kind.
     fn check(target: &Target<'_>, link: &Link, settings: &Self::Settings) -> Result<(), NetError>;
 
-    /// Refuses a master that links of this kind cannot be put on.
+    /// Fails if a link of this kind cannot be created on the master.
     fn ensure_usable(_: &Link) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Fails (code 50) if the kernel cannot make links of this kind.
+    /// Fails (code 50) if the kernel cannot create links of this kind.
     fn ensure_available() -> Result<(), Error> {
         status::ensure_driver(Self::KIND)
     }
 }
 
-/// What the configuration asks for.
+/// The validated configuration of a link.
 pub struct LinkSpec<'c, S> {
-    /// The link it is put on; none for kinds that stand alone.
+    /// Its master; none for kinds without one.
     pub master: Option<Master<'c>>,
     /// MTU in bytes, at most the master's; 0 is the kernel's choice.
     pub mtu: i64,
-    /// Hardware address; the kernel's choice if none.
+    /// MAC address; the kernel's choice if none.
     pub mac: Option<Mac>,
-    /// Where addresses come from.
+    /// The source of its addresses.
     pub addresses: Addresses,
-    /// Name resolution; replaces what the address plugin answers.
+    /// The key `dns`, which replaces the DNS settings of the address plugin.
     pub dns: &'c Dns,
-    /// What only links of this kind have.
+    /// Settings of its kind.
     pub settings: S,
 }
 
-/// The link that the container's link is put on.
+/// The master: the interface that the link is created on.
 #[derive(Clone, Debug)]
 pub struct Master<'c> {
-    /// Its name.
+    /// How it is found.
     pub name: MasterName<'c>,
     /// Whether it is looked up in the container (the key `linkInContainer`).
     pub in_container: bool,
@@ -78,44 +78,44 @@ pub struct Master<'c> {
 /// How the master is found.
 #[derive(Clone, Debug)]
 pub enum MasterName<'c> {
-    /// By the key `master`.
+    /// By the name in the key `master`.
     Configured(&'c str),
-    /// It is the interface of the plugin before this one.
+    /// By the name of the previous plugin's interface.
     Previous(String),
-    /// It is the interface of the default route.
+    /// As the interface of the default route.
     DefaultRoute,
-    /// Not known before ADD, where a plugin before this one may tell it.
+    /// Not known outside of ADD: it depends on the previous plugin.
     Open,
 }
 
-/// Where the addresses of the link come from.
+/// The source of the link's addresses.
 #[derive(Debug)]
 pub enum Addresses {
-    /// From the address plugin, without which ADD fails.
+    /// The address plugin, which must be configured.
     Required,
-    /// From the address plugin, if one is configured.
+    /// The address plugin, if one is configured.
     Optional,
-    /// From the plugin before this one.
+    /// The previous plugin's result.
     Previous(Box<CniResult>),
 }
 
-/// Where a link is made and checked, and for whom.
+/// The namespace and the attachment that a link is created or checked for.
 pub struct Target<'a> {
     /// The container's namespace.
     pub sandbox: &'a Sandbox,
     /// The attachment.
     pub id: AttachmentId,
-    /// The namespace the creating message is sent from.
+    /// The namespace that the creating request is sent from.
     pub(super) side: &'a MasterNetns,
     /// The master, if there is one.
     pub(super) master: Option<&'a Link>,
-    /// MTU in bytes, if it is not the kernel's choice.
+    /// MTU in bytes; the kernel's choice if none.
     pub mtu: Option<u32>,
-    /// Hardware address, if it is not the kernel's choice.
+    /// MAC address; the kernel's choice if none.
     pub mac: Option<Mac>,
 }
 
-/// A plugin made of what only it does.
+/// Implements [`Plugin`] for a [`LinkPlugin`].
 pub struct LinkFrame<P>(pub P);
 
 impl<P: LinkPlugin> Plugin for LinkFrame<P> {
@@ -161,8 +161,8 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
         }
         let result = call.required_prev_result()?;
         let sandbox = Sandbox::open(&request.netns)?;
-        // The default route may have moved since ADD, and the previous result is now this plugin's
-        // own: only a configured master must be the one.
+        // Only a configured master is compared: the default route may have changed since ADD, and
+        // the previous result is now that of this plugin.
         spec.master = spec.master.filter(Master::is_configured);
         let (side, master) = spec.find_master(&sandbox)?;
         let target = spec.target(call, &sandbox, &side, None)?;
@@ -201,7 +201,7 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
 }
 
 impl Addresses {
-    /// The address plugin of this request, if it takes part.
+    /// The address plugin of the request, if it is the source.
     fn ipam<C>(&self, call: &Call<C>) -> Result<Option<Ipam>, Error> {
         match self {
             Self::Required => Ipam::required(&call.request).map(Some),
@@ -212,7 +212,7 @@ impl Addresses {
 }
 
 impl<'c> Master<'c> {
-    /// The master that the keys `master` and `linkInContainer` mean: without a name that of the
+    /// The master of the keys `master` and `linkInContainer`; without a name the interface of the
     /// default route.
     pub fn new(name: Option<&'c str>, in_container: bool) -> Self {
         let name = name.filter(|name| !name.is_empty());
@@ -228,8 +228,8 @@ impl<'c> Master<'c> {
 }
 
 impl<S> LinkSpec<'_, S> {
-    /// The namespace of the master and the master itself. A link without one is made in the
-    /// container.
+    /// Looks up the master. Returns the namespace to create the link from, and the master. A link
+    /// without a master is created from the container's namespace.
     fn find_master(&self, sandbox: &Sandbox) -> Result<(MasterNetns, Option<Link>), Error> {
         let Some(master) = &self.master else {
             return Ok((MasterNetns::Container(sandbox.clone()), None));

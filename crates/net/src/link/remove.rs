@@ -1,4 +1,4 @@
-//! DEL and GC.
+//! DEL and GC: removes links.
 
 use cni_types::{Attachments, Request};
 use ferrule_kernel::Link;
@@ -6,8 +6,8 @@ use ferrule_kernel::Link;
 use crate::attachment::LiveLinks;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
-/// Removes the link of the attachment that a DEL is about; succeeds if there is none. With the
-/// namespace gone, so is the link.
+/// Removes the link of the attachment of a DEL; succeeds if there is none. The link is removed with
+/// its namespace.
 pub fn remove_for(request: &Request, kind: &str) -> Result<(), NetError> {
     match Sandbox::open_if_there(&request.netns)? {
         Some(sandbox) => remove(&sandbox, &request.into(), kind),
@@ -15,11 +15,11 @@ pub fn remove_for(request: &Request, kind: &str) -> Result<(), NetError> {
     }
 }
 
-/// Removes the attachment's link, under whatever name it is found.
+/// Removes the attachment's link, also under another name.
 ///
-/// A link that bears the attachment's alias is it. Links made by the Go plugins have no alias and
-/// are known by their name, as are those whose making was cut short. One of another kind, or of
-/// another attachment, is left alone.
+/// The attachment's alias identifies it. Links of the Go plugins, and links of an ADD that was
+/// killed, have no alias and are identified by name and kind. Links of another kind or another
+/// attachment are not touched.
 fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetError> {
     let alias = id.alias();
     let is_marked = |link: &Link| link.is_kind(kind) && link.alias.as_deref() == Some(&alias);
@@ -45,11 +45,10 @@ fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetErr
     Ok(())
 }
 
-/// Removes links of this kind and network from the host that belong to none of the attachments in
-/// `keep`. Host ends of pairs are there by right; links that were made inside a container can only
-/// be there because somebody moved them.
+/// Removes the links of this kind and network on the host that belong to no attachment in `keep`.
+/// Host ends of veth pairs normally live here; links of other kinds only if someone moved them.
 ///
-/// The cost does not grow much with their number: they are removed together.
+/// All are removed in one request.
 pub fn collect_garbage(network: &str, keep: &Attachments, kind: &str) -> Result<(), NetError> {
     let host = Host::open()?;
     let live = LiveLinks::new(network, keep);

@@ -1,4 +1,4 @@
-//! STATUS: whether an ADD could work now.
+//! STATUS: checks what an ADD needs.
 
 use cni_types::{Code, Error};
 use ferrule_kernel::Link;
@@ -20,16 +20,15 @@ pub(super) fn ensure_driver(kind: &str) -> Result<(), Error> {
     .details(format!("load its module: modprobe rtnl-link-{kind}")))
 }
 
-/// Why an ADD would fail, as an answer to STATUS (code 50).
+/// Turns the error of an ADD into one of STATUS (code 50).
 pub fn unavailable(error: impl Into<Error>) -> Error {
     let mut error = error.into();
     error.code = Code::NotAvailable as u32;
     error
 }
 
-/// Looks at the master as an ADD does; fails (code 50) if it is not there or too small. One that
-/// is looked for in the container cannot be seen without a container, nor one that a plugin before
-/// this one will tell.
+/// Looks up the master as ADD does; fails (code 50) if it is missing or its MTU is too small. A
+/// master in the container, or one that the previous plugin determines, is not known to STATUS.
 pub(super) fn ensure_master(master: &Master<'_>, mtu: i64) -> Result<Option<Link>, Error> {
     if master.in_container || matches!(master.name, MasterName::Open) {
         return Ok(None);

@@ -1,5 +1,7 @@
 //! IP addresses of links.
 
+mod copy;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
@@ -10,6 +12,8 @@ use netlink_packet_route::address::{
 use nix::libc::{
     AF_INET, AF_INET6, NLM_F_CREATE, NLM_F_EXCL, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR,
 };
+
+pub use copy::AddressCopy;
 
 use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket, flag};
 
@@ -140,13 +144,31 @@ impl RtnlSocket {
         index: u32,
         family: Option<Family>,
     ) -> Result<Vec<Address>, NetlinkError> {
+        self.list_addresses(index, family, |payload| parse(payload, index, family))
+    }
+
+    /// As [`RtnlSocket::addresses`], with all that is needed to add them again.
+    pub fn address_copies(
+        &self,
+        index: u32,
+        family: Option<Family>,
+    ) -> Result<Vec<AddressCopy>, NetlinkError> {
+        self.list_addresses(index, family, |payload| {
+            AddressCopy::parse(payload, index, family)
+        })
+    }
+
+    fn list_addresses<T>(
+        &self,
+        index: u32,
+        family: Option<Family>,
+        parse: impl Fn(&[u8]) -> Parsed<T>,
+    ) -> Result<Vec<T>, NetlinkError> {
         let step = || format!("list addresses of link {index}");
         let mut body = AddressMessage::default();
         body.header.family = family.map_or(AddressFamily::Unspec, Family::number);
         body.header.index = index;
-        self.list(&step, RTM_GETADDR, &body, |payload| {
-            parse(payload, index, family)
-        })
+        self.list(&step, RTM_GETADDR, &body, parse)
     }
 
     /// Takes an address from a link; `false` when the link, or the address on it, is not there.

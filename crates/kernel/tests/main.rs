@@ -6,10 +6,12 @@ mod addresses;
 mod announce;
 mod batches;
 mod bridge_ports;
+mod copies;
 mod lab;
 mod links;
 mod netns;
 mod routes;
+mod rules;
 mod sysctl;
 mod taps;
 

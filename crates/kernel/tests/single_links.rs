@@ -3,7 +3,8 @@
 
 use crate::lab::{another, link, mac, pair, private};
 use ferrule_kernel::{
-    DriverSettings, Dummy, Ipvlan, IpvlanMode, Macvlan, MacvlanMode, NewLink, RtnlSocket, Vlan,
+    DriverSettings, Dummy, Ipvlan, IpvlanMode, LinkChange, Macvlan, MacvlanMode, NewLink,
+    RtnlSocket, Vlan, Vrf,
 };
 
 const BRIDGE: Macvlan = Macvlan {
@@ -146,5 +147,25 @@ ferrule_testkit::test! {
         let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
         assert!(born.is_kind("dummy"));
         assert_eq!((born.mac, born.peer_index), (new.mac, None));
+    }
+}
+
+ferrule_testkit::test! {
+    fn a_vrf_has_a_table_and_ports(_host) needs [Vrf] {
+        let (route, netns) = (private(), another());
+        let port = pair(&route, &netns, "port", "wire").here;
+        let vrf = Vrf { table: 70_000 };
+        let new = NewLink { up: true, ..NewLink::named("red") };
+        route.execute(vrf.create(&new)).unwrap();
+        assert!(route.execute(vrf.create(&new)).unwrap_err().is_exists());
+        let born = link(&route, "red");
+        assert!(born.is_kind(Vrf::KIND) && born.up);
+        assert_eq!(born.settings, Some(DriverSettings::Vrf(vrf)));
+        assert_eq!(route.ports(born.index).unwrap(), []);
+        route.execute(LinkChange::new(port.index).master(born.index).message()).unwrap();
+        let ports = route.ports(born.index).unwrap();
+        assert_eq!(ports.iter().map(|link| link.index).collect::<Vec<_>>(), [port.index]);
+        route.execute(LinkChange::new(port.index).no_master().message()).unwrap();
+        assert_eq!(link(&route, "port").master, None);
     }
 }

@@ -4,7 +4,7 @@ use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage}
 use nix::errno::Errno;
 use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK};
 
-use super::{Ipvlan, Macvlan, Vlan};
+use super::{Ipvlan, Macvlan, Vlan, Vrf};
 use crate::netlink::{Attribute, Message, NetlinkError, RtnlSocket, flag};
 use crate::tap::TapSettings;
 
@@ -17,6 +17,8 @@ pub enum DriverSettings {
     Ipvlan(Ipvlan),
     /// Of kind `vlan`.
     Vlan(Vlan),
+    /// Of kind `vrf`.
+    Vrf(Vrf),
     /// Of kind `tun`: a tap.
     Tap(TapSettings),
 }
@@ -28,6 +30,7 @@ impl DriverSettings {
             Macvlan::KIND => Macvlan::read(data).map(Self::Macvlan),
             Ipvlan::KIND => Ipvlan::read(data).map(Self::Ipvlan),
             Vlan::KIND => Vlan::read(data).map(Self::Vlan),
+            Vrf::KIND => Vrf::read(data).map(Self::Vrf),
             TapSettings::KIND => Some(Self::Tap(TapSettings::read(data))),
             _ => None,
         }

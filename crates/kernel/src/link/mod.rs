@@ -18,6 +18,7 @@ pub mod query;
 mod state;
 pub mod veth;
 pub mod vlan;
+pub mod vrf;
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
@@ -34,6 +35,7 @@ use parse::IFLA_ALT_IFNAME;
 use port::PortState;
 pub use state::OperState;
 use vlan::Vlan;
+use vrf::Vrf;
 
 /// A link as the kernel described it at some moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

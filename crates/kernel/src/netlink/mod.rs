@@ -11,6 +11,7 @@ mod dump;
 mod error;
 mod frame;
 mod message;
+mod replay;
 mod socket;
 
 use netlink_packet_core::Emitable;
@@ -24,6 +25,7 @@ pub use error::{InvalidRequest, NetlinkError};
 pub use frame::{Frames, Refusal, Reply};
 pub use message::Message;
 pub use message::{CHANGE, append_request, flag, number_requests};
+pub(crate) use replay::Replay;
 pub use socket::{Socket, SocketFailure};
 
 use crate::netns::{Netns, NetnsError};

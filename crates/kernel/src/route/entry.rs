@@ -8,19 +8,19 @@ use crate::addr::Family;
 use crate::netlink::{Attribute, Attributes, Malformed, Parsed};
 
 /// Length of `struct rtmsg`.
-const HEADER: usize = 12;
+pub(super) const HEADER: usize = 12;
 /// Length of `struct rtnexthop`.
-const HOP_HEADER: usize = 8;
+pub(super) const HOP_HEADER: usize = 8;
 
 const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
+pub(super) const RTA_OIF: u16 = 4;
+pub(super) const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
-const RTA_MULTIPATH: u16 = 9;
-const RTA_TABLE: u16 = 15;
-const RTA_VIA: u16 = 18;
+pub(super) const RTA_MULTIPATH: u16 = 9;
+pub(super) const RTA_TABLE: u16 = 15;
+pub(super) const RTA_VIA: u16 = 18;
 
 const RTAX_MTU: u16 = 2;
 const RTAX_ADVMSS: u16 = 8;

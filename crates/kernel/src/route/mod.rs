@@ -1,5 +1,6 @@
 //! Routes: changing them and asking for them.
 
+mod copy;
 mod entry;
 mod new;
 
@@ -10,11 +11,12 @@ use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, Rout
 use nix::errno::Errno;
 use nix::libc::RTM_GETROUTE;
 
+pub use copy::RouteCopy;
 pub use entry::{NextHop, RouteEntry};
 pub use new::{NewRoute, RouteMode};
 
 use crate::addr::Family;
-use crate::netlink::{NetlinkError, RtnlSocket};
+use crate::netlink::{NetlinkError, Parsed, RtnlSocket};
 
 /// The table routes are in unless somebody said otherwise (`RT_TABLE_MAIN`).
 pub const MAIN_TABLE: u32 = 254;
@@ -43,13 +45,29 @@ impl RtnlSocket {
     /// The routes that pass `filter`; none when the table does not exist. A link that does not
     /// exist is an error ([`NetlinkError::is_not_found`]).
     pub fn routes(&self, filter: &RouteFilter) -> Result<Vec<RouteEntry>, NetlinkError> {
+        let parse = |payload: &[u8]| Ok(entry::parse(payload)?.filter(|entry| filter.keeps(entry)));
+        self.list_routes(filter, parse)
+    }
+
+    /// As [`RtnlSocket::routes`], with all that is needed to make them again.
+    pub fn route_copies(&self, filter: &RouteFilter) -> Result<Vec<RouteCopy>, NetlinkError> {
+        let parse = |payload: &[u8]| {
+            Ok(RouteCopy::parse(payload)?.filter(|copy| filter.keeps(&copy.entry)))
+        };
+        self.list_routes(filter, parse)
+    }
+
+    fn list_routes<T>(
+        &self,
+        filter: &RouteFilter,
+        parse: impl Fn(&[u8]) -> Parsed<T>,
+    ) -> Result<Vec<T>, NetlinkError> {
         let mut body = RouteMessage::default();
         body.header.address_family = filter.family.number();
         // Kernels without strict checking ignore both and send everything.
         body.attributes
             .extend(filter.table.map(RouteAttribute::Table));
         body.attributes.extend(filter.oif.map(RouteAttribute::Oif));
-        let parse = |payload: &[u8]| Ok(entry::parse(payload)?.filter(|entry| filter.keeps(entry)));
         match self.list(&|| "list routes".to_owned(), RTM_GETROUTE, &body, parse) {
             Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
             other => other,

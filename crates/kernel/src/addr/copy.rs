@@ -1,0 +1,53 @@
+//! Addresses that are put back just as the kernel had them.
+
+use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_NEWADDR};
+
+use super::{Address, Family, HEADER, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_FLAGS, parse};
+use crate::netlink::{Attributes, Malformed, Message, Parsed, Replay, flag};
+
+const IFA_F_NODAD: u32 = 0x02;
+
+/// An address with everything the kernel says of it (peer, lifetimes, label), so that it can be
+/// added again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressCopy {
+    /// What this crate knows of it.
+    pub address: Address,
+    index: u32,
+    body: Replay,
+}
+
+impl AddressCopy {
+    /// Reads one address of the link, of this family or of any.
+    pub(super) fn parse(payload: &[u8], index: u32, family: Option<Family>) -> Parsed<Self> {
+        let Some(address) = parse(payload, index, family)? else {
+            return Ok(None);
+        };
+        let (header, attributes): (&[u8; HEADER], _) =
+            payload.split_first_chunk().ok_or(Malformed)?;
+        let [number, prefix, low_flags, rest @ ..] = *header;
+        let told = Attributes::new(attributes).find(|found| found.kind == IFA_FLAGS);
+        let flags = told.map_or(Some(low_flags.into()), |found| found.u32());
+        let flags = flags.ok_or(Malformed)? & !(IFA_F_TENTATIVE | IFA_F_DADFAILED) | IFA_F_NODAD;
+        // The attribute counts instead of the eight bits of the header.
+        let fixed = [number, prefix, 0];
+        let mut body = Replay::new(&[&fixed[..], &rest].concat());
+        body.extend_without(attributes, &[IFA_FLAGS]);
+        body.push(IFA_FLAGS, &flags.to_ne_bytes());
+        Ok(Some(Self {
+            address,
+            index,
+            body,
+        }))
+    }
+
+    /// The message that adds the address to its link again, usable at once: the link had it before,
+    /// so that its neighbours have been asked. The link having it is an error
+    /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
+    pub fn add(&self) -> Message {
+        let (address, index) = (self.address.address, self.index);
+        let step = format!("add address {address} to link {index} again");
+        let flags = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
+        Message::new(step, RTM_NEWADDR, flags, &self.body)
+    }
+}

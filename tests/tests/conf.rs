@@ -36,7 +36,7 @@ fn assert_ready(host: &Host, network: &str, arguments: &Value) {
     // What the first attachment makes for all of them stays: bridge, tables, chains.
     run("add", "c1");
     run("del", "c1");
-    let ignored = ["cni0", "cni1", "/var/lib/cni"];
+    let ignored = ["cni0", "cni1", "cni2", "/run/cni/tuning", "/var/lib/cni"];
     let before = host.snapshot().ignoring(&ignored);
     let results = ["c1", "c2"].map(|name| run("add", name).json());
     for name in ["c1", "c2"] {
@@ -99,6 +99,20 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    fn the_tuned_network_is_ready(host) {
+        let mac = "02:00:5E:10:00:01";
+        assert_ready(host, "tuned", &json!({}));
+        let container = host.netns("tuned");
+        let call = cnitool(host, "add tuned /run/netns/tuned");
+        let result = call.env("CAP_ARGS", json!({ "mac": mac }).to_string()).run().succeeds().json();
+        assert_eq!(result["interfaces"][2]["mac"], mac.to_lowercase());
+        let link = container.link("eth0");
+        assert_eq!((&link["address"], &link["mtu"]), (&json!(mac.to_lowercase()), &json!(1400)));
+        assert_eq!(container.tool("cat", "/proc/sys/net/core/somaxconn").trim(), "1024");
+    }
+}
+
+ferrule_testkit::test! {
     fn the_loopback_is_ready(host) needs [Ipv6] {
         let container = host.netns("c1");
         for verb in ["add", "check", "del"] {
@@ -118,6 +132,6 @@ ferrule_testkit::test! {
             .map(|network| network["name"].as_str().unwrap().to_owned())
             .collect();
         names.sort();
-        assert_eq!(names, ["ferrule", "lan", "lo", "published", "routed"]);
+        assert_eq!(names, ["ferrule", "lan", "lo", "published", "routed", "tuned"]);
     }
 }

@@ -19,6 +19,7 @@ mod ptp;
 mod static_ipam;
 mod tap;
 mod testkit;
+mod tuning;
 mod vlan;
 
 ferrule_testkit::main!();

@@ -7,4 +7,4 @@ mod read;
 
 pub use lock::{FileLock, LockError, LockHolder};
 pub use os_error::{errno_text, io_text};
-pub use read::{read, read_text};
+pub use read::{read, read_own, read_text};

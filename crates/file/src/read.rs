@@ -5,10 +5,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 /// What every configuration, record and list of the kernel has room in, in bytes.
 const MOST: u64 = 16 << 20;
@@ -18,17 +19,33 @@ const USUAL: usize = 4 << 10;
 
 /// The whole content of a file; one of more than 16 MiB is an error. Nothing is waited for.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    // A pipe without a writer ends at once, a terminal does not become this process's.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = options.read(true).custom_flags(flags.bits()).open(path)?;
-    whole(&file, MOST)
+    whole(&open(path, OFlag::empty())?, MOST)
 }
 
 /// As [`read`], of a text.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let not_text = |_| io::Error::new(ErrorKind::InvalidData, "not a text in UTF-8");
     String::from_utf8(read(path)?).map_err(not_text)
+}
+
+/// As [`read`], of a file that this process's user has written. A link is not followed; a file of
+/// somebody else's, or anything but a file, is an error.
+pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let file = open(path, OFlag::O_NOFOLLOW)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.uid() != geteuid().as_raw() {
+        return Err(io::Error::other("not a file of this user's"));
+    }
+    whole(&file, MOST)
+}
+
+fn open(path: &Path, flags: OFlag) -> io::Result<File> {
+    // A pipe without a writer ends at once, a terminal does not become this process's.
+    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)
 }
 
 fn whole(file: &File, most: u64) -> io::Result<Vec<u8>> {
@@ -63,6 +80,22 @@ mod tests {
         fs::write(&path, b"\xff").unwrap();
         assert_eq!(read(&path).unwrap(), b"\xff");
         assert_eq!(read_text(&path).unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn only_a_file_of_ones_own_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        fs::write(path("file"), "abc").unwrap();
+        assert_eq!(read_own(&path("file")).unwrap(), b"abc");
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        mkfifo(&path("pipe"), Mode::S_IRWXU).unwrap();
+        for name in ["link", "pipe", "."] {
+            assert!(read_own(&path(name)).is_err(), "{name}");
+        }
+        assert!(read_own(Path::new("/dev/null")).is_err());
+        let absent = read_own(&path("none")).unwrap_err();
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! in which an interface name with a dot cannot be told from two levels. Those below `net` belong
 //! to the network namespace the calling thread is in.
 
+mod beneath;
+
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use ferrule_file::io_text;
+
+pub use beneath::{is_read_only, read_net, write_net};
 
 /// Where the kernel shows its settings.
 const ROOT: &str = "/proc/sys";

@@ -156,6 +156,7 @@ fn everything_about_a_link_can_change_at_once() {
         .mtu(1280)
         .master(master)
         .alias("some text")
+        .tx_queue_len(77)
         .promisc(true);
     let mut batch = route.batch();
     batch
@@ -170,7 +171,8 @@ fn everything_about_a_link_can_change_at_once() {
         (1280, Some(master), false)
     );
     assert_eq!(changed.alias.as_deref(), Some("some text"));
-    assert!(changed.promiscuity >= 1);
+    assert!(changed.promiscuous && changed.promiscuity >= 1);
+    assert_eq!(changed.tx_queue_len, 77);
 
     let back = LinkChange::of_name("port.100")
         .up()
@@ -183,7 +185,7 @@ fn everything_about_a_link_can_change_at_once() {
         (changed.master, changed.alias, changed.up),
         (None, None, true)
     );
-    assert_eq!(changed.promiscuity, 0);
+    assert_eq!((changed.promiscuous, changed.promiscuity), (false, 0));
     assert_eq!(created.index, link(&route, "br0").index);
 }
 

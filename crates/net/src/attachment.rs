@@ -96,7 +96,7 @@ impl AttachmentId {
     }
 
     /// Whether the alias is that of another attachment.
-    pub(crate) fn is_foreign(&self, alias: Option<&str>) -> bool {
+    pub fn is_foreign(&self, alias: Option<&str>) -> bool {
         alias.is_some_and(|alias| alias.starts_with(ALIAS_MARK) && alias != self.alias())
     }
 }

@@ -104,6 +104,9 @@ impl NetError {
             {
                 Some("run as root, with CAP_SYS_ADMIN and CAP_NET_ADMIN")
             }
+            Self::Sysctl(error) if error.is_not_found() => {
+                Some("the container's network has no such setting: see /proc/sys/net inside it")
+            }
             Self::Netlink(error) => match error.errno()? {
                 Errno::EPERM | Errno::EACCES => Some("run as root, with CAP_NET_ADMIN"),
                 Errno::EOPNOTSUPP => {

@@ -128,6 +128,13 @@ impl LinkChange {
         self.with(word.into(), |body| body.allmulticast(on))
     }
 
+    /// Sets how many packets the transmit queue holds.
+    pub fn tx_queue_len(self, packets: u32) -> Self {
+        self.with(format!("txqueuelen {packets}"), |body| {
+            body.append_extra_attribute(LinkAttribute::TxQueueLen(packets))
+        })
+    }
+
     /// Has the kernel announce the link's IPv4 addresses by gratuitous ARP whenever it comes up or
     /// is given a link-layer address: the setting `arp_notify`.
     pub fn arp_notify(self) -> Self {

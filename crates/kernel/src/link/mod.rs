@@ -64,8 +64,13 @@ pub struct Link {
     pub group: u32,
     /// Whether it is switched on (`IFF_UP`); whether it works is [`Link::operstate`].
     pub up: bool,
-    /// How many users want every packet on the wire.
+    /// Whether it was switched to promiscuous mode (`IFF_PROMISC`). The kernel reports the switch
+    /// alone (`dev_get_flags` in `net/core/dev.c`), not what else makes the link promiscuous.
+    pub promiscuous: bool,
+    /// How many users want every packet on the wire; the switch is one of them.
     pub promiscuity: u32,
+    /// How many packets the transmit queue holds.
+    pub tx_queue_len: u32,
     /// Whether it takes all multicast packets (`IFF_ALLMULTI`).
     pub all_multicast: bool,
     /// Whether it can carry packets now.

@@ -1,6 +1,6 @@
 //! Reading links out of replies: `struct ifinfomsg` and the attributes of `linux/if_link.h`.
 
-use nix::libc::{IFF_ALLMULTI, IFF_UP};
+use nix::libc::{IFF_ALLMULTI, IFF_PROMISC, IFF_UP};
 
 use super::port::PortState;
 use super::{DriverSettings, Link, OperState};
@@ -15,6 +15,7 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
+const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
@@ -50,6 +51,7 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
         .get(8..)
         .and_then(|rest| rest.first_chunk())
         .ok_or(Malformed)?;
+    let flags = i32::from_ne_bytes(*flags);
     let mut link = Link {
         index,
         name: String::new(),
@@ -61,9 +63,11 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
         link_netnsid: None,
         alias: None,
         group: 0,
-        up: i32::from_ne_bytes(*flags) & IFF_UP != 0,
-        all_multicast: i32::from_ne_bytes(*flags) & IFF_ALLMULTI != 0,
+        up: flags & IFF_UP != 0,
+        all_multicast: flags & IFF_ALLMULTI != 0,
+        promiscuous: flags & IFF_PROMISC != 0,
         promiscuity: 0,
+        tx_queue_len: 0,
         operstate: OperState::Unknown,
         altnames: Vec::new(),
         port: None,
@@ -78,6 +82,7 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
             // Some kinds report 0 for "none".
             IFLA_LINK => link.peer_index = attribute.u32().filter(|peer| *peer != 0),
             IFLA_MASTER => link.master = attribute.u32().filter(|master| *master != 0),
+            IFLA_TXQLEN => link.tx_queue_len = attribute.u32().ok_or(Malformed)?,
             IFLA_OPERSTATE => link.operstate = attribute.u8().ok_or(Malformed)?.into(),
             IFLA_LINKINFO => link_info(&mut link, attribute),
             IFLA_IFALIAS => link.alias = Some(attribute.text()).filter(|alias| !alias.is_empty()),
@@ -154,7 +159,7 @@ mod tests {
     fn parsed(attributes: Vec<LinkAttribute>) -> Parsed<Link> {
         let mut message = LinkMessage::default();
         message.header.index = 7;
-        message.header.flags = LinkFlags::Up | LinkFlags::Broadcast;
+        message.header.flags = LinkFlags::Up | LinkFlags::Broadcast | LinkFlags::Promisc;
         message.attributes = attributes;
         let mut bytes = vec![0; message.buffer_len()];
         message.emit(&mut bytes);
@@ -174,6 +179,7 @@ mod tests {
             LinkAttribute::IfAlias("some text".into()),
             LinkAttribute::Group(9),
             LinkAttribute::Promiscuity(2),
+            LinkAttribute::TxQueueLen(500),
             LinkAttribute::PropList(vec![
                 Prop::AltIfName("first".into()),
                 Prop::AltIfName("second".into()),
@@ -200,7 +206,9 @@ mod tests {
             group: 9,
             up: true,
             all_multicast: false,
+            promiscuous: true,
             promiscuity: 2,
+            tx_queue_len: 500,
             operstate: OperState::LowerLayerDown,
             altnames: vec!["first".into(), "second".into()],
             port: Some(PortState {

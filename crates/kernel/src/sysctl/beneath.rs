@@ -1,0 +1,97 @@
+//! Network settings that somebody else names: no link and no `..` leads out of `/proc/sys/net`.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::sys::statvfs::{FsFlags, statvfs};
+
+use super::{SysctlError, file_of};
+
+/// Where the settings of the calling thread's network namespace are.
+const NET: &str = "/proc/sys/net";
+
+/// More than any setting has, in bytes.
+const MOST: u64 = 1 << 20;
+
+/// Flags of every open: a link is not followed, and nothing is waited for.
+const FLAGS: OFlag = OFlag::O_NOFOLLOW
+    .union(OFlag::O_NONBLOCK)
+    .union(OFlag::O_NOCTTY)
+    .union(OFlag::O_CLOEXEC);
+
+/// As [`read`](super::read), of a setting below `net`, which is found without following links.
+pub fn read_net(path: &str) -> Result<String, SysctlError> {
+    let failed = |source| SysctlError::Read {
+        name: path.to_owned(),
+        source,
+    };
+    let parts = parts(path)?;
+    let file = open_beneath(&parts, OFlag::O_RDONLY).map_err(|errno| failed(errno.into()))?;
+    let mut text = String::new();
+    let read = file.take(MOST).read_to_string(&mut text);
+    read.map_err(failed)?;
+    Ok(text.trim().to_owned())
+}
+
+/// As [`write`](super::write), of a setting below `net`, which is found without following links.
+pub fn write_net(path: &str, value: &str) -> Result<(), SysctlError> {
+    let failed = |source: io::Error| SysctlError::Write {
+        name: path.to_owned(),
+        value: value.to_owned(),
+        source,
+    };
+    let parts = parts(path)?;
+    let mut file = open_beneath(&parts, OFlag::O_WRONLY).map_err(|errno| failed(errno.into()))?;
+    file.write_all(value.as_bytes()).map_err(failed)
+}
+
+/// Whether the settings below `net` can only be read, as where the plugins run in a container of their
+/// own.
+pub fn is_read_only() -> bool {
+    statvfs(NET).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// What leads from `net` to the setting.
+fn parts(path: &str) -> Result<Vec<&str>, SysctlError> {
+    file_of(path)?;
+    let invalid = || SysctlError::Name {
+        name: path.to_owned(),
+    };
+    let below = path.strip_prefix("net/").ok_or_else(invalid)?;
+    Ok(below.split('/').collect())
+}
+
+/// Goes down folder by folder: `openat2(2)` would do it in one step, from kernel 5.6 on.
+fn open_beneath(parts: &[&str], access: OFlag) -> Result<File, Errno> {
+    let folder = OFlag::O_PATH | OFlag::O_DIRECTORY | FLAGS;
+    let (name, folders) = parts.split_last().ok_or(Errno::ENOENT)?;
+    let mut parent: OwnedFd = open(NET, folder, Mode::empty())?;
+    for part in folders {
+        parent = openat(&parent, *part, folder, Mode::empty())?;
+    }
+    openat(&parent, *name, access | FLAGS, Mode::empty()).map(File::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_below_net_are_taken() {
+        for name in [
+            "net",
+            "net/",
+            "net/../kernel/hostname",
+            "/net/core",
+            "kernel/hostname",
+        ] {
+            let refused = |error| matches!(error, SysctlError::Name { .. });
+            assert!(read_net(name).is_err_and(refused), "{name:?}");
+            assert!(write_net(name, "x").is_err_and(refused), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The record of an interface's settings before ADD changed them.
+//!
+//! ```text
+//! <dataDir>/<container>_<interface>.json    the record, in path and form the Go plugin's
+//! <dataDir>/<tag>                           a second name (hard link) of the same file
+//! <dataDir>/<tag>.new                       a third one, while a record replaces an older one
+//! ```
+//!
+//! The Go plugin's name tells no network, so GC could not know whose a record is: the tag, a hash of
+//! network, container and interface, does. It is made first. A file that is written anew by somebody
+//! else under the first name is no longer the one that has the tag, and GC leaves it alone.
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, DirEntryExt, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use cni_types::json::JsonValue;
+use cni_types::{Attachments, Error, Request};
+use ferrule_file::io_text;
+use ferrule_net::{AttachmentId, Tags};
+use serde::Serialize as _;
+use serde_json::ser::PrettyFormatter;
+use thiserror::Error;
+
+use crate::link_settings::LinkSettings;
+
+/// Where records are, if the configuration names no folder; gone when the node starts anew.
+const FOLDER: &str = "/run/cni/tuning";
+
+/// What the name of a record that is to replace another one ends in.
+const NEW: &str = ".new";
+
+/// A record that could not be read, written or removed.
+#[derive(Debug, Error)]
+#[error("cannot {operation} {}: {}", .path.display(), io_text(.source))]
+pub(crate) struct BackupError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl From<BackupError> for Error {
+    fn from(error: BackupError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+/// The record of one attachment, there or not.
+#[derive(Clone, Debug)]
+pub(crate) struct Backup {
+    path: PathBuf,
+    tag: PathBuf,
+    new: PathBuf,
+}
+
+/// The folder of records that a configuration names.
+pub(crate) fn folder(data_dir: &str) -> &Path {
+    Path::new(if data_dir.is_empty() {
+        FOLDER
+    } else {
+        data_dir
+    })
+}
+
+impl Backup {
+    pub(crate) fn new(data_dir: &str, request: &Request) -> Self {
+        let folder = folder(data_dir);
+        let tag = AttachmentId::from(request).tag();
+        Self {
+            path: folder.join(format!("{}_{}.json", request.container_id, request.ifname)),
+            new: folder.join(format!("{tag}{NEW}")),
+            tag: folder.join(tag),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is recorded, if anything is. A record of somebody else's making, or anything but a
+    /// file, is an error.
+    pub(crate) fn read(&self) -> Result<Option<LinkSettings>, BackupError> {
+        let failed = |source| failed("read", &self.path)(source);
+        let bytes = match ferrule_file::read_own(&self.path) {
+            Err(error) if is_absent(&error) => return Ok(None),
+            outcome => outcome.map_err(failed)?,
+        };
+        let node = JsonValue::read(&bytes).map_err(|error| failed(io::Error::other(error)))?;
+        let settings = node
+            .decode()
+            .map_err(|error| failed(io::Error::other(error)))?;
+        Ok(Some(settings))
+    }
+
+    /// Writes the record, in place of an older one.
+    pub(crate) fn write(&self, settings: &LinkSettings) -> Result<(), BackupError> {
+        remove(&self.tag)?;
+        let failed = |source| failed("write", &self.path)(source);
+        let text = text_of(settings).map_err(|error| failed(error.into()))?;
+        let mut file = self.create().map_err(failed)?;
+        file.write_all(&text).map_err(failed)?;
+        match fs::hard_link(&self.tag, &self.path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                remove(&self.new)?;
+                let linked = fs::hard_link(&self.tag, &self.new);
+                linked.and_then(|()| fs::rename(&self.new, &self.path))
+            }
+            outcome => outcome,
+        }
+        .map_err(failed)
+    }
+
+    /// A new file under the tag, in a folder that is made when it is missing.
+    fn create(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        match options.open(&self.tag) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                create_folder(self.tag.parent().unwrap_or(Path::new("/")))?;
+                options.open(&self.tag)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Removes the record, whoever made it.
+    pub(crate) fn remove(&self) -> Result<(), BackupError> {
+        remove(&self.new)?;
+        remove(&self.path)?;
+        remove(&self.tag)
+    }
+}
+
+/// GC: removes the records of attachments to a network that are not to be kept.
+pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Result<(), BackupError> {
+    let failed = |source| failed("read", folder)(source);
+    let entries: Vec<DirEntry> = match fs::read_dir(folder).and_then(Iterator::collect) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        outcome => outcome.map_err(failed)?,
+    };
+    let tags = Tags::new(network, keep);
+    let is_stale = |entry: &&DirEntry| {
+        let name = entry.file_name();
+        name.to_str()
+            .is_some_and(|name| tags.is_stale(name.trim_end_matches(NEW)))
+    };
+    let stale: HashSet<u64> = entries
+        .iter()
+        .filter(is_stale)
+        .map(DirEntryExt::ino)
+        .collect();
+    // A tag goes last: until then the next GC finds the other names by it.
+    let (tagged, other): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .filter(|entry| stale.contains(&entry.ino()))
+        .partition(is_stale);
+    other
+        .iter()
+        .chain(&tagged)
+        .try_for_each(|entry| remove(&entry.path()))
+}
+
+/// The record as the Go plugin writes it.
+fn text_of(settings: &LinkSettings) -> Result<Vec<u8>, serde_json::Error> {
+    let mut text = Vec::new();
+    let format = PrettyFormatter::with_indent(b" ");
+    settings.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut text, format,
+    ))?;
+    Ok(text)
+}
+
+fn create_folder(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)?;
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn remove(path: &Path) -> Result<(), BackupError> {
+    match fs::remove_file(path) {
+        Err(error) if is_absent(&error) => Ok(()),
+        outcome => outcome.map_err(failed("remove", path)),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// For `map_err`: `operation` completes "cannot … <path>".
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError {
+        operation,
+        path,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_is_byte_by_byte_that_of_the_go_plugin() {
+        let settings = LinkSettings {
+            mac: Some("02:00:00:00:00:0A".parse().unwrap()),
+            promisc: Some(false),
+            mtu: Some(1500),
+            allmulti: Some(true),
+            tx_q_len: Some(0),
+        };
+        let text = text_of(&settings).unwrap();
+        let expected = "{\n \"mac\": \"02:00:00:00:00:0a\",\n \"promisc\": false,\n \
+                        \"mtu\": 1500,\n \"allmulti\": true,\n \"txQLen\": 0\n}";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        let only = LinkSettings {
+            mtu: Some(9000),
+            ..LinkSettings::default()
+        };
+        assert_eq!(text_of(&only).unwrap(), b"{\n \"mtu\": 9000\n}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The error object of the protocol and its codes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ pub enum Code {
     Internal = 999,
 }
 
-/// The most that is printed of a message or of details, in bytes.
+/// The most that is printed of a message, of details or of a log line, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
 
 /// The error object a failing plugin prints: `{"code": …, "msg": …, "details": …}`.
@@ -105,20 +106,20 @@ impl Error {
     pub fn to_json(&self) -> String {
         crate::json::to_pretty(&Self {
             code: self.code,
-            msg: bounded(&self.msg),
-            details: bounded(&self.details),
+            msg: bounded(&self.msg).into_owned(),
+            details: bounded(&self.details).into_owned(),
         })
     }
 }
 
-/// The text, cut at a character's boundary if it is longer than [`MAX_TEXT_BYTES`].
-fn bounded(text: &str) -> String {
+/// The text, cut at a character's boundary if it is longer than 4096 bytes.
+pub fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_BYTES {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let start = (0..=MAX_TEXT_BYTES).rev().find_map(|end| text.get(..end));
     let start = start.unwrap_or_default();
-    format!("{start} … ({} bytes in all)", text.len())
+    Cow::Owned(format!("{start} … ({} bytes in all)", text.len()))
 }
 
 impl fmt::Display for Error {

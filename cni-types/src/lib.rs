@@ -26,7 +26,7 @@ pub use address::{AddressError, Cidr, address_text, optional_address, parse_addr
 pub use args::{Args, ArgsError};
 pub use attachment::{Attachment, Attachments, VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024};
 pub use dns::Dns;
-pub use error::{Code, Error};
+pub use error::{Code, Error, bounded};
 pub use name::{check_container_id, check_interface_name, check_network_name};
 pub use request::{Command, Incoming, MAX_CONFIG_BYTES, Request};
 pub use result::{CniResult, Interface, IpConfig, ResultError};

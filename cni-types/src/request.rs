@@ -1,14 +1,16 @@
 //! What a runtime asks of a plugin: environment variables and a configuration on standard input.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::json::JsonValue;
+use crate::json::{DecodeError, JsonValue};
 use crate::{
-    Args, Attachments, CniResult, Code, Error, ReleaseNumber, SpecVersion, check_container_id,
+    Args, Attachments, CniResult, Code, Dns, Error, ReleaseNumber, SpecVersion, check_container_id,
     check_interface_name, check_network_name, env,
 };
 
@@ -95,7 +97,7 @@ pub enum Incoming {
 }
 
 /// A request that passed every check that needs no knowledge of the plugin's own keys.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
     /// The verb.
     pub command: Command,
@@ -115,10 +117,16 @@ pub struct Request {
     pub version: SpecVersion,
     /// The network's name.
     pub network: String,
+    /// The IPAM plugin's name (the key `ipam.type`); empty if there is none.
+    pub ipam_type: String,
+    /// The name resolution that the configuration sets; it replaces that of the IPAM result.
+    pub dns: Dns,
     /// The configuration.
     pub config: JsonValue,
     /// The configuration as it came, to be handed to delegates unchanged.
     pub stdin: Vec<u8>,
+    /// Common keys of the wrong type, which only DEL ignores.
+    ignored: Vec<DecodeError>,
 }
 
 impl Request {
@@ -141,12 +149,25 @@ impl Request {
         }
         let stdin = read_config(stdin)?;
         let config = JsonValue::read(&stdin).map_err(undecodable)?;
-        let network = name_of(&config)?;
+        let (keys, wrong) = config.decode_lenient::<CommonKeys>();
+        let keys = keys.map_err(undecodable)?;
+        let wrong_key = |key: &str| wrong.iter().find(|error| error.path == key);
+        if let Some(error) = wrong_key("name") {
+            return Err(undecodable(error));
+        }
+        check_network_name(&keys.name)?;
         let command = verb.ok_or_else(|| {
             let msg = format!("unknown CNI_COMMAND: {}", environment.command);
             Error::new(Code::InvalidEnvironment, msg)
         })?;
-        let version = negotiate(command, &config, supported)?;
+        if let Some(error) = wrong_key("cniVersion") {
+            return Err(undecodable_version(error));
+        }
+        let version = negotiate(command, &keys.cni_version, supported)?;
+        match wrong.first() {
+            Some(error) if command != Command::Del => return Err(undecodable(error)),
+            _ => {}
+        }
         Ok(Incoming::Verb(Box::new(Self {
             command,
             container_id: environment.container_id,
@@ -156,19 +177,13 @@ impl Request {
             path: environment.path,
             netns_override: environment.netns_override,
             version,
-            network,
+            network: keys.name,
+            ipam_type: keys.ipam.r#type,
+            dns: keys.dns,
             config,
             stdin,
+            ignored: wrong,
         })))
-    }
-
-    /// The same request for a delegate, whose verb may be another one: DEL takes back an ADD.
-    #[must_use]
-    pub fn delegated(&self, command: Command) -> Self {
-        Self {
-            command,
-            ..self.clone()
-        }
     }
 
     /// The configuration as the plugin's own type; an error names the wrong key (code 6).
@@ -176,11 +191,18 @@ impl Request {
         self.config.decode().map_err(undecodable)
     }
 
-    /// As much of the configuration as can be read, for DEL; texts tell what was dropped.
-    pub fn decode_lenient<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), Error> {
-        let (value, dropped) = self.config.decode_lenient();
-        let dropped = dropped.iter().map(ToString::to_string).collect();
-        Ok((value.map_err(undecodable)?, dropped))
+    /// As much of the configuration as can be read, for DEL, and the keys that are ignored.
+    pub fn decode_lenient<T: DeserializeOwned>(&self) -> Result<(T, Vec<DecodeError>), Error> {
+        let (value, mut ignored) = self.config.decode_lenient();
+        let is_new =
+            |error: &&DecodeError| self.ignored.iter().all(|other| other.path != error.path);
+        ignored = ignored
+            .iter()
+            .filter(is_new)
+            .chain(&self.ignored)
+            .cloned()
+            .collect();
+        Ok((value.map_err(undecodable)?, ignored))
     }
 
     /// The result of the plugins before this one, if the runtime sent it.
@@ -214,6 +236,36 @@ fn undecodable(error: impl std::fmt::Display) -> Error {
         format!("error unmarshall network config: {error}"),
     )
 }
+
+/// The keys that every plugin's configuration has.
+///
+/// Values of a wrong type are refused also where nothing reads them: a container whose `ipam` became
+/// a list by mistake would be attached without addresses.
+#[derive(Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "camelCase",
+    expecting = "a network configuration"
+)]
+struct CommonKeys {
+    cni_version: String,
+    name: String,
+    r#type: String,
+    capabilities: HashMap<String, bool>,
+    ipam: IpamKeys,
+    dns: Dns,
+    prev_result: AnyObject,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct IpamKeys {
+    r#type: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(expecting = "an object")]
+struct AnyObject {}
 
 /// The protocol's variables; unset and empty are the same.
 struct Environment {
@@ -288,38 +340,22 @@ fn read_config(stdin: &mut dyn Read) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn name_of(config: &JsonValue) -> Result<String, Error> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        #[serde(default)]
-        name: String,
-    }
-    let Named { name } = config.decode().map_err(undecodable)?;
-    check_network_name(&name)?;
-    Ok(name)
+fn undecodable_version(error: impl std::fmt::Display) -> Error {
+    Error::new(
+        Code::Decode,
+        format!("decoding version from network config: {error}"),
+    )
 }
 
-/// The version of `config`, if verb and plugin both allow it.
+/// The version that the configuration names, if the verb and the plugin both allow it.
 fn negotiate(
     command: Command,
-    config: &JsonValue,
+    cni_version: &str,
     supported: &[SpecVersion],
 ) -> Result<SpecVersion, Error> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        #[serde(default, rename = "cniVersion")]
-        cni_version: String,
-    }
-    let undecodable = |error: &dyn std::fmt::Display| {
-        Error::new(
-            Code::Decode,
-            format!("decoding version from network config: {error}"),
-        )
-    };
     let incompatible = |msg: String| Error::new(Code::IncompatibleVersion, msg);
-    let Versioned { cni_version } = config.decode().map_err(|error| undecodable(&error))?;
     if let Some(since) = command.since() {
-        let asked: ReleaseNumber = cni_version.parse().map_err(|error| undecodable(&error))?;
+        let asked: ReleaseNumber = cni_version.parse().map_err(undecodable_version)?;
         let verb = command.as_str();
         if asked < since.into() {
             return Err(incompatible(format!(
@@ -345,7 +381,7 @@ fn negotiate(
                 if cni_version.is_empty() {
                     SpecVersion::V0_1_0.as_str()
                 } else {
-                    &cni_version
+                    cni_version
                 },
                 SpecVersion::listed(supported)
             ))

@@ -1,5 +1,7 @@
 //! Reading what can be read of a half broken document.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
@@ -16,13 +18,13 @@ const MAX_REPAIRS: usize = 64;
 pub(super) fn decode<T: DeserializeOwned>(
     node: &JsonValue,
 ) -> (Result<T, DecodeError>, Vec<DecodeError>) {
-    let mut node = node.clone();
+    let mut node = Cow::Borrowed(node);
     let mut dropped = Vec::new();
     loop {
         match decode_with_path(&node) {
             Ok(value) => return (Ok(value), dropped),
             Err((path, error)) => {
-                if dropped.len() == MAX_REPAIRS || !remove(&mut node, &path) {
+                if dropped.len() == MAX_REPAIRS || !remove(node.to_mut(), &path) {
                     return (Err(error), dropped);
                 }
                 dropped.push(error);

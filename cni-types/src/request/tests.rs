@@ -192,6 +192,65 @@ fn every_bad_configuration_has_its_code() {
 }
 
 #[test]
+fn common_keys_are_decoded_with_the_request() {
+    let config = br#"{"cniVersion": "1.1.0", "name": "net", "IPAM": {"type": "static"}, "dns": {"domain": "x"}}"#;
+    let Ok(Incoming::Verb(request)) = read(&environment(), config) else {
+        panic!()
+    };
+    assert_eq!(request.ipam_type, "static");
+    assert_eq!(request.dns.domain, "x");
+}
+
+/// Keys of a plugin of its own, beside a common one.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Own {
+    dns: Dns,
+    list: Vec<u8>,
+}
+
+#[test]
+fn common_keys_of_a_wrong_type_come_last_and_only_del_ignores_them() {
+    let wrong = r#""ipam": {"type": 1}, "dns": "x", "type": [], "capabilities": {"a": 1}, "prevResult": []"#;
+    let config = |more: &str| format!("{{{wrong}, {more}}}").into_bytes();
+    let sound = config(r#""cniVersion": "1.1.0", "name": "net""#);
+    for (more, code, gist) in [
+        (r#""name": 1"#, 6, r#"key "name""#),
+        (r#""cniVersion": 1"#, 7, "missing network name"),
+        (
+            r#""name": "net", "cniVersion": 1"#,
+            6,
+            r#"key "cniVersion""#,
+        ),
+        (r#""name": "net", "cniVersion": "7.0.0""#, 1, "incompatible"),
+    ] {
+        for command in ["ADD", "DEL"] {
+            let environment = with(&[("CNI_COMMAND", command)]);
+            let (found, msg, _) = refusal(&environment, &config(more));
+            assert_eq!(found, code, "{more}: {msg}");
+            assert!(msg.contains(gist), "{more}: {msg}");
+        }
+    }
+    for command in ["ADD", "CHECK", "STATUS", "GC"] {
+        let (code, msg, _) = refusal(&with(&[("CNI_COMMAND", command)]), &sound);
+        assert_eq!(code, 6);
+        assert!(msg.contains(r#"key "ipam.type": "#), "{msg}");
+    }
+    let Ok(Incoming::Verb(request)) = read(&with(&[("CNI_COMMAND", "DEL")]), &sound) else {
+        panic!()
+    };
+    assert_eq!(request.ipam_type, "");
+    let (own, ignored) = request.decode_lenient::<Own>().unwrap();
+    assert_eq!((own.dns, own.list), (Dns::default(), vec![]));
+    let mut paths: Vec<&str> = ignored.iter().map(|error| error.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        ["capabilities.a", "dns", "ipam.type", "prevResult", "type"]
+    );
+}
+
+#[test]
 fn verbs_are_gated_by_version() {
     for (command, too_old, old_enough) in [
         ("CHECK", "0.3.1", "0.4.0"),

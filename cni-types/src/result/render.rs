@@ -1,5 +1,6 @@
 //! Writing results in every version, with keys in the order the Go plugins write them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
@@ -8,23 +9,75 @@ use super::{CniResult, Interface, IpConfig, ResultError};
 use crate::{Cidr, Dns, Family, Route, SpecVersion, json};
 
 impl CniResult {
+    /// What `version` can say of the result: reading back what [`Self::to_json`] writes gives the same.
+    ///
+    /// The lists of 0.3.0 know less of an interface. 0.1.0 and 0.2.0 know one address of each family
+    /// and the routes of that family.
+    pub fn in_version(mut self, version: SpecVersion) -> Result<Self, ResultError> {
+        let family = version.family();
+        if family == Family::Legacy && !self.legacy {
+            self.keep_one_ip_per_family()?;
+        }
+        if family == Family::List {
+            for interface in &mut self.interfaces {
+                interface.mtu = 0;
+                interface.socket_path.clear();
+                interface.pci_id.clear();
+            }
+        }
+        self.legacy = family == Family::Legacy;
+        Ok(self)
+    }
+
+    fn keep_one_ip_per_family(&mut self) -> Result<(), ResultError> {
+        let first = |ipv4| self.ips.iter().find(|ip| ip.address.is_ipv4() == ipv4);
+        let kept: Vec<IpConfig> = [first(true), first(false)]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        if kept.is_empty() {
+            return Err(ResultError::NoAddress);
+        }
+        let is_of = |route: &Route, ip: &IpConfig| route.dst.is_ipv4() == ip.address.is_ipv4();
+        let routes = |ip| self.routes.iter().filter(move |route| is_of(route, ip));
+        self.routes = kept
+            .iter()
+            .flat_map(routes)
+            .map(|route| Route::new(route.dst, route.gw))
+            .collect();
+        self.interfaces.clear();
+        self.ips = kept;
+        self.ips.iter_mut().for_each(|ip| ip.interface = None);
+        Ok(())
+    }
+
     /// The result as a plugin prints it in `version`: indented, no newline at the end.
     pub fn to_json(&self, version: SpecVersion) -> Result<String, ResultError> {
+        let result = self.as_version(version)?;
         Ok(match version.family() {
-            Family::Legacy => json::to_pretty(&Legacy::new(self, version)?),
-            Family::List => json::to_pretty(&List::new(self, version)),
-            Family::Current => json::to_pretty(&Current::new(self, version)),
+            Family::Legacy => json::to_pretty(&Legacy::new(&result, version)),
+            Family::List => json::to_pretty(&List::new(&result, version)),
+            Family::Current => json::to_pretty(&Current::new(&result, version)),
         })
     }
 
     /// The result in `version` as untyped JSON, for embedding.
     pub fn to_value(&self, version: SpecVersion) -> Result<serde_json::Value, ResultError> {
+        let result = self.as_version(version)?;
         let value = match version.family() {
-            Family::Legacy => serde_json::to_value(Legacy::new(self, version)?),
-            Family::List => serde_json::to_value(List::new(self, version)),
-            Family::Current => serde_json::to_value(Current::new(self, version)),
+            Family::Legacy => serde_json::to_value(Legacy::new(&result, version)),
+            Family::List => serde_json::to_value(List::new(&result, version)),
+            Family::Current => serde_json::to_value(Current::new(&result, version)),
         };
         value.map_err(|error| ResultError::Json(error.to_string()))
+    }
+
+    fn as_version(&self, version: SpecVersion) -> Result<Cow<'_, Self>, ResultError> {
+        Ok(match version.family() {
+            Family::Current => Cow::Borrowed(self),
+            _ => Cow::Owned(self.clone().in_version(version)?),
+        })
     }
 }
 
@@ -58,37 +111,25 @@ struct LegacyIp {
 }
 
 impl<'r> Legacy<'r> {
-    /// One address of each family stays, with the routes of its family.
-    fn new(result: &'r CniResult, version: SpecVersion) -> Result<Self, ResultError> {
+    fn new(result: &'r CniResult, version: SpecVersion) -> Self {
         let of_family = |ipv4: bool| {
             let ip = result.ips.iter().find(|ip| ip.address.is_ipv4() == ipv4)?;
-            let routes = result
-                .routes
-                .iter()
-                .filter(|route| route.dst.is_ipv4() == ipv4);
-            let routes = routes.map(|route| {
-                if result.legacy {
-                    route.clone()
-                } else {
-                    Route::new(route.dst, route.gw)
-                }
-            });
+            let routes = result.routes.iter();
             Some(LegacyIp {
                 ip: ip.address,
                 gateway: ip.gateway,
-                routes: routes.collect(),
+                routes: routes
+                    .filter(|route| route.dst.is_ipv4() == ipv4)
+                    .cloned()
+                    .collect(),
             })
         };
-        let (ip4, ip6) = (of_family(true), of_family(false));
-        if ip4.is_none() && ip6.is_none() && !result.legacy {
-            return Err(ResultError::NoAddress);
-        }
-        Ok(Self {
+        Self {
             cni_version: version.as_str(),
-            ip4,
-            ip6,
+            ip4: of_family(true),
+            ip6: of_family(false),
             dns: &result.dns,
-        })
+        }
     }
 }
 
@@ -97,22 +138,13 @@ impl<'r> Legacy<'r> {
 struct List<'r> {
     #[serde(rename = "cniVersion")]
     cni_version: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    interfaces: Vec<ListInterface<'r>>,
+    #[serde(skip_serializing_if = "<[Interface]>::is_empty")]
+    interfaces: &'r [Interface],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ips: Vec<ListIp>,
     #[serde(skip_serializing_if = "<[Route]>::is_empty")]
     routes: &'r [Route],
     dns: &'r Dns,
-}
-
-#[derive(Serialize)]
-struct ListInterface<'r> {
-    name: &'r str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    mac: &'r str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    sandbox: &'r str,
 }
 
 #[derive(Serialize)]
@@ -127,11 +159,6 @@ struct ListIp {
 
 impl<'r> List<'r> {
     fn new(result: &'r CniResult, version: SpecVersion) -> Self {
-        let interface = |i: &'r Interface| ListInterface {
-            name: &i.name,
-            mac: &i.mac,
-            sandbox: &i.sandbox,
-        };
         let ip = |ip: &IpConfig| ListIp {
             version: if ip.address.is_ipv4() { "4" } else { "6" },
             interface: ip.interface,
@@ -140,7 +167,7 @@ impl<'r> List<'r> {
         };
         Self {
             cni_version: version.as_str(),
-            interfaces: result.interfaces.iter().map(interface).collect(),
+            interfaces: &result.interfaces,
             ips: result.ips.iter().map(ip).collect(),
             routes: &result.routes,
             dns: &result.dns,

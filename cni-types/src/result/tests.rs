@@ -53,6 +53,22 @@ fn reread(result: &CniResult, version: SpecVersion) -> CniResult {
 }
 
 #[test]
+fn a_result_in_a_version_is_what_its_text_says() {
+    let mut several = full();
+    several.ips.extend(full().ips);
+    let legacy = reread(&full(), SpecVersion::V0_2_0);
+    for result in [full(), several, legacy] {
+        for version in SpecVersion::ALL {
+            let converted = result.clone().in_version(version).unwrap();
+            assert_eq!(converted, reread(&result, version), "{version:?}");
+        }
+    }
+    let nothing = CniResult::default();
+    let error = nothing.in_version(SpecVersion::V0_1_0).unwrap_err();
+    assert_eq!(error, ResultError::NoAddress);
+}
+
+#[test]
 fn the_current_form_sorts_its_keys() {
     let text = full().to_json(SpecVersion::V1_1_0).unwrap();
     let compact: String = text.split_whitespace().collect();

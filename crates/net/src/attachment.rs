@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use cni_types::{Attachment, Attachments, Request};
 use ferrule_kernel::Link;
@@ -40,6 +41,12 @@ impl From<&Request> for AttachmentId {
             container_id: request.container_id.clone(),
             ifname: request.ifname.clone(),
         }
+    }
+}
+
+impl From<&Rc<Request>> for AttachmentId {
+    fn from(request: &Rc<Request>) -> Self {
+        Self::from(&**request)
     }
 }
 

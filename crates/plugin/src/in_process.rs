@@ -4,6 +4,7 @@
 //! that finds its own build's executable under the name of such a plugin does the work itself: the
 //! request, the files and the answer are the same.
 
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use cni_types::{CniResult, Command, Error, Request};
@@ -15,11 +16,12 @@ pub trait InProcess: Sync {
     /// The executable's name.
     fn name(&self) -> &'static str;
 
-    /// ADD, as the answer reads to the one who asked. What takes it back is recorded in `undo`.
-    fn add(&self, request: &Request, undo: &mut Undo) -> Result<CniResult, Error>;
+    /// Runs ADD; returns the result in the caller's version. The plugin records in `undo` how to
+    /// take it back.
+    fn add(&self, request: &Rc<Request>, undo: &mut Undo) -> Result<CniResult, Error>;
 
-    /// Any verb but ADD, for the attachment or network of `request`.
-    fn run(&self, command: Command, request: &Request) -> Result<(), Error>;
+    /// Runs any other verb, which need not be that of the request.
+    fn run(&self, command: Command, request: &Rc<Request>) -> Result<(), Error>;
 }
 
 impl<P: Plugin + Sync> InProcess for P {
@@ -27,18 +29,14 @@ impl<P: Plugin + Sync> InProcess for P {
         P::NAME
     }
 
-    fn add(&self, request: &Request, undo: &mut Undo) -> Result<CniResult, Error> {
-        let request = request.delegated(Command::Add);
-        let version = request.version;
-        let result = Plugin::add(self, &run::decode(request)?, undo)?;
+    fn add(&self, request: &Rc<Request>, undo: &mut Undo) -> Result<CniResult, Error> {
+        let result = Plugin::add(self, &run::decode(Rc::clone(request))?, undo)?;
         // Versions differ in what they can say, also between the parts of one executable.
-        let text = result.to_json(version)?;
-        let (_, result) = CniResult::read(text.as_bytes(), version)?;
-        Ok(result)
+        Ok(result.in_version(request.version)?)
     }
 
-    fn run(&self, command: Command, request: &Request) -> Result<(), Error> {
-        run::perform(self, request.delegated(command))
+    fn run(&self, command: Command, request: &Rc<Request>) -> Result<(), Error> {
+        run::perform(self, command, Rc::clone(request))
     }
 }
 

@@ -16,7 +16,6 @@ const LOCAL: [&str; 2] = ["host-local", "static"];
 /// The address plugin that a configuration names in `ipam.type`.
 #[derive(Clone)]
 pub struct Ipam {
-    name: String,
     request: Rc<Request>,
     transport: OnceCell<Transport>,
 }
@@ -32,17 +31,15 @@ enum Transport {
 
 impl Ipam {
     /// The address plugin of the request, or none if `ipam.type` is absent or empty.
-    pub fn of(request: &Request) -> Option<Self> {
-        let name = request.config.field("ipam")?.text_field("type")?;
-        (!name.is_empty()).then(|| Self {
-            name: name.to_owned(),
-            request: Rc::new(request.clone()),
+    pub fn of(request: &Rc<Request>) -> Option<Self> {
+        (!request.ipam_type.is_empty()).then(|| Self {
+            request: Rc::clone(request),
             transport: OnceCell::new(),
         })
     }
 
     /// The address plugin of a network that cannot do without one.
-    pub fn required(request: &Request) -> Result<Self, Error> {
+    pub fn required(request: &Rc<Request>) -> Result<Self, Error> {
         Self::of(request).ok_or_else(|| {
             Error::new(
                 Code::InvalidConfig,
@@ -51,9 +48,13 @@ impl Ipam {
         })
     }
 
+    fn name(&self) -> &str {
+        &self.request.ipam_type
+    }
+
     /// Whether it may run before or while the link is made or removed.
     pub(crate) fn is_local(&self) -> bool {
-        LOCAL.contains(&self.name.as_str())
+        LOCAL.contains(&self.name())
     }
 
     /// Whether it is a process of its own; otherwise it is part of this executable. Fails where
@@ -73,7 +74,7 @@ impl Ipam {
             Transport::Process(executable) => {
                 let (ipam, shared) = (self.clone(), Rc::clone(&state));
                 undo.push(
-                    format!("release the addresses from {}", self.name),
+                    format!("release the addresses from {}", self.name()),
                     move || ipam.undo_add(shared.replace(State::Nothing)),
                 );
                 let invocation = self.invocation(executable, Command::Add);
@@ -163,11 +164,11 @@ impl Ipam {
         if let Some(known) = self.transport.get() {
             return Ok(known);
         }
-        let found = find_plugin(&self.name, &self.request.path);
+        let found = find_plugin(self.name(), &self.request.path);
         let executable = found.map_err(|error| self.failed(error))?;
         Ok(self
             .transport
-            .get_or_init(|| match in_process::find(&self.name) {
+            .get_or_init(|| match in_process::find(self.name()) {
                 Some(plugin) if build::is_same(&executable) => Transport::Within(plugin),
                 _ => Transport::Process(executable),
             }))
@@ -182,7 +183,7 @@ impl Ipam {
     }
 
     fn described(&self) -> String {
-        format!("address plugin {:?}", self.name)
+        format!("address plugin {:?}", self.name())
     }
 
     /// The delegate's own error object passes unchanged, as the protocol has it.
@@ -222,7 +223,7 @@ impl PendingAdd {
         if result.ips.is_empty() {
             return Err(Error::internal(format_args!(
                 "IPAM plugin {} returned missing IP config",
-                self.ipam.name
+                self.ipam.name()
             )));
         }
         Ok(result)

@@ -7,7 +7,6 @@
 
 mod build;
 mod chained;
-mod common_keys;
 mod guard;
 mod in_process;
 mod ipam;
@@ -17,6 +16,8 @@ mod log;
 mod parent_death;
 mod run;
 mod undo;
+
+use std::rc::Rc;
 
 use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
@@ -40,7 +41,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 #[derive(Debug)]
 pub struct Call<C> {
     /// What the runtime asked for.
-    pub request: Request,
+    pub request: Rc<Request>,
     /// The configuration in the plugin's own type.
     pub config: C,
 }

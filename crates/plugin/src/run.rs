@@ -3,10 +3,12 @@
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use cni_types::{Code, Command, Error, Incoming, Request, SpecVersion, version_reply};
+use serde::de::DeserializeOwned;
 
-use crate::{Call, InProcess, Plugin, Undo, common_keys, guard, in_process, log, parent_death};
+use crate::{Call, InProcess, Plugin, Undo, guard, in_process, log, parent_death};
 
 /// As [`main`], for an executable that carries address plugins of its own build within.
 pub fn main_with<P: Plugin>(plugin: &P, carried: &'static [&'static dyn InProcess]) -> ExitCode {
@@ -60,15 +62,19 @@ fn print_about(name: &str, versions: &[SpecVersion]) {
 
 fn dispatch<P: Plugin>(plugin: &P, mut request: Request) -> Result<(), Error> {
     guard::keep_out_of_own_namespace(&mut request)?;
-    if request.command == Command::Add {
-        return add(plugin, &decode(request)?);
+    match request.command {
+        Command::Add => add(plugin, &decode(Rc::new(request))?),
+        command => perform(plugin, command, Rc::new(request)),
     }
-    perform(plugin, request)
 }
 
-/// Any verb but ADD, whose result has to go somewhere.
-pub(crate) fn perform<P: Plugin>(plugin: &P, request: Request) -> Result<(), Error> {
-    match request.command {
+/// Every verb except ADD; only ADD prints a result.
+pub(crate) fn perform<P: Plugin>(
+    plugin: &P,
+    command: Command,
+    request: Rc<Request>,
+) -> Result<(), Error> {
+    match command {
         Command::Del => plugin.del(&decode_lenient(P::NAME, request)?),
         Command::Check => plugin.check(&decode(request)?),
         Command::Status => plugin.status(&decode(request)?),
@@ -99,24 +105,17 @@ fn add<P: Plugin>(plugin: &P, call: &Call<P::Config>) -> Result<(), Error> {
         .map_err(|error| undo.roll_back(error))
 }
 
-pub(crate) fn decode<P>(request: Request) -> Result<Call<P>, Error>
-where
-    P: serde::de::DeserializeOwned,
-{
-    common_keys::check(&request)?;
+pub(crate) fn decode<C: DeserializeOwned>(request: Rc<Request>) -> Result<Call<C>, Error> {
     let config = request.decode()?;
     Ok(Call { request, config })
 }
 
 /// DEL must release what it can even if the configuration has become half broken.
-fn decode_lenient<C>(name: &str, request: Request) -> Result<Call<C>, Error>
-where
-    C: serde::de::DeserializeOwned,
-{
-    let (config, dropped) = request.decode_lenient()?;
-    for text in dropped {
+fn decode_lenient<C: DeserializeOwned>(name: &str, request: Rc<Request>) -> Result<Call<C>, Error> {
+    let (config, ignored) = request.decode_lenient()?;
+    for error in ignored {
         log(format_args!(
-            "{name}: DEL of network {:?} ignores {text}",
+            "{name}: DEL of network {:?} ignores {error}",
             request.network
         ));
     }

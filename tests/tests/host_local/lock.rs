@@ -54,3 +54,21 @@ ferrule_testkit::test! {
         host.exec(words).fails();
     }
 }
+
+ferrule_testkit::test! {
+    /// Named pipes in the place of the folder's files: every verb ends.
+    fn pipes_in_the_folder_do_not_block(host, name in ["lock", "last_reserved_ip.0", "10.1.2.2"]) needs [Tool("mkfifo")] {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cni.dev/valid-attachments", json!([]));
+        fs::create_dir_all(pool.folder()).unwrap();
+        host.exec(["mkfifo", pool.folder().join(name).to_str().unwrap()]).succeeds();
+        for verb in ["STATUS", "ADD", "CHECK", "DEL", "GC"] {
+            let outcome = pool.ours("c1").verb(verb).run();
+            let cursor = name.starts_with("last") && verb == "ADD";
+            if cursor || name.starts_with("last") && verb == "CHECK" {
+                outcome.fails();
+            } else {
+                outcome.succeeds();
+            }
+        }
+    }
+}

@@ -71,3 +71,18 @@ ferrule_testkit::test! {
         assert!(outcome.stdout.len() < 10_000);
     }
 }
+
+ferrule_testkit::test! {
+    /// A log line quotes no more of a request than somebody reads.
+    fn a_log_line_is_no_copy_of_the_request(host) {
+        let long = "é".repeat(50_000);
+        for (plugin, keys) in [
+            ("static", json!({ "ipam": { "type": "static", "addresses": long } })),
+            ("bridge", json!({ "ipam": long })),
+        ] {
+            let outcome = call(host, plugin, keys).verb("DEL").run().succeeds();
+            assert!(outcome.stderr.contains("ignores"), "{plugin}");
+            assert!(outcome.stderr.len() < 10_000, "{plugin}");
+        }
+    }
+}

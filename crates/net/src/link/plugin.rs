@@ -1,6 +1,6 @@
 //! The frame of a plugin whose interface is one link in the container.
 
-use cni_types::{Attachments, CniResult, Dns, Error};
+use cni_types::{Attachments, CniResult, Error};
 use ferrule_kernel::{Link, Mac};
 use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach};
 use serde::de::DeserializeOwned;
@@ -60,8 +60,6 @@ pub struct LinkSpec<'c, S> {
     pub mac: Option<Mac>,
     /// The source of its addresses.
     pub addresses: Addresses,
-    /// The key `dns`, which replaces the DNS settings of the address plugin.
-    pub dns: &'c Dns,
     /// Settings of its kind.
     pub settings: S,
 }
@@ -144,7 +142,7 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
             _ => ipam.finish(undo)?,
         };
         let mut result = create::finish(&sandbox, &link, request, addresses)?;
-        result.override_dns(spec.dns);
+        result.override_dns(&request.dns);
         Ok(result)
     }
 

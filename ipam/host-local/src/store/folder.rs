@@ -80,9 +80,11 @@ impl LockedFolder {
 fn lock(folder: &Path) -> Result<Option<FileLock>, StoreError> {
     let path = folder.join(LOCK);
     // For reading, which a read-only file system allows; with this flag the file is made as well.
+    // A named pipe in its place must not block.
+    let flags = OFlag::O_CREAT | OFlag::O_NONBLOCK;
     let mut options = OpenOptions::new();
     options.read(true).mode(LOCK_MODE);
-    let opened = options.custom_flags(OFlag::O_CREAT.bits()).open(&path);
+    let opened = options.custom_flags(flags.bits()).open(&path);
     let file = match opened {
         Err(error) if is_missing(&error) => return Ok(None),
         other => other.map_err(StoreError::of("open", &path))?,

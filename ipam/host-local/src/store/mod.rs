@@ -27,6 +27,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use cni_types::parse_address;
+use nix::fcntl::OFlag;
 
 pub(crate) use error::StoreError;
 use folder::LockedFolder;
@@ -211,6 +212,8 @@ impl Store {
             .create(true)
             .truncate(true)
             .mode(0o600)
+            // Opening a named pipe in its place fails instead of blocking.
+            .custom_flags(OFlag::O_NONBLOCK.bits())
             .open(&path)
             .and_then(|mut file| file.write_all(file_name(address).as_bytes()))
             .map_err(StoreError::of("write", &path))

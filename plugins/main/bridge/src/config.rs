@@ -1,6 +1,6 @@
 //! The keys of `bridge`, and what they mean together.
 
-use cni_types::{Code, Dns, Error, Request};
+use cni_types::{Code, Error, Request};
 use ferrule_kernel::Mac;
 use ferrule_net::configured_mac;
 use ferrule_net::masquerade::MasqueradeConfig;
@@ -46,8 +46,6 @@ pub struct Config {
     disable_container_interface: bool,
     /// Keep the port from talking to other isolated ports.
     port_isolation: bool,
-    /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
     args: MetadataArgs,
     runtime_config: RuntimeConfig,
 }
@@ -93,7 +91,7 @@ fn invalid(msg: impl Into<String>) -> Error {
 
 impl Plan {
     pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, Error> {
-        let has_ipam = ferrule_plugin::Ipam::of(request).is_some();
+        let has_ipam = !request.ipam_type.is_empty();
         if config.hairpin_mode && config.promisc_mode {
             return Err(invalid(
                 "cannot set hairpin mode and promiscuous mode at the same time",

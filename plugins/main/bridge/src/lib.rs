@@ -92,7 +92,7 @@ impl Plugin for BridgePlugin {
             veth::wait_until_up(&host, &sandbox, &pair, &container)?;
             addressing::announce_addresses(&sandbox, &container);
         }
-        result.override_dns(&call.config.dns);
+        result.override_dns(&call.request.dns);
         Ok(result)
     }
 

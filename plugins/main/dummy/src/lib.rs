@@ -3,11 +3,11 @@
 //! ADD makes the link in the container and asks the address plugin meanwhile. DEL removes link and
 //! addresses. Only the key `dns` is its own; the page `docs/dummy.md` explains it.
 
-use cni_types::{Code, Dns, Error};
+use cni_types::{Code, Error};
 use ferrule_kernel::{Dummy, Link};
 use ferrule_net::NetError;
 use ferrule_net::link::{self, Addresses, LinkPlugin, LinkSpec, Target};
-use ferrule_plugin::{Call, Ipam};
+use ferrule_plugin::Call;
 use serde::Deserialize;
 
 /// What only dummy does.
@@ -16,10 +16,7 @@ pub struct DummyPlugin;
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Config {
-    /// Name resolution; replaces what the address plugin answers.
-    dns: Dns,
-}
+pub struct Config {}
 
 impl LinkPlugin for DummyPlugin {
     type Config = Config;
@@ -29,7 +26,7 @@ impl LinkPlugin for DummyPlugin {
     const KIND: &'static str = Dummy::KIND;
 
     fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Dummy>, Error> {
-        if Ipam::of(&call.request).is_none() {
+        if call.request.ipam_type.is_empty() {
             return Err(Error::new(
                 Code::InvalidConfig,
                 "dummy interface requires an IPAM configuration",
@@ -40,7 +37,6 @@ impl LinkPlugin for DummyPlugin {
             mtu: 0,
             mac: None,
             addresses: Addresses::Required,
-            dns: &call.config.dns,
             settings: Dummy,
         })
     }

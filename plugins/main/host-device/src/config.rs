@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use cni_types::{Code, Dns, Error};
+use cni_types::{Code, Error};
 use ferrule_kernel::Mac;
 use serde::Deserialize;
 
@@ -28,8 +28,6 @@ pub struct Config {
     /// A process has the device to itself. Found out for devices named by their PCI address.
     #[serde(rename = "DPDKMode")]
     dpdk_mode: bool,
-    /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
     #[serde(rename = "runtimeConfig")]
     from_runtime: FromRuntime,
     capabilities: Capabilities,

@@ -47,7 +47,7 @@ impl Plugin for HostDevicePlugin {
         } else {
             lend::lend(request, &device, &sandbox, ipam, undo)?
         };
-        result.override_dns(&call.config.dns);
+        result.override_dns(&call.request.dns);
         Ok(result)
     }
 

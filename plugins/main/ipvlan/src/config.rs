@@ -1,9 +1,8 @@
 //! The keys of `ipvlan`, and what they mean together.
 
-use cni_types::{CniResult, Code, Command, Dns, Error, Interface, Request};
+use cni_types::{CniResult, Code, Command, Error, Interface, Request};
 use ferrule_kernel::{Ipvlan, IpvlanMode};
 use ferrule_net::link::{Addresses, LinkSpec, Master, MasterName};
-use ferrule_plugin::Ipam;
 use serde::Deserialize;
 
 /// The modes by their names in configurations.
@@ -26,8 +25,6 @@ pub struct Config {
     mtu: i64,
     /// Look the master up in the container.
     link_in_container: bool,
-    /// Name resolution; replaces what the address plugin answers.
-    dns: Dns,
 }
 
 impl Config {
@@ -55,7 +52,6 @@ impl Config {
             mtu: self.mtu,
             mac: None,
             addresses: addresses(request, previous),
-            dns: &self.dns,
             settings,
         })
     }
@@ -73,7 +69,7 @@ impl Config {
 /// ADD needs an address plugin, or addresses of the plugin before this one.
 fn addresses(request: &Request, previous: Option<CniResult>) -> Addresses {
     match previous.filter(|result| !result.ips.is_empty()) {
-        Some(result) if Ipam::of(request).is_none() => Addresses::Previous(Box::new(result)),
+        Some(result) if request.ipam_type.is_empty() => Addresses::Previous(Box::new(result)),
         _ if request.command == Command::Add => Addresses::Required,
         _ => Addresses::Optional,
     }

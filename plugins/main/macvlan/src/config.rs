@@ -1,6 +1,6 @@
 //! The keys of `macvlan`, and what they mean together.
 
-use cni_types::{Code, Dns, Error, Request};
+use cni_types::{Code, Error, Request};
 use ferrule_kernel::{Macvlan, MacvlanMode};
 use ferrule_net::configured_mac;
 use ferrule_net::link::{Addresses, LinkSpec, Master};
@@ -31,8 +31,6 @@ pub struct Config {
     link_in_container: bool,
     /// Broadcast and multicast frames that the master holds for its links; 0 is the kernel's 1000.
     bcqueuelen: u32,
-    /// Name resolution; replaces what the address plugin answers.
-    dns: Dns,
     runtime_config: RuntimeConfig,
 }
 
@@ -55,7 +53,6 @@ impl Config {
                 ("mac", self.mac.as_str()),
             ])?,
             addresses: Addresses::Optional,
-            dns: &self.dns,
             settings: Macvlan {
                 mode: mode(&self.mode)?,
                 broadcast_queue: (self.bcqueuelen > 0).then_some(self.bcqueuelen),

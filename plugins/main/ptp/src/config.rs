@@ -1,6 +1,5 @@
 //! The keys of `ptp`.
 
-use cni_types::Dns;
 use ferrule_net::masquerade::{MasqueradeConfig, MasqueradeError};
 use serde::Deserialize;
 
@@ -14,8 +13,6 @@ pub struct Config {
     ip_masq_backend: Option<String>,
     /// MTU of both ends of the pair, in bytes; 0 is the kernel's default.
     mtu: u32,
-    /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
 }
 
 impl Config {

@@ -65,7 +65,7 @@ impl Plugin for Ptp {
         }
         veth::wait_until_up(&host, &sandbox, &pair, &container)?;
         addressing::wait_until_local(&host, result.ips.iter().filter_map(|ip| ip.gateway))?;
-        result.override_dns(&call.config.dns);
+        result.override_dns(&call.request.dns);
         Ok(result)
     }
 

@@ -1,6 +1,6 @@
 //! The keys of `tap`, and what they mean together.
 
-use cni_types::{Dns, Error, Request};
+use cni_types::{Error, Request};
 use ferrule_kernel::Mac;
 use ferrule_net::configured_mac;
 use serde::Deserialize;
@@ -23,8 +23,6 @@ pub struct Config {
     selinux_context: String,
     /// The bridge inside the container that the link becomes a port of.
     bridge: String,
-    /// Name resolution; replaces what the address plugin answers.
-    pub(crate) dns: Dns,
     #[serde(rename = "runtimeConfig")]
     from_runtime: FromRuntime,
 }

@@ -35,7 +35,6 @@ impl LinkPlugin for TapPlugin {
             mtu: 0,
             mac: None,
             addresses: Addresses::Optional,
-            dns: &call.config.dns,
             settings: Settings::new(&call.config, &call.request)?,
         })
     }

@@ -1,6 +1,6 @@
 //! The keys of `vlan`, and what they mean together.
 
-use cni_types::{Code, Dns, Error};
+use cni_types::{Code, Error};
 use ferrule_kernel::Vlan;
 use ferrule_net::link::{Addresses, LinkSpec, Master};
 use serde::Deserialize;
@@ -20,8 +20,6 @@ pub struct Config {
     mtu: i64,
     /// Look the master up in the container.
     link_in_container: bool,
-    /// Name resolution; replaces what the address plugin answers.
-    dns: Dns,
 }
 
 impl Config {
@@ -45,7 +43,6 @@ impl Config {
             mtu: self.mtu,
             mac: None,
             addresses: Addresses::Required,
-            dns: &self.dns,
             settings: Vlan { id },
         })
     }

@@ -119,9 +119,9 @@ impl NewAddress {
             flags |= AddressAttributeFlags::Nodad;
         }
         body.attributes.push(AddressAttribute::Flags(flags));
-        let step = format!("add address {} to link {}", self.address, self.index);
+        let operation = format!("add address {} to link {}", self.address, self.index);
         Message::new(
-            step,
+            operation,
             RTM_NEWADDR,
             flag(NLM_F_CREATE) | flag(NLM_F_EXCL),
             &body,
@@ -132,8 +132,8 @@ impl NewAddress {
 /// Takes an address from a link; one it does not have is an error
 /// ([`NetlinkError::is_not_found`]).
 pub fn delete(index: u32, address: IpNetwork) -> Message {
-    let step = format!("delete address {address} from link {index}");
-    Message::new(step, RTM_DELADDR, 0, &body(index, address))
+    let operation = format!("delete address {address} from link {index}");
+    Message::new(operation, RTM_DELADDR, 0, &body(index, address))
 }
 
 impl RtnlSocket {
@@ -164,16 +164,16 @@ impl RtnlSocket {
         family: Option<Family>,
         parse: impl Fn(&[u8]) -> Parsed<T>,
     ) -> Result<Vec<T>, NetlinkError> {
-        let step = || format!("list addresses of link {index}");
+        let operation = || format!("list addresses of link {index}");
         let mut body = AddressMessage::default();
         body.header.family = family.map_or(AddressFamily::Unspec, Family::number);
         body.header.index = index;
-        self.list(&step, RTM_GETADDR, &body, parse)
+        self.socket.dump(&operation, RTM_GETADDR, &body, parse)
     }
 
     /// Takes an address from a link; `false` when the link, or the address on it, is not there.
     pub fn delete_address(&self, index: u32, address: IpNetwork) -> Result<bool, NetlinkError> {
-        self.execute_removal(delete(index, address))
+        self.delete(delete(index, address))
     }
 }
 
@@ -212,7 +212,7 @@ fn parse(payload: &[u8], wanted: u32, family: Option<Family>) -> Parsed<Address>
     }
     let (mut local, mut remote) = (None, None);
     let mut flags = u32::from(*low_flags);
-    for attribute in Attributes::new(payload.get(HEADER..).ok_or(Malformed)?) {
+    for attribute in Attributes::after(HEADER, payload).ok_or(Malformed)? {
         match attribute.kind {
             IFA_LOCAL => local = attribute.ip(),
             IFA_ADDRESS => remote = attribute.ip(),

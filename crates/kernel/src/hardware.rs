@@ -38,18 +38,14 @@ impl RtnlSocket {
         body.header.index = index;
         let mask = LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]);
         body.attributes.push(mask);
-        let step = || format!("look up the device of link {index}");
-        match self.query(&step, RTM_GETLINK, &body, parse) {
-            Ok(hardware) => Ok(Some(hardware)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let operation = || format!("look up the device of link {index}");
+        NetlinkError::none_if_not_found(self.socket.get(&operation, RTM_GETLINK, &body, parse))
     }
 }
 
 fn parse(payload: &[u8]) -> Parsed<Hardware> {
     let mut hardware = Hardware::default();
-    for attribute in Attributes::new(payload.get(HEADER..).ok_or(Malformed)?) {
+    for attribute in Attributes::after(HEADER, payload).ok_or(Malformed)? {
         match attribute.kind {
             IFLA_PERM_ADDRESS => hardware.permanent_mac = Mac::from_bytes(attribute.value).ok(),
             IFLA_PARENT_DEV_NAME => hardware.device = Some(attribute.text()),

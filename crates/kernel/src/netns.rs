@@ -42,12 +42,12 @@ pub enum NetnsError {
         path: PathBuf,
     },
     /// The file could not be examined or opened.
-    #[error("cannot {step} network namespace {path:?}: {}", io_text(.source))]
+    #[error("cannot {operation} network namespace {path:?}: {}", io_text(.source))]
     Io {
         /// The path as it was given.
         path: PathBuf,
         /// What was attempted, for example `examine` or `open`.
-        step: &'static str,
+        operation: &'static str,
         /// The kernel's answer.
         source: io::Error,
     },
@@ -81,7 +81,7 @@ impl Netns {
     ///
     /// The file system is asked first: opening an arbitrary file may block or have effects.
     pub fn open(path: &Path) -> Result<Self, NetnsError> {
-        let failed = |step, source: io::Error| {
+        let failed = |operation, source: io::Error| {
             let absent = [Errno::ENOENT, Errno::ENOTDIR].map(|errno| Some(errno as i32));
             if absent.contains(&source.raw_os_error()) {
                 NetnsError::NotFound {
@@ -90,7 +90,7 @@ impl Netns {
             } else {
                 NetnsError::Io {
                     path: path.to_owned(),
-                    step,
+                    operation,
                     source,
                 }
             }
@@ -115,7 +115,7 @@ impl Netns {
         let path = Path::new(current_path());
         let file = File::open(path).map_err(|source| NetnsError::Io {
             path: path.to_owned(),
-            step: "open",
+            operation: "open",
             source,
         })?;
         Ok(Self {

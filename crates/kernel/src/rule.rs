@@ -46,16 +46,16 @@ impl NewRule {
     /// The message that adds the rule. One like it of the same priority is an error
     /// ([`NetlinkError::is_exists`]); without a priority there is none of the same.
     pub fn add(&self) -> Message {
-        let step = format!("add rule {}", self.described());
+        let operation = format!("add rule {}", self.described());
         let flags = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
-        Message::new(step, RTM_NEWRULE, flags, &self.body())
+        Message::new(operation, RTM_NEWRULE, flags, &self.body())
     }
 
     /// The message that deletes the first rule that agrees in what is given here. None like it is
     /// an error ([`NetlinkError::is_not_found`]).
     pub fn delete(&self) -> Message {
-        let step = format!("delete rule {}", self.described());
-        Message::new(step, RTM_DELRULE, 0, &self.body())
+        let operation = format!("delete rule {}", self.described());
+        Message::new(operation, RTM_DELRULE, 0, &self.body())
     }
 
     fn body(&self) -> RuleMessage {
@@ -82,13 +82,15 @@ impl RtnlSocket {
     pub fn rules(&self, family: Family) -> Result<Vec<Rule>, NetlinkError> {
         let mut body = RuleMessage::default();
         body.header.family = family.number();
-        let step = || "list routing rules".to_owned();
-        self.list(&step, RTM_GETRULE, &body, |payload| parse(payload, family))
+        let operation = || "list routing rules".to_owned();
+        self.socket.dump(&operation, RTM_GETRULE, &body, |payload| {
+            parse(payload, family)
+        })
     }
 
     /// Deletes a rule; `false` when there was none like it.
     pub fn delete_rule(&self, rule: &NewRule) -> Result<bool, NetlinkError> {
-        self.execute_removal(rule.delete())
+        self.delete(rule.delete())
     }
 }
 

@@ -61,12 +61,12 @@ pub enum TapError {
     #[error("open {DEVICE}: {}", io_text(.0))]
     Device(io::Error),
     /// The kernel refused.
-    #[error("create tap {name:?}: {step}: {}", errno_text(*errno))]
+    #[error("create tap {name:?}: {operation}: {}", errno_text(*errno))]
     Refused {
         /// The link's name.
         name: String,
         /// What was being done: `TUNSETIFF` and others, by their names in `linux/if_tun.h`.
-        step: &'static str,
+        operation: &'static str,
         /// The kernel's error number.
         errno: Errno,
     },
@@ -112,10 +112,10 @@ impl Tap<'_> {
     pub fn create(&self) -> Result<(), TapError> {
         check(self.name)?;
         let device = open()?;
-        let refused = |step| {
+        let refused = |operation| {
             move |errno| TapError::Refused {
                 name: self.name.to_owned(),
-                step,
+                operation,
                 errno,
             }
         };

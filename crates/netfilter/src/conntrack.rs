@@ -21,10 +21,12 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use crate::nfnetlink::{self, Body, Parts};
+use crate::nfnetlink::{self, attributes, request};
 use crate::nft::{self, Transport};
 use ferrule_kernel::Family;
-use ferrule_kernel::netlink::{Batch, Malformed, Message, NetlinkError, Parsed, Socket};
+use ferrule_kernel::netlink::{
+    AttributeWriter, Attributes, Batch, Malformed, Message, NESTED, NetlinkError, Parsed, Socket,
+};
 
 /// `NFNL_SUBSYS_CTNETLINK`.
 const SUBSYSTEM: u8 = 1;
@@ -57,9 +59,6 @@ const FILTER_ORIGINAL: u16 = 1;
 const COUNTS_DESTINATION: u32 = 1 << 1;
 const COUNTS_TRANSPORT: u32 = 1 << 3;
 const COUNTS_DESTINATION_PORT: u32 = 1 << 5;
-
-/// `NLA_F_NESTED`.
-const NESTED: u16 = 0x8000;
 
 const fn message(number: u8) -> u16 {
     nfnetlink::kind(SUBSYSTEM, number)
@@ -135,8 +134,8 @@ impl FlowFilter {
     }
 
     /// The question for the flows; the kernel chooses only if it is told what counts.
-    fn question(&self, chosen_by_kernel: bool) -> Body {
-        let mut body = Body::new(nft::Family::of(self.family).number());
+    fn question(&self, chosen_by_kernel: bool) -> AttributeWriter {
+        let mut body = request(nft::Family::of(self.family).number());
         if !chosen_by_kernel {
             return body;
         }
@@ -174,13 +173,13 @@ impl Conntrack {
     /// Lists flows. Kernels from 5.8 on choose themselves; older ones list all, and the choice is
     /// made here.
     pub fn flows(&self, filter: &FlowFilter) -> Result<Vec<Flow>, NetlinkError> {
-        let step = || {
+        let operation = || {
             let (transport, port) = (filter.transport.name(), filter.destination_port);
             format!("list {transport} flows to port {port}")
         };
         let list = |chosen_by_kernel| {
             let body = filter.question(chosen_by_kernel);
-            nfnetlink::list(&self.socket, &step, GET, &body, |payload| {
+            self.socket.dump(&operation, GET, &body, |payload| {
                 parse(payload, filter.transport)
             })
         };
@@ -217,28 +216,23 @@ impl Conntrack {
             source,
             destination,
         } = flow.original;
-        let mut body = Body::new(nft::Family::of(family).number());
+        let mut body = request(nft::Family::of(family).number());
         for (kind, value) in &flow.identity {
             body.bytes(*kind, value);
         }
-        let step = format!("forget the flow from {source} to {destination}");
+        let operation = format!("forget the flow from {source} to {destination}");
         let mut batch = Batch::new(&self.socket);
-        batch.add(Message::new(step, DELETE, 0, &body));
-        match batch.run() {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
+        batch.add(Message::new(operation, DELETE, 0, &body));
+        Ok(NetlinkError::none_if_not_found(batch.run())?.is_some())
     }
 }
 
 /// Reads a flow; `None` if it is of another transport protocol.
 fn parse(payload: &[u8], wanted: Transport) -> Parsed<Flow> {
-    let parts = Parts::of_reply(payload);
+    let parts = attributes(payload);
     let original = parts.nested(TUPLE_ORIGINAL).ok_or(Malformed)?;
     let transport = original.nested(TUPLE_TRANSPORT).ok_or(Malformed)?;
-    let number = transport.find(TRANSPORT).and_then(|number| number.u8());
-    if number != Some(wanted.number()) {
+    if transport.u8(TRANSPORT) != Some(wanted.number()) {
         return Ok(None);
     }
     let reply = parts.nested(TUPLE_REPLY).ok_or(Malformed)?;
@@ -246,7 +240,7 @@ fn parse(payload: &[u8], wanted: Transport) -> Parsed<Flow> {
         .into_iter()
         .filter_map(|kind| {
             let flags = if kind == TUPLE_ORIGINAL { NESTED } else { 0 };
-            Some((kind | flags, parts.find(kind)?.value.to_vec()))
+            Some((kind | flags, parts.get(kind)?.value.to_vec()))
         });
     Ok(Some(Flow {
         identity: identity.collect(),
@@ -255,12 +249,12 @@ fn parse(payload: &[u8], wanted: Transport) -> Parsed<Flow> {
     }))
 }
 
-fn tuple(parts: &Parts<'_>) -> Option<Tuple> {
+fn tuple(parts: &Attributes<'_>) -> Option<Tuple> {
     let addresses = parts.nested(TUPLE_ADDRESSES)?;
     let transport = parts.nested(TUPLE_TRANSPORT)?;
     let end = |four, six, port| {
-        let address = addresses.find(four).or_else(|| addresses.find(six))?.ip()?;
-        Some(SocketAddr::new(address, transport.u16(port)?))
+        let address = addresses.get(four).or_else(|| addresses.get(six))?.ip()?;
+        Some(SocketAddr::new(address, transport.be_u16(port)?))
     };
     Some(Tuple {
         source: end(SOURCE_4, SOURCE_6, SOURCE_PORT)?,
@@ -274,7 +268,7 @@ mod tests {
 
     use super::*;
 
-    fn bytes(body: &Body) -> Vec<u8> {
+    fn bytes(body: &AttributeWriter) -> Vec<u8> {
         let mut bytes = vec![0; body.buffer_len()];
         body.emit(&mut bytes);
         bytes
@@ -299,7 +293,7 @@ mod tests {
 
     /// A flow as the kernel lists it.
     fn listed(transport: u8) -> Vec<u8> {
-        let mut body = Body::new(2);
+        let mut body = request(2);
         for (kind, source, destination, ports) in [
             (
                 TUPLE_ORIGINAL,
@@ -322,7 +316,7 @@ mod tests {
                 });
             });
         }
-        body.u32(IDENTITY, 77);
+        body.be_u32(IDENTITY, 77);
         bytes(&body)
     }
 

@@ -3,7 +3,7 @@
 use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_NEWADDR};
 
 use super::{Address, Family, HEADER, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_FLAGS, parse};
-use crate::netlink::{Attributes, Malformed, Message, Parsed, Replay, flag};
+use crate::netlink::{AttributeWriter, Attributes, Malformed, Message, Parsed, flag};
 
 const IFA_F_NODAD: u32 = 0x02;
 
@@ -14,7 +14,7 @@ pub struct AddressCopy {
     /// What this crate knows of it.
     pub address: Address,
     index: u32,
-    body: Replay,
+    body: AttributeWriter,
 }
 
 impl AddressCopy {
@@ -26,14 +26,14 @@ impl AddressCopy {
         let (header, attributes): (&[u8; HEADER], _) =
             payload.split_first_chunk().ok_or(Malformed)?;
         let [number, prefix, low_flags, rest @ ..] = *header;
-        let told = Attributes::new(attributes).find(|found| found.kind == IFA_FLAGS);
+        let attributes = Attributes::new(attributes);
+        let told = attributes.get(IFA_FLAGS);
         let flags = told.map_or(Some(low_flags.into()), |found| found.u32());
         let flags = flags.ok_or(Malformed)? & !(IFA_F_TENTATIVE | IFA_F_DADFAILED) | IFA_F_NODAD;
         // The attribute counts instead of the eight bits of the header.
         let fixed = [number, prefix, 0];
-        let mut body = Replay::new(&[&fixed[..], &rest].concat());
-        body.extend_without(attributes, &[IFA_FLAGS]);
-        body.push(IFA_FLAGS, &flags.to_ne_bytes());
+        let mut body = AttributeWriter::after(&[&fixed[..], &rest].concat());
+        body.copy(attributes, &[IFA_FLAGS]).u32(IFA_FLAGS, flags);
         Ok(Some(Self {
             address,
             index,
@@ -46,8 +46,8 @@ impl AddressCopy {
     /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn add(&self) -> Message {
         let (address, index) = (self.address.address, self.index);
-        let step = format!("add address {address} to link {index} again");
+        let operation = format!("add address {address} to link {index} again");
         let flags = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
-        Message::new(step, RTM_NEWADDR, flags, &self.body)
+        Message::new(operation, RTM_NEWADDR, flags, &self.body)
     }
 }

@@ -1,6 +1,5 @@
 //! The VLANs of a port of a bridge that filters by VLAN.
 
-use netlink_packet_core::Emitable;
 use netlink_packet_route::link::{
     AfSpecBridge, BridgeFlag, BridgeVlanInfoFlags, LinkAttribute, LinkExtentMask, LinkMessage,
 };
@@ -9,7 +8,9 @@ use nix::libc::{AF_BRIDGE, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK};
 use rtnetlink::{LinkBridgeVlan, LinkMessageBuilder};
 
 use super::parse;
-use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket};
+use crate::netlink::{
+    AttributeWriter, Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket,
+};
 
 /// `RTM_GETVLAN` of `linux/rtnetlink.h`, from kernel 5.6 on.
 const RTM_GETVLAN: u16 = 114;
@@ -47,8 +48,8 @@ pub fn add_vlan(index: u32, vid: u16, flags: VlanFlags) -> Message {
 
 /// Lets a port carry several VLANs.
 pub fn add_vlans(index: u32, vids: &[u16], flags: VlanFlags) -> Message {
-    let step = format!("add {} to port {index}", described(vids));
-    Message::new(step, RTM_SETLINK, 0, &change(index, vids, flags))
+    let operation = format!("add {} to port {index}", described(vids));
+    Message::new(operation, RTM_SETLINK, 0, &change(index, vids, flags))
 }
 
 /// Takes one VLAN from a port. One it does not carry is no error to the kernel.
@@ -58,9 +59,9 @@ pub fn delete_vlan(index: u32, vid: u16) -> Message {
 
 /// Takes several VLANs from a port.
 pub fn delete_vlans(index: u32, vids: &[u16]) -> Message {
-    let step = format!("delete {} from port {index}", described(vids));
+    let operation = format!("delete {} from port {index}", described(vids));
     Message::new(
-        step,
+        operation,
         RTM_DELLINK,
         0,
         &change(index, vids, VlanFlags::default()),
@@ -71,18 +72,24 @@ impl RtnlSocket {
     /// The VLANs a port of a bridge carries, ascending; none where the kernel knows no filtering by
     /// VLAN. An absent link is an error ([`NetlinkError::is_not_found`]), one that is no port too.
     pub fn port_vlans(&self, index: u32) -> Result<Vec<PortVlan>, NetlinkError> {
-        let step = || format!("list VLANs of port {index}");
+        let operation = || format!("list VLANs of port {index}");
         let parse = |payload: &[u8]| vlans_of_entry(payload, index);
-        match self.list(&step, RTM_GETVLAN, &VlanQuestion(index), parse) {
+        match self
+            .socket
+            .dump(&operation, RTM_GETVLAN, &get_vlans(index), parse)
+        {
             Ok(found) => Ok(found.concat()),
-            // Before 5.6 there is only the listing of all ports of all bridges.
+            // Before 5.6 there is only the dump of all ports of all bridges.
             Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => {
                 let mut body = LinkMessageBuilder::<LinkBridgeVlan>::default().build();
                 body.header.interface_family = netlink_packet_route::AddressFamily::Bridge;
                 let wanted = vec![LinkExtentMask::Brvlan];
                 body.attributes.push(LinkAttribute::ExtMask(wanted));
                 let parse = |payload: &[u8]| vlans_of_link(payload, index);
-                Ok(self.list(&step, RTM_GETLINK, &body, parse)?.concat())
+                Ok(self
+                    .socket
+                    .dump(&operation, RTM_GETLINK, &body, parse)?
+                    .concat())
             }
             Err(error) => Err(error),
         }
@@ -108,20 +115,12 @@ fn change(index: u32, vids: &[u16], flags: VlanFlags) -> LinkMessage {
         .build()
 }
 
-/// `struct br_vlan_msg`: family, padding, index of the port the listing is limited to.
-struct VlanQuestion(u32);
-
-impl Emitable for VlanQuestion {
-    fn buffer_len(&self) -> usize {
-        VLAN_HEADER
-    }
-
-    fn emit(&self, buffer: &mut [u8]) {
-        let [a, b, c, d] = self.0.to_ne_bytes();
-        // AF_BRIDGE is 7.
-        let family = u8::try_from(AF_BRIDGE).unwrap_or_default();
-        buffer.copy_from_slice(&[family, 0, 0, 0, a, b, c, d]);
-    }
+/// `struct br_vlan_msg`: family, padding, index of the port to which the dump is limited.
+fn get_vlans(port: u32) -> AttributeWriter {
+    let [a, b, c, d] = port.to_ne_bytes();
+    // AF_BRIDGE is 7.
+    let family = u8::try_from(AF_BRIDGE).unwrap_or_default();
+    AttributeWriter::after(&[family, 0, 0, 0, a, b, c, d])
 }
 
 /// Reads one reply to [`RTM_GETVLAN`]: entries that stand for one VLAN or a range.
@@ -133,32 +132,28 @@ fn vlans_of_entry(payload: &[u8], port: u32) -> Parsed<Vec<PortVlan>> {
     if u32::from_ne_bytes(*index) != port {
         return Ok(None);
     }
-    let attributes = Attributes::new(payload.get(VLAN_HEADER..).ok_or(Malformed)?);
+    let attributes = Attributes::after(VLAN_HEADER, payload).ok_or(Malformed)?;
     let mut vlans = Vec::new();
     for entry in attributes.filter(|found| found.kind == BRIDGE_VLANDB_ENTRY) {
-        let find = |kind| entry.nested().find(|found| found.kind == kind);
-        let info = find(BRIDGE_VLANDB_ENTRY_INFO).ok_or(Malformed)?;
+        let entry = entry.nested();
+        let info = entry.get(BRIDGE_VLANDB_ENTRY_INFO).ok_or(Malformed)?;
         let first = VlanInfo::parse(info.value).ok_or(Malformed)?;
-        let last = find(BRIDGE_VLANDB_ENTRY_RANGE)
-            .and_then(|end| end.u16())
-            .unwrap_or(first.vid);
+        let last = entry.u16(BRIDGE_VLANDB_ENTRY_RANGE).unwrap_or(first.vid);
         vlans.extend((first.vid..=last).map(|vid| first.port_vlan(vid)));
     }
     Ok(Some(vlans))
 }
 
-/// Reads one reply of the listing of all bridge ports.
+/// Reads one reply of the dump of all bridge ports.
 fn vlans_of_link(payload: &[u8], port: u32) -> Parsed<Vec<PortVlan>> {
-    let (index, mut attributes) = parse::split(payload).ok_or(Malformed)?;
+    let (index, attributes) = parse::split(payload).ok_or(Malformed)?;
     if index != port {
         return Ok(None);
     }
-    let Some(specification) = attributes.find(|found| found.kind == IFLA_AF_SPEC) else {
+    let Some(specification) = attributes.nested(IFLA_AF_SPEC) else {
         return Ok(None);
     };
-    let infos = specification
-        .nested()
-        .filter(|found| found.kind == IFLA_BRIDGE_VLAN_INFO);
+    let infos = specification.filter(|found| found.kind == IFLA_BRIDGE_VLAN_INFO);
     infos
         .map(|found| VlanInfo::parse(found.value).map(|info| info.port_vlan(info.vid)))
         .collect::<Option<_>>()
@@ -194,6 +189,8 @@ impl VlanInfo {
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_core::Emitable;
+
     use super::*;
 
     const UNTAGGED: VlanFlags = VlanFlags {
@@ -225,7 +222,7 @@ mod tests {
             ]
             .concat()
         );
-        assert_eq!(bytes(&VlanQuestion(3)), [7, 0, 0, 0, 3, 0, 0, 0]);
+        assert_eq!(bytes(&get_vlans(3)), [7, 0, 0, 0, 3, 0, 0, 0]);
     }
 
     #[test]
@@ -253,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_listing_of_old_kernels_reads_like_a_change() {
+    fn the_dump_of_old_kernels_reads_like_a_change() {
         let reply = bytes(&change(3, &[5, 6], UNTAGGED));
         let vlan = |vid| PortVlan {
             vid,

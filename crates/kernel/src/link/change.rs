@@ -2,14 +2,14 @@
 
 use std::os::fd::{AsFd, AsRawFd as _};
 
-use netlink_packet_core::{DefaultNla, Emitable as _};
+use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::LinkAttribute;
 use nix::libc::{AF_INET, RTM_SETLINK};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use crate::mac::Mac;
 use crate::name::check;
-use crate::netlink::{InvalidRequest, Message};
+use crate::netlink::{AttributeWriter, InvalidRequest, Message};
 
 /// `IFLA_AF_SPEC` of `linux/if_link.h`: settings of address families.
 const IFLA_AF_SPEC: u16 = 26;
@@ -152,10 +152,10 @@ impl LinkChange {
 
     /// The message that makes the changes.
     pub fn message(self) -> Message {
-        let step = format!("change link {} ({})", self.link, self.changes.join(", "));
+        let operation = format!("change link {} ({})", self.link, self.changes.join(", "));
         match self.fault {
-            None => Message::new(step, RTM_SETLINK, 0, &self.body.build()),
-            Some(reason) => Message::invalid(step, reason),
+            None => Message::new(operation, RTM_SETLINK, 0, &self.body.build()),
+            Some(reason) => Message::invalid(operation, reason),
         }
     }
 
@@ -172,16 +172,13 @@ impl LinkChange {
 
 /// The setting `arp_notify`, three levels deep as the kernel wants it.
 fn arp_notify() -> DefaultNla {
-    let within = |kind, inner: &DefaultNla| {
-        let mut bytes = vec![0; inner.buffer_len()];
-        inner.emit(&mut bytes);
-        DefaultNla::new(kind, bytes)
-    };
     // Address families are 8 bits wide where the C library says `int`.
     let family = u16::try_from(AF_INET).unwrap_or_default();
-    let setting = DefaultNla::new(ARP_NOTIFY, 1u32.to_ne_bytes().to_vec());
-    within(
-        IFLA_AF_SPEC,
-        &within(family, &within(IFLA_INET_CONF, &setting)),
-    )
+    let mut families = AttributeWriter::default();
+    families.nested(family, |inet| {
+        inet.nested(IFLA_INET_CONF, |settings| {
+            settings.u32(ARP_NOTIFY, 1);
+        });
+    });
+    DefaultNla::new(IFLA_AF_SPEC, families.into())
 }

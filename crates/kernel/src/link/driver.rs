@@ -50,8 +50,8 @@ impl RtnlSocket {
                 InfoKind::Other(kind.to_owned()),
             )]));
         let flags = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
-        let step = format!("look for the driver {kind:?}");
-        match self.execute(Message::new(step, RTM_NEWLINK, flags, &body)) {
+        let operation = format!("look for the driver {kind:?}");
+        match self.execute(Message::new(operation, RTM_NEWLINK, flags, &body)) {
             Ok(()) => Ok(true),
             Err(error) => match error.errno() {
                 Some(Errno::EOPNOTSUPP) => Ok(false),

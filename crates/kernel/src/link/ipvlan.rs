@@ -62,9 +62,8 @@ impl Ipvlan {
 
     /// Reads what the kernel tells of one.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
-        let mode = data.nested().find(|found| found.kind == IFLA_IPVLAN_MODE)?;
         Some(Self {
-            mode: mode.u16()?.into(),
+            mode: data.nested().u16(IFLA_IPVLAN_MODE)?.into(),
         })
     }
 }

@@ -77,14 +77,10 @@ impl Macvlan {
 
     /// Reads what the kernel tells of one.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
-        let find = |kind| {
-            let mut all = data.nested();
-            all.find(|found| found.kind == kind)
-                .and_then(|found| found.u32())
-        };
+        let data = data.nested();
         Some(Self {
-            mode: find(IFLA_MACVLAN_MODE)?.into(),
-            broadcast_queue: find(IFLA_MACVLAN_BC_QUEUE_LEN),
+            mode: data.u32(IFLA_MACVLAN_MODE)?.into(),
+            broadcast_queue: data.u32(IFLA_MACVLAN_BC_QUEUE_LEN),
         })
     }
 }

@@ -106,38 +106,38 @@ pub fn delete(index: u32) -> Message {
 pub fn delete_group(group: u32) -> Message {
     let mut body = LinkMessage::default();
     body.attributes.push(LinkAttribute::Group(group));
-    let step = format!("delete links of group {group}");
-    Message::new(step, RTM_DELLINK, 0, &body)
+    let operation = format!("delete links of group {group}");
+    Message::new(operation, RTM_DELLINK, 0, &body)
 }
 
 /// Removes a link by its name or alternative name; an absent one is an error.
 pub fn delete_by_name(name: &str) -> Message {
-    let step = format!("delete link {name:?}");
+    let operation = format!("delete link {name:?}");
     match name_attribute(name) {
         Ok(attribute) => {
             let mut body = LinkMessage::default();
             body.attributes.push(attribute);
-            Message::new(step, RTM_DELLINK, 0, &body)
+            Message::new(operation, RTM_DELLINK, 0, &body)
         }
-        Err(reason) => Message::invalid(step, reason.into()),
+        Err(reason) => Message::invalid(operation, reason.into()),
     }
 }
 
 /// The message that creates a link, which must not exist yet, unless one of `names` cannot be a
 /// name.
 pub(crate) fn create(kind: &str, names: &[&str], body: &LinkMessage) -> Message {
-    let step = format!(
+    let operation = format!(
         "create {kind} {:?}",
         names.first().copied().unwrap_or_default()
     );
     match names.iter().try_for_each(|name| check(name)) {
         Ok(()) => Message::new(
-            step,
+            operation,
             RTM_NEWLINK,
             flag(NLM_F_CREATE) | flag(NLM_F_EXCL),
             body,
         ),
-        Err(reason) => Message::invalid(step, reason.into()),
+        Err(reason) => Message::invalid(operation, reason.into()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::create;
 use crate::mac::Mac;
 use crate::netlink::Message;
 
-/// A link to be created in one step: it is born in its namespace, named, addressed and sized, and
+/// A link to be created in one operation: it is born in its namespace, named, addressed and sized, and
 /// was never visible anywhere else or in any other state.
 ///
 /// Up to kernel 6.14 the name must be free not only in the target namespace but, by an oversight,

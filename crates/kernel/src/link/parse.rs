@@ -41,7 +41,7 @@ pub(super) fn split(payload: &[u8]) -> Option<(u32, Attributes<'_>)> {
         .get(4..)?
         .first_chunk()
         .map(|bytes| u32::from_ne_bytes(*bytes))?;
-    Some((index, Attributes::new(payload.get(HEADER..)?)))
+    Some((index, Attributes::after(HEADER, payload)?))
 }
 
 /// Reads one link.
@@ -107,35 +107,25 @@ pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
 
 /// Reads what the link's own driver and its master's driver add.
 fn link_info(link: &mut Link, info: Attribute<'_>) {
-    let find = |kind| info.nested().find(|found| found.kind == kind);
-    link.kind = find(IFLA_INFO_KIND).map(|found| found.text());
+    let info = info.nested();
+    link.kind = info.text(IFLA_INFO_KIND);
+    let data = info.get(IFLA_INFO_DATA);
     link.settings = link
         .kind
         .as_deref()
-        .zip(find(IFLA_INFO_DATA))
+        .zip(data)
         .and_then(|(kind, data)| DriverSettings::read(kind, data));
     if link.is_kind("bridge") {
-        link.vlan_filtering = find(IFLA_INFO_DATA)
-            .and_then(|data| {
-                data.nested()
-                    .find(|found| found.kind == IFLA_BR_VLAN_FILTERING)
-            })
-            .and_then(|found| found.u8())
-            .map(|value| value != 0);
+        let filtering = data.and_then(|data| data.nested().u8(IFLA_BR_VLAN_FILTERING));
+        link.vlan_filtering = filtering.map(|value| value != 0);
     }
-    if find(IFLA_INFO_SLAVE_KIND).is_some_and(|kind| kind.text() == "bridge") {
-        link.port = find(IFLA_INFO_SLAVE_DATA).map(port);
+    if info.text(IFLA_INFO_SLAVE_KIND).as_deref() == Some("bridge") {
+        link.port = info.nested(IFLA_INFO_SLAVE_DATA).map(|data| port(&data));
     }
 }
 
-fn port(data: Attribute<'_>) -> PortState {
-    let is_on = |kind| {
-        let value = data
-            .nested()
-            .find(|found| found.kind == kind)
-            .and_then(|found| found.u8());
-        value.is_some_and(|value| value != 0)
-    };
+fn port(data: &Attributes<'_>) -> PortState {
+    let is_on = |kind| data.u8(kind).is_some_and(|value| value != 0);
     PortState {
         hairpin: is_on(IFLA_BRPORT_MODE),
         isolated: is_on(IFLA_BRPORT_ISOLATED),

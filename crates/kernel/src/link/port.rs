@@ -28,7 +28,7 @@ pub struct PortSettings {
 
 /// Makes a link a port of a bridge, changes what the bridge keeps about it, or both.
 pub fn set_port(index: u32, settings: PortSettings) -> Message {
-    let step = format!("set bridge port {index}{}", settings.described());
+    let operation = format!("set bridge port {index}{}", settings.described());
     let options: Vec<_> = [
         settings.hairpin.map(InfoBridgePort::HairpinMode),
         settings.isolated.map(InfoBridgePort::Isolated),
@@ -44,13 +44,10 @@ pub fn set_port(index: u32, settings: PortSettings) -> Message {
     // The kernel looks the master up before it reads either, so joining a bridge and the options
     // of the port cannot share a request; and only RTM_NEWLINK reads options.
     match (settings.master, settings.hairpin.or(settings.isolated)) {
-        (Some(master), None) => Message::new(step, RTM_SETLINK, 0, &join(master)),
-        (Some(master), Some(_)) => Message::new(step, RTM_SETLINK, 0, &join(master)).followed_by(
-            RTM_NEWLINK,
-            0,
-            &configure,
-        ),
-        (None, _) => Message::new(step, RTM_NEWLINK, 0, &configure),
+        (Some(master), None) => Message::new(operation, RTM_SETLINK, 0, &join(master)),
+        (Some(master), Some(_)) => Message::new(operation, RTM_SETLINK, 0, &join(master))
+            .followed_by(RTM_NEWLINK, 0, &configure),
+        (None, _) => Message::new(operation, RTM_NEWLINK, 0, &configure),
     }
 }
 

@@ -25,10 +25,10 @@ impl RtnlSocket {
 
     /// All links. The cost grows with their number: look one up by name where that will do.
     pub fn links(&self) -> Result<Vec<Link>, NetlinkError> {
-        self.list(
+        self.socket.dump(
             &|| "list links".to_owned(),
             RTM_GETLINK,
-            &question(),
+            &get_link(),
             parse::link,
         )
     }
@@ -36,11 +36,11 @@ impl RtnlSocket {
     /// The ports of the bridge, VRF or bond of this index. The kernel chooses them: the answer grows
     /// with their number alone.
     pub fn ports(&self, master: u32) -> Result<Vec<Link>, NetlinkError> {
-        let mut body = question();
+        let mut body = get_link();
         body.attributes.push(LinkAttribute::Controller(master));
         let parse =
             |payload: &[u8]| Ok(parse::link(payload)?.filter(|link| link.master == Some(master)));
-        self.list(
+        self.socket.dump(
             &|| format!("list ports of link {master}"),
             RTM_GETLINK,
             &body,
@@ -50,12 +50,12 @@ impl RtnlSocket {
 
     /// Removes the link of this index; `false` when there was none.
     pub fn delete_link(&self, index: u32) -> Result<bool, NetlinkError> {
-        self.remove_link(delete(index))
+        self.delete(delete(index))
     }
 
     /// Removes the link of this name or alternative name; `false` when there was none.
     pub fn delete_link_by_name(&self, name: &str) -> Result<bool, NetlinkError> {
-        self.remove_link(delete_by_name(name))
+        self.delete(delete_by_name(name))
     }
 
     /// Removes the links of these indices; those that are gone do not matter. `group` must be one that
@@ -71,13 +71,9 @@ impl RtnlSocket {
                 batch.add(join.message().unless_gone());
             }
             batch.run()?;
-            self.remove_link(delete_group(group))?;
+            self.delete(delete_group(group))?;
         }
         Ok(())
-    }
-
-    fn remove_link(&self, message: Message) -> Result<bool, NetlinkError> {
-        self.execute_removal(message)
     }
 }
 
@@ -89,16 +85,16 @@ impl Batch<'_> {
         sought: [LinkSelector<'_>; N],
     ) -> Result<[Option<Link>; N], NetlinkError> {
         for link in sought {
-            self.add(link.question());
+            self.add(link.get());
         }
         let mut found = [const { None }; N];
         let mut places = found.iter_mut();
         let mut failure = None;
-        self.converse(&mut |answer| {
-            let link = match answer.map(parse::link) {
+        self.transact(&mut |object| {
+            let link = match object.map(parse::link) {
                 Ok(Ok(link)) => Ok(link),
                 Ok(Err(Malformed)) => Err(NetlinkError::Malformed {
-                    step: "look up a link".to_owned(),
+                    operation: "look up a link".to_owned(),
                 }),
                 Err(error) if error.is_not_found() => Ok(None),
                 Err(error) => Err(error),
@@ -125,25 +121,25 @@ pub enum LinkSelector<'a> {
 }
 
 impl LinkSelector<'_> {
-    fn question(self) -> Message {
-        let mut body = question();
-        let step = match self {
+    fn get(self) -> Message {
+        let mut body = get_link();
+        let operation = match self {
             Self::Name(name) => format!("look up link {name:?}"),
             Self::Index(index) => format!("look up link {index}"),
         };
         match self {
             Self::Name(name) => match name_attribute(name) {
                 Ok(attribute) => body.attributes.push(attribute),
-                Err(reason) => return Message::invalid(step, reason.into()),
+                Err(reason) => return Message::invalid(operation, reason.into()),
             },
             Self::Index(index) => body.header.index = index,
         }
-        Message::question(step, RTM_GETLINK, &body)
+        Message::get(operation, RTM_GETLINK, &body)
     }
 }
 
-/// A question that leaves the statistics, half of a reply, out.
-fn question() -> LinkMessage {
+/// A request for links without statistics, which are half of a reply.
+fn get_link() -> LinkMessage {
     let mut body = LinkMessage::default();
     body.attributes
         .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));

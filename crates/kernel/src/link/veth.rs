@@ -9,7 +9,7 @@ use super::create;
 use crate::mac::Mac;
 use crate::netlink::Message;
 
-/// A veth pair to be created in one step: the outer end in the namespace of the conversation,
+/// A veth pair to be created in one operation: the outer end in the namespace of the conversation,
 /// its peer in another one, neither visible half-made or under another name at any time.
 ///
 /// Each end has one queue. Left to itself the kernel (from 5.13 on) makes as many as there are

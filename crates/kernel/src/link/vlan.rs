@@ -29,7 +29,8 @@ impl Vlan {
 
     /// Reads what the kernel tells of one.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
-        let id = data.nested().find(|found| found.kind == IFLA_VLAN_ID)?;
-        Some(Self { id: id.u16()? })
+        Some(Self {
+            id: data.nested().u16(IFLA_VLAN_ID)?,
+        })
     }
 }

@@ -28,9 +28,8 @@ impl Vrf {
 
     /// Reads what the kernel tells of one.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
-        let table = data.nested().find(|found| found.kind == IFLA_VRF_TABLE)?;
         Some(Self {
-            table: table.u32()?,
+            table: data.nested().u32(IFLA_VRF_TABLE)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong in a conversation with the kernel.
+//! Why a netlink request failed.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,67 +6,67 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use super::frame::Refusal;
+use super::reply::KernelError;
 use crate::name::NameError;
 use ferrule_file::{errno_text, io_text};
 
-/// A request to the kernel that failed. `step` says what was asked, in words that continue "could
-/// not …" (`create veth "veth12ab34cd"`), and begins the message.
+/// A request to the kernel that failed. The message begins with `operation`, a verb and its object:
+/// `create veth "veth12ab34cd"`.
 #[derive(Debug, Error)]
 pub enum NetlinkError {
     /// The kernel refused.
-    #[error("{step}: {}{}", errno_text(*errno), explained(explanation.as_deref()))]
+    #[error("{operation}: {}{}", errno_text(*errno), explained(explanation.as_deref()))]
     Refused {
-        /// What was asked.
-        step: String,
+        /// What was requested.
+        operation: String,
         /// The kernel's error number.
         errno: Errno,
-        /// The kernel's own sentence, where it has one.
+        /// The kernel's sentence, if it sent one.
         explanation: Option<String>,
-        /// The position of the message in its batch, from 0; `None` for questions.
+        /// The position of the message in its batch, from 0; `None` outside a batch.
         message: Option<usize>,
     },
     /// The request was wrong before the kernel saw it; nothing has been sent.
-    #[error("{step}: {reason}")]
+    #[error("{operation}: {reason}")]
     Invalid {
-        /// What was to be asked.
-        step: String,
+        /// What was requested.
+        operation: String,
         /// What is wrong with it.
         reason: InvalidRequest,
-        /// The position of the message in its batch, from 0; `None` for questions.
+        /// The position of the message in its batch, from 0; `None` outside a batch.
         message: Option<usize>,
     },
     /// The socket failed.
-    #[error("{step}: cannot {action}: {}", io_text(.source))]
+    #[error("{operation}: cannot {action}: {}", io_text(.source))]
     Socket {
-        /// What was asked.
-        step: String,
+        /// What was requested.
+        operation: String,
         /// The system call's job: `open netlink socket`, `send request`, `receive reply`.
         action: &'static str,
         /// The kernel's answer.
         source: io::Error,
     },
     /// No reply came in time; whether the request was carried out is unknown.
-    #[error("{step}: the kernel did not answer within {seconds} seconds")]
+    #[error("{operation}: the kernel did not answer within {seconds} seconds")]
     TimedOut {
-        /// What was asked.
-        step: String,
+        /// What was requested.
+        operation: String,
         /// How long was waited.
         seconds: i64,
     },
-    /// Things changed during every attempt to list them.
-    #[error("{step}: the listing was interrupted by changes {attempts} times")]
+    /// Objects changed during every dump of them.
+    #[error("{operation}: the dump was interrupted by changes {attempts} times")]
     Interrupted {
-        /// What was asked.
-        step: String,
-        /// How many listings were tried.
+        /// What was requested.
+        operation: String,
+        /// How many dumps were tried.
         attempts: u32,
     },
     /// A reply could not be read.
-    #[error("{step}: the kernel's reply is malformed")]
+    #[error("{operation}: the kernel's reply is malformed")]
     Malformed {
-        /// What was asked.
-        step: String,
+        /// What was requested.
+        operation: String,
     },
 }
 
@@ -102,7 +102,7 @@ impl NetlinkError {
         }
     }
 
-    /// Whether the object, or one it depends on, is not there: no such link, table, route or
+    /// Whether the object, or one it depends on, does not exist: no such link, table, route or
     /// address.
     pub fn is_not_found(&self) -> bool {
         let absent = [
@@ -125,6 +125,15 @@ impl NetlinkError {
         )
     }
 
+    /// The outcome of reading one object, with `None` for one that does not exist.
+    pub fn none_if_not_found<T>(outcome: Result<T, Self>) -> Result<Option<T>, Self> {
+        match outcome {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The position, from 0, of the message that failed in its batch.
     pub fn failed_message(&self) -> Option<usize> {
         match self {
@@ -133,11 +142,11 @@ impl NetlinkError {
         }
     }
 
-    /// The kernel's refusal of `step`, the message at position `message` of a batch.
-    pub fn refused(step: String, refusal: Refusal, message: Option<usize>) -> Self {
-        let Refusal { errno, explanation } = refusal;
+    /// The kernel's error for `operation`, the message at position `message` of a batch.
+    pub fn refused(operation: String, error: KernelError, message: Option<usize>) -> Self {
+        let KernelError { errno, explanation } = error;
         Self::Refused {
-            step,
+            operation,
             errno,
             explanation,
             message,
@@ -157,7 +166,7 @@ mod tests {
         let explanation = explanation.map(str::to_owned);
         NetlinkError::refused(
             "create veth \"a\"".into(),
-            Refusal { errno, explanation },
+            KernelError { errno, explanation },
             Some(2),
         )
     }

@@ -5,10 +5,10 @@ use nix::errno::Errno;
 use nix::libc::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::error::InvalidRequest;
-use super::frame::HEADER;
+use super::reply::HEADER;
 
-/// The flags every change carries: it is a request, and its end is to be reported.
-pub const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
+/// The flags of every change: a request, to be acknowledged.
+const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
 
 /// A flag of `nlmsg_flags`, which is 16 bits wide where the C library says `int`.
 ///
@@ -25,63 +25,63 @@ pub const fn flag(value: nix::libc::c_int) -> u16 {
     value as u16
 }
 
-/// One change, ready to be sent by [`RtnlSocket::execute`](super::RtnlSocket::execute) or in a
+/// One change, to be sent by [`RtnlSocket::execute`](super::RtnlSocket::execute) or in a
 /// [`Batch`](super::Batch), with the words that name it in errors.
 ///
 /// A message that mentions a file descriptor (of a network namespace) holds its number only: the
 /// file must stay open until the message has been sent.
 #[derive(Debug, Clone)]
 pub struct Message {
-    part: Part,
+    meta: RequestMeta,
     /// Complete netlink messages, one behind the other; sequence numbers are filled in on sending.
     requests: Result<Vec<u8>, InvalidRequest>,
 }
 
-/// What has to be known of a message until it is answered.
+/// What has to be known of a request until it is answered.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
-    pub(crate) step: String,
+pub(crate) struct RequestMeta {
+    pub(crate) operation: String,
     role: Role,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Change,
-    /// A change that this refusal says is not needed.
+    /// A change that this error says is not needed.
     ChangeUnless(Errno),
-    Question,
+    Get,
 }
 
-impl Part {
-    pub(crate) fn is_question(&self) -> bool {
-        self.role == Role::Question
+impl RequestMeta {
+    pub(crate) fn is_get(&self) -> bool {
+        self.role == Role::Get
     }
 
-    /// Whether this refusal is as good as an acknowledgement.
+    /// Whether this error is as good as an acknowledgement.
     pub(crate) fn tolerates(&self, errno: Errno) -> bool {
         self.role == Role::ChangeUnless(errno)
     }
 }
 
 impl Message {
-    /// A message of type `kind` (`RTM_*`) with `flags` besides [`CHANGE`].
-    pub fn new(step: String, kind: u16, flags: u16, body: &impl Emitable) -> Self {
+    /// A message of type `kind` (`RTM_*`) with `flags` besides request and acknowledgement.
+    pub fn new(operation: String, kind: u16, flags: u16, body: &impl Emitable) -> Self {
         let mut requests = Vec::new();
         append_request(&mut requests, kind, CHANGE | flags, body);
         let role = Role::Change;
         Self {
-            part: Part { step, role },
+            meta: RequestMeta { operation, role },
             requests: Ok(requests),
         }
     }
 
-    /// A question of type `kind` about one object.
-    pub(crate) fn question(step: String, kind: u16, body: &impl Emitable) -> Self {
+    /// A request for one object, of type `kind`.
+    pub(crate) fn get(operation: String, kind: u16, body: &impl Emitable) -> Self {
         let mut requests = Vec::new();
         append_request(&mut requests, kind, flag(NLM_F_REQUEST), body);
-        let role = Role::Question;
+        let role = Role::Get;
         Self {
-            part: Part { step, role },
+            meta: RequestMeta { operation, role },
             requests: Ok(requests),
         }
     }
@@ -95,11 +95,11 @@ impl Message {
         self
     }
 
-    /// A change that cannot be asked for; sending it yields the reason.
-    pub(crate) fn invalid(step: String, reason: InvalidRequest) -> Self {
+    /// A change that no request can make; sending it fails with the reason.
+    pub(crate) fn invalid(operation: String, reason: InvalidRequest) -> Self {
         let role = Role::Change;
         Self {
-            part: Part { step, role },
+            meta: RequestMeta { operation, role },
             requests: Err(reason),
         }
     }
@@ -107,24 +107,24 @@ impl Message {
     /// The same change, which also succeeds when what it makes is there already.
     #[must_use]
     pub fn unless_made(mut self) -> Self {
-        self.part.role = Role::ChangeUnless(Errno::EEXIST);
+        self.meta.role = Role::ChangeUnless(Errno::EEXIST);
         self
     }
 
     /// The same change, which also succeeds when the link it is about is gone.
     #[must_use]
     pub fn unless_gone(mut self) -> Self {
-        self.part.role = Role::ChangeUnless(Errno::ENODEV);
+        self.meta.role = Role::ChangeUnless(Errno::ENODEV);
         self
     }
 
     /// What the message does, for example `create bridge "cni0"`.
-    pub fn step(&self) -> &str {
-        &self.part.step
+    pub fn operation(&self) -> &str {
+        &self.meta.operation
     }
 
-    pub(crate) fn into_parts(self) -> (Part, Result<Vec<u8>, InvalidRequest>) {
-        (self.part, self.requests)
+    pub(crate) fn into_parts(self) -> (RequestMeta, Result<Vec<u8>, InvalidRequest>) {
+        (self.meta, self.requests)
     }
 }
 
@@ -161,8 +161,8 @@ pub fn number_requests(mut bytes: &mut [u8], mut next: impl FnMut() -> u32) -> u
     }
 }
 
-/// Takes the wish to be acknowledged from the first `count` netlink messages.
-pub(crate) fn silence(mut bytes: &mut [u8], count: usize) {
+/// Removes `NLM_F_ACK` from the first `count` netlink messages.
+pub(crate) fn clear_ack(mut bytes: &mut [u8], count: usize) {
     for _ in 0..count {
         let Some(length) = bytes.first_chunk().map(|found| u32::from_ne_bytes(*found)) else {
             return;

@@ -1,45 +1,40 @@
-//! Conversations with the kernel over netlink.
+//! Netlink sockets, requests and replies.
 //!
-//! A [`RtnlSocket`] sends what [`Message`] values hold and understands the replies. It keeps what is
-//! easily lost on the way: the kernel's explanation of an error (extended acknowledgement), errors
-//! at the end of a listing, listings torn by a change in between, and which message of a batch
-//! failed.
+//! A [`RtnlSocket`] sends [`Message`] values and reads the replies. It keeps what other libraries
+//! lose: the kernel's explanation of an error (extended acknowledgement), errors at the end of a
+//! dump, dumps that a change interrupted, and which message of a batch failed.
 
 mod attribute;
 mod batch;
+mod collect;
 mod dump;
 mod error;
-mod frame;
 mod message;
-mod replay;
+mod reply;
 mod socket;
 
-use netlink_packet_core::Emitable;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use thiserror::Error;
 
-pub use attribute::{Attribute, Attributes};
+pub use attribute::{Attribute, AttributeWriter, Attributes, NESTED};
 pub use batch::Batch;
-pub use dump::{Malformed, Parsed};
 pub use error::{InvalidRequest, NetlinkError};
-pub use frame::{Frames, Refusal, Reply};
-pub use message::Message;
-pub use message::{CHANGE, append_request, flag, number_requests};
-pub(crate) use replay::Replay;
-pub use socket::{Socket, SocketFailure};
+pub use message::{Message, append_request, flag, number_requests};
+pub use reply::{KernelError, Malformed, Parsed, Reply};
+pub use socket::{ReplyError, ReplySize, Socket};
 
 use crate::netns::{Netns, NetnsError};
 
-/// A conversation about the links, addresses and routes of one network namespace: the one the
+/// A netlink socket for the links, addresses and routes of one network namespace: the one the
 /// thread was in when it was opened, wherever the thread goes afterwards.
 ///
-/// Replies are waited for at most ten seconds.
+/// A reply may take at most ten seconds.
 #[derive(Debug)]
 pub struct RtnlSocket {
-    socket: Socket,
+    pub(crate) socket: Socket,
 }
 
-/// Why a conversation with a given namespace could not be opened.
+/// Why a socket of a given namespace could not be opened.
 #[derive(Debug, Error)]
 pub enum RtnlOpenError {
     /// The namespace could not be entered or left.
@@ -51,14 +46,14 @@ pub enum RtnlOpenError {
 }
 
 impl RtnlSocket {
-    /// Opens a conversation about the namespace the calling thread is in.
+    /// Opens a socket of the namespace the calling thread is in.
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
             socket: Socket::open(NETLINK_ROUTE)?,
         })
     }
 
-    /// Opens a conversation about `netns`. The thread enters it only to open the socket.
+    /// Opens a socket of `netns`. The thread enters it only to open the socket.
     pub fn open_in(netns: &Netns) -> Result<Self, RtnlOpenError> {
         Ok(netns.run(Self::open)??)
     }
@@ -75,34 +70,9 @@ impl RtnlSocket {
         batch.run()
     }
 
-    /// As [`RtnlSocket::execute`], with `false` when the object is not there (any more).
-    pub(crate) fn execute_removal(&self, message: Message) -> Result<bool, NetlinkError> {
-        match self.execute(message) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Asks for one object; see [`Socket::query`].
-    pub(crate) fn query<T>(
-        &self,
-        step: &dyn Fn() -> String,
-        kind: u16,
-        body: &impl Emitable,
-        parse: impl Fn(&[u8]) -> Parsed<T>,
-    ) -> Result<T, NetlinkError> {
-        self.socket.query(step, kind, body, parse)
-    }
-
-    /// Asks for all objects `parse` keeps; see [`Socket::list`].
-    pub(crate) fn list<T>(
-        &self,
-        step: &dyn Fn() -> String,
-        kind: u16,
-        body: &impl Emitable,
-        parse: impl Fn(&[u8]) -> Parsed<T>,
-    ) -> Result<Vec<T>, NetlinkError> {
-        self.socket.list(step, kind, body, parse)
+    /// As [`RtnlSocket::execute`]; `false` when the object does not exist (any more).
+    pub(crate) fn delete(&self, message: Message) -> Result<bool, NetlinkError> {
+        let outcome = NetlinkError::none_if_not_found(self.execute(message))?;
+        Ok(outcome.is_some())
     }
 }

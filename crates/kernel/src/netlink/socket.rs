@@ -10,20 +10,21 @@ use nix::sys::socket::{setsockopt, sockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::error::NetlinkError;
+use super::reply::{KernelError, Malformed};
 
 /// How long a reply may take. Changes are carried out during `send`, so that only a kernel in
 /// serious trouble needs this.
-const PATIENCE_SECONDS: i64 = 10;
+const TIMEOUT_SECONDS: i64 = 10;
 
 /// The kernel's address; processes have others.
 const KERNEL_PORT: u32 = 0;
 
-/// The usual size of a listing's datagrams, and far beyond that of any other reply.
+/// The usual size of a dump's datagrams, and far beyond that of any other reply.
 const USUAL_DATAGRAM: usize = 32 * 1024;
 
-/// Why sending or receiving failed.
+/// Why a request was not sent, or no usable reply came.
 #[derive(Debug)]
-pub enum SocketFailure {
+pub enum ReplyError {
     /// A system call failed.
     Call {
         /// Its job: `open netlink socket`, `send request`, `receive reply`.
@@ -33,23 +34,44 @@ pub enum SocketFailure {
     },
     /// Nothing came.
     TimedOut,
+    /// What came could not be read.
+    Malformed,
+    /// The kernel answered with an error.
+    Kernel(KernelError),
 }
 
-impl SocketFailure {
-    /// The error for what was asked when it happened.
-    pub fn during(self, step: String) -> NetlinkError {
+impl ReplyError {
+    /// The error of the operation that the request was about.
+    pub fn during(self, operation: String) -> NetlinkError {
         match self {
             Self::Call { action, source } => NetlinkError::Socket {
-                step,
+                operation,
                 action,
                 source,
             },
             Self::TimedOut => NetlinkError::TimedOut {
-                step,
-                seconds: PATIENCE_SECONDS,
+                operation,
+                seconds: TIMEOUT_SECONDS,
             },
+            Self::Malformed => NetlinkError::Malformed { operation },
+            Self::Kernel(error) => NetlinkError::refused(operation, error, None),
         }
     }
+}
+
+impl From<Malformed> for ReplyError {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// The size of the datagrams in which replies come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplySize {
+    /// One object, or an acknowledgement.
+    Object,
+    /// A part of a dump, which has no limit.
+    Dump,
 }
 
 /// A netlink socket of one protocol, bound to the network namespace it was opened in.
@@ -64,7 +86,7 @@ impl Socket {
     /// Opens a socket for a protocol (`NETLINK_*`).
     pub fn open(protocol: isize) -> Result<Self, NetlinkError> {
         Self::prepare(protocol).map_err(|source| {
-            SocketFailure::Call {
+            ReplyError::Call {
                 action: "open netlink socket",
                 source,
             }
@@ -76,12 +98,12 @@ impl Socket {
         let inner = netlink_sys::Socket::new(protocol)?;
         // Connecting to port 0, the kernel, also gives the socket a port of its own.
         inner.connect(&SocketAddr::new(KERNEL_PORT, 0))?;
-        // The kernel's sentences in errors, errors without a copy of the request, and listings
-        // filtered by the kernel. Old kernels lack some; nothing here depends on them for truth.
+        // The kernel's sentences in errors, errors without a copy of the request, and dumps filtered
+        // by the kernel. Old kernels lack some; nothing here relies on them to be correct.
         tolerate_absence(inner.set_ext_ack(true))?;
         tolerate_absence(inner.set_cap_ack(true))?;
         tolerate_absence(inner.set_netlink_get_strict_chk(true))?;
-        setsockopt(&inner, ReceiveTimeout, &TimeVal::seconds(PATIENCE_SECONDS))?;
+        setsockopt(&inner, ReceiveTimeout, &TimeVal::seconds(TIMEOUT_SECONDS))?;
         Ok(Self {
             inner,
             sequence: Cell::new(0),
@@ -91,10 +113,10 @@ impl Socket {
 
     /// Makes room for sending `bytes` at once. The usual limit (`wmem_max`) is exceeded with
     /// privilege; without, the kernel grants what it allows and `send` reports the rest.
-    pub fn make_room(&self, bytes: usize) -> Result<(), SocketFailure> {
+    pub fn make_room(&self, bytes: usize) -> Result<(), ReplyError> {
         setsockopt(&self.inner, sockopt::SndBufForce, &bytes)
             .or_else(|_| setsockopt(&self.inner, sockopt::SndBuf, &bytes))
-            .map_err(|errno| SocketFailure::Call {
+            .map_err(|errno| ReplyError::Call {
                 action: "enlarge send buffer",
                 source: errno.into(),
             })
@@ -108,67 +130,58 @@ impl Socket {
     }
 
     /// Hands `requests` to the kernel in one system call.
-    pub fn send(&self, requests: &[u8]) -> Result<(), SocketFailure> {
+    pub fn send(&self, requests: &[u8]) -> Result<(), ReplyError> {
         let sent = retried(|| self.inner.send(requests, 0));
-        sent.map(drop).map_err(|source| SocketFailure::Call {
+        sent.map(drop).map_err(|source| ReplyError::Call {
             action: "send request",
             source,
         })
     }
 
-    /// Waits for the kernel's next datagram, an answer to a single request, and lets `inspect` look
-    /// at it.
-    pub fn receive<T>(&self, inspect: impl FnOnce(&[u8]) -> T) -> Result<T, SocketFailure> {
-        self.hear(inspect, |buffer| {
-            buffer.clear();
-            buffer.reserve(USUAL_DATAGRAM);
-            let room = buffer.capacity();
-            let (length, sender) = retried(|| self.inner.recv_from(buffer, libc::MSG_TRUNC))?;
-            if length > room {
-                return Err(Errno::EMSGSIZE.into());
-            }
-            Ok(sender.port_number())
-        })
-    }
-
-    /// As [`Self::receive`], for the datagrams of listings, whose size has no limit.
-    pub fn receive_part<T>(&self, inspect: impl FnOnce(&[u8]) -> T) -> Result<T, SocketFailure> {
-        self.hear(inspect, |buffer| {
-            let (length, _) = retried(|| {
-                let mut nothing: &mut [u8] = &mut [];
-                self.inner
-                    .recv_from(&mut nothing, libc::MSG_PEEK | libc::MSG_TRUNC)
-            })?;
-            buffer.clear();
-            buffer.reserve(length.max(USUAL_DATAGRAM));
-            let (_, sender) = retried(|| self.inner.recv_from(buffer, 0))?;
-            Ok(sender.port_number())
-        })
-    }
-
-    /// Takes datagrams with `read`, which returns the sender's port, until one is the kernel's.
-    fn hear<T>(
+    /// Waits for the kernel's next datagram and lets `inspect` look at it.
+    pub(super) fn receive<T>(
         &self,
+        size: ReplySize,
         inspect: impl FnOnce(&[u8]) -> T,
-        read: impl Fn(&mut Vec<u8>) -> io::Result<u32>,
-    ) -> Result<T, SocketFailure> {
+    ) -> Result<T, ReplyError> {
         let mut buffer = self.buffer.borrow_mut();
         loop {
-            match read(&mut buffer) {
+            match self.receive_from(size, &mut buffer) {
                 Ok(KERNEL_PORT) => return Ok(inspect(&buffer)),
-                // Any process may send to our port.
+                // Any process may send to this socket's port.
                 Ok(_) => {}
                 Err(source) if source.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(SocketFailure::TimedOut);
+                    return Err(ReplyError::TimedOut);
                 }
                 Err(source) => {
-                    return Err(SocketFailure::Call {
+                    return Err(ReplyError::Call {
                         action: "receive reply",
                         source,
                     });
                 }
             }
         }
+    }
+
+    /// Receives one datagram and returns the sender's port.
+    fn receive_from(&self, size: ReplySize, buffer: &mut Vec<u8>) -> io::Result<u32> {
+        let room = match size {
+            ReplySize::Object => USUAL_DATAGRAM,
+            ReplySize::Dump => {
+                let mut nothing: &mut [u8] = &mut [];
+                let flags = libc::MSG_PEEK | libc::MSG_TRUNC;
+                let (length, _) = retried(|| self.inner.recv_from(&mut nothing, flags))?;
+                length.max(USUAL_DATAGRAM)
+            }
+        };
+        buffer.clear();
+        buffer.reserve(room);
+        let room = buffer.capacity();
+        let (length, sender) = retried(|| self.inner.recv_from(buffer, libc::MSG_TRUNC))?;
+        if length > room {
+            return Err(Errno::EMSGSIZE.into());
+        }
+        Ok(sender.port_number())
     }
 }
 

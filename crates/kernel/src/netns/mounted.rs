@@ -79,10 +79,10 @@ fn mount_new(path: &Path) -> Result<(), NetnsError> {
     mounted.map_err(|errno| failed(path, "mount", errno.into()))
 }
 
-fn failed(path: &Path, step: &'static str, source: io::Error) -> NetnsError {
+fn failed(path: &Path, operation: &'static str, source: io::Error) -> NetnsError {
     NetnsError::Io {
         path: path.to_owned(),
-        step,
+        operation,
         source,
     }
 }

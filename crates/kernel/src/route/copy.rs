@@ -6,7 +6,7 @@ use super::entry::{
     self, HEADER, HOP_HEADER, RTA_GATEWAY, RTA_MULTIPATH, RTA_OIF, RTA_TABLE, RTA_VIA,
 };
 use super::{RouteEntry, SCOPE_UNIVERSE};
-use crate::netlink::{Attributes, Malformed, Message, Parsed, Replay, flag};
+use crate::netlink::{AttributeWriter, Attributes, Malformed, Message, Parsed, flag};
 
 const RTA_CACHEINFO: u16 = 12;
 const RTA_ENCAP_TYPE: u16 = 21;
@@ -27,7 +27,7 @@ pub struct RouteCopy {
     /// What this crate knows of it.
     pub entry: RouteEntry,
     /// The route in no table yet.
-    body: Replay,
+    body: AttributeWriter,
 }
 
 impl RouteCopy {
@@ -45,16 +45,16 @@ impl RouteCopy {
     /// priority. One that is just the same is an error
     /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn add_to(&self, table: u32) -> Message {
-        let step = format!("add route {} to table {table}", self.described());
+        let operation = format!("add route {} to table {table}", self.described());
         let flags = flag(NLM_F_CREATE) | flag(NLM_F_APPEND);
-        Message::new(step, RTM_NEWROUTE, flags, &self.in_table(table))
+        Message::new(operation, RTM_NEWROUTE, flags, &self.in_table(table))
     }
 
     /// The message that deletes the route from `table`; it not being there is an error
     /// ([`NetlinkError::is_not_found`](crate::netlink::NetlinkError::is_not_found)).
     pub fn delete_from(&self, table: u32) -> Message {
-        let step = format!("delete route {} from table {table}", self.described());
-        Message::new(step, RTM_DELROUTE, 0, &self.in_table(table))
+        let operation = format!("delete route {} from table {table}", self.described());
+        Message::new(operation, RTM_DELROUTE, 0, &self.in_table(table))
     }
 
     /// Whether the kernel needs other routes to find this one's gateway. Of IPv4, the scope tells: a
@@ -71,9 +71,9 @@ impl RouteCopy {
                     .any(|hop| has_gateway(hop.gateway)))
     }
 
-    fn in_table(&self, table: u32) -> Replay {
+    fn in_table(&self, table: u32) -> AttributeWriter {
         let mut body = self.body.clone();
-        body.push(RTA_TABLE, &table.to_ne_bytes());
+        body.u32(RTA_TABLE, table);
         body
     }
 
@@ -85,28 +85,28 @@ impl RouteCopy {
 }
 
 /// The route as it is added: without its table, with settings in place of states.
-fn body(header: [u8; HEADER], attributes: &[u8]) -> Option<Replay> {
+fn body(header: [u8; HEADER], attributes: &[u8]) -> Option<AttributeWriter> {
     // The table is in an attribute, which has room for every number.
     let [family, dst, src, tos, _, protocol, scope, kind, flags @ ..] = header;
     let settings = u32::from_ne_bytes(flags) & u32::from(RTNH_F_ONLINK);
     let fixed = [family, dst, src, tos, 0, protocol, scope, kind];
-    let mut body = Replay::new(&[&fixed[..], &settings.to_ne_bytes()].concat());
+    let mut body = AttributeWriter::after(&[&fixed[..], &settings.to_ne_bytes()].concat());
 
-    let find = |kind| Attributes::new(attributes).find(|found| found.kind == kind);
+    let attributes = Attributes::new(attributes);
     let mut left_out = vec![RTA_TABLE, RTA_CACHEINFO, RTA_MULTIPATH];
-    if find(RTA_NH_ID).is_some() {
+    if attributes.get(RTA_NH_ID).is_some() {
         // The hops are those of the object with this number, and must not be told as well.
         left_out.extend([RTA_OIF, RTA_GATEWAY, RTA_VIA, RTA_ENCAP, RTA_ENCAP_TYPE]);
-    } else if let Some(hops) = find(RTA_MULTIPATH) {
-        body.push(RTA_MULTIPATH, &settings_of_hops(hops.value)?);
+    } else if let Some(hops) = attributes.get(RTA_MULTIPATH) {
+        body.bytes(RTA_MULTIPATH, &settings_of_hops(hops.value)?);
     }
-    body.extend_without(attributes, &left_out);
-    let expires = find(RTA_CACHEINFO).and_then(|info| {
+    body.copy(attributes.clone(), &left_out);
+    let expires = attributes.get(RTA_CACHEINFO).and_then(|info| {
         let ticks = info.value.get(8..).and_then(|rest| rest.first_chunk())?;
         u32::try_from(i32::from_ne_bytes(*ticks)).ok()
     });
     if let Some(ticks) = expires.filter(|ticks| *ticks > 0) {
-        body.push(RTA_EXPIRES, &ticks.div_ceil(TICKS).to_ne_bytes());
+        body.u32(RTA_EXPIRES, ticks.div_ceil(TICKS));
     }
     Some(body)
 }
@@ -127,24 +127,17 @@ fn settings_of_hops(bytes: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::Emitable as _;
-
     use super::*;
 
     const HEADER_OF_A_DEAD_ROUTE: [u8; HEADER] = [2, 24, 0, 0, 254, 3, 0, 1, 0b111, 0, 0, 0];
 
     fn copied(attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut reply = Replay::new(&HEADER_OF_A_DEAD_ROUTE);
+        let mut reply = AttributeWriter::after(&HEADER_OF_A_DEAD_ROUTE);
         for (kind, value) in attributes {
-            reply.push(*kind, value);
+            reply.bytes(*kind, value);
         }
-        let mut bytes = vec![0; reply.buffer_len()];
-        reply.emit(&mut bytes);
-        let copy = RouteCopy::parse(&bytes).unwrap().unwrap();
-        let body = copy.in_table(1000);
-        let mut bytes = vec![0; body.buffer_len()];
-        body.emit(&mut bytes);
-        bytes
+        let copy = RouteCopy::parse(&Vec::from(reply)).unwrap().unwrap();
+        copy.in_table(1000).into()
     }
 
     fn kinds(bytes: &[u8]) -> Vec<u16> {

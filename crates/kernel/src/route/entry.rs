@@ -116,7 +116,7 @@ pub(super) fn parse_any(payload: &[u8]) -> Parsed<RouteEntry> {
         mtu: None,
         advmss: None,
     };
-    for attribute in Attributes::new(payload.get(HEADER..).ok_or(Malformed)?) {
+    for attribute in Attributes::after(HEADER, payload).ok_or(Malformed)? {
         match attribute.kind {
             RTA_DST => destination = attribute.ip().ok_or(Malformed)?,
             RTA_OIF => entry.oif = attribute.u32(),
@@ -124,9 +124,9 @@ pub(super) fn parse_any(payload: &[u8]) -> Parsed<RouteEntry> {
             RTA_PRIORITY => entry.priority = attribute.u32(),
             RTA_PREFSRC => entry.source = attribute.ip(),
             RTA_METRICS => {
-                let metric = |kind| attribute.nested().find(|found| found.kind == kind);
-                entry.mtu = metric(RTAX_MTU).and_then(|found| found.u32());
-                entry.advmss = metric(RTAX_ADVMSS).and_then(|found| found.u32());
+                let metrics = attribute.nested();
+                entry.mtu = metrics.u32(RTAX_MTU);
+                entry.advmss = metrics.u32(RTAX_ADVMSS);
             }
             RTA_MULTIPATH => entry.nexthops = hops(attribute.value).ok_or(Malformed)?,
             RTA_TABLE => entry.table = attribute.u32().ok_or(Malformed)?,

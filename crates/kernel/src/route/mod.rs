@@ -68,7 +68,10 @@ impl RtnlSocket {
         body.attributes
             .extend(filter.table.map(RouteAttribute::Table));
         body.attributes.extend(filter.oif.map(RouteAttribute::Oif));
-        match self.list(&|| "list routes".to_owned(), RTM_GETROUTE, &body, parse) {
+        match self
+            .socket
+            .dump(&|| "list routes".to_owned(), RTM_GETROUTE, &body, parse)
+        {
             Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
             other => other,
         }
@@ -103,8 +106,11 @@ impl RtnlSocket {
         body.header.flags = flags;
         body.attributes
             .push(RouteAttribute::Destination(raw_address(destination)));
-        let step = || format!("look up route to {destination}");
-        match self.query(&step, RTM_GETROUTE, &body, entry::parse_any) {
+        let operation = || format!("look up route to {destination}");
+        match self
+            .socket
+            .get(&operation, RTM_GETROUTE, &body, entry::parse_any)
+        {
             Ok(entry) => Ok(Some(entry)),
             Err(error) => match error.errno() {
                 Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => Ok(None),

@@ -77,10 +77,10 @@ impl NewRoute {
 
     /// The message that adds the route: unicast, of protocol "boot" (3).
     pub fn add(&self) -> Message {
-        let step = format!("add route {}", self.described());
+        let operation = format!("add route {}", self.described());
         let mut body = match self.body() {
             Ok(body) => body,
-            Err(reason) => return Message::invalid(step, reason),
+            Err(reason) => return Message::invalid(operation, reason),
         };
         body.header.protocol = RouteProtocol::Boot;
         body.header.kind = RouteType::Unicast;
@@ -104,22 +104,22 @@ impl NewRoute {
             RouteMode::Append => NLM_F_CREATE | NLM_F_APPEND,
             RouteMode::Replace => NLM_F_CREATE | NLM_F_REPLACE,
         };
-        Message::new(step, RTM_NEWROUTE, flag(mode), &body)
+        Message::new(operation, RTM_NEWROUTE, flag(mode), &body)
     }
 
     /// The message that deletes the first route that agrees in everything given here, whoever
     /// made it and of whatever type; metrics and mode do not count. None like it is an error
     /// ([`NetlinkError::is_not_found`](crate::netlink::NetlinkError::is_not_found)).
     pub fn delete(&self) -> Message {
-        let step = format!("delete route {}", self.described());
+        let operation = format!("delete route {}", self.described());
         match self.body() {
             Ok(mut body) => {
                 body.header.protocol = RouteProtocol::Unspec;
                 body.header.kind = RouteType::Unspec;
                 body.header.scope = self.scope.unwrap_or(SCOPE_NOWHERE).into();
-                Message::new(step, RTM_DELROUTE, 0, &body)
+                Message::new(operation, RTM_DELROUTE, 0, &body)
             }
-            Err(reason) => Message::invalid(step, reason),
+            Err(reason) => Message::invalid(operation, reason),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What chains are like.
 
 use super::comment::{self, COMMENT};
-use super::wire::chain;
-use crate::nfnetlink::{Body, Parts};
+use super::constants::chain;
+use ferrule_kernel::netlink::{AttributeWriter, Attributes};
 
 /// A chain's properties besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,14 +104,14 @@ impl<'a> ChainLayout<'a> {
     }
 
     /// Appends everything but the names.
-    pub(super) fn append_to(&self, body: &mut Body) {
+    pub(super) fn append_to(&self, body: &mut AttributeWriter) {
         if let Some(base) = self.base {
             body.text(chain::TYPE, base.kind.name());
             if let Some(policy) = base.policy {
-                body.u32(chain::POLICY, policy.number());
+                body.be_u32(chain::POLICY, policy.number());
             }
             body.nested(chain::HOOK, |hook| {
-                hook.u32(chain::HOOK_NUMBER, base.hook.number());
+                hook.be_u32(chain::HOOK_NUMBER, base.hook.number());
                 hook.bytes(chain::HOOK_PRIORITY, &base.priority.to_be_bytes());
             });
         }
@@ -175,22 +175,22 @@ pub struct ListedChain {
 
 impl ListedChain {
     /// Reads a chain of a reply.
-    pub(super) fn parse(parts: &Parts<'_>) -> Option<Self> {
+    pub(super) fn parse(parts: &Attributes<'_>) -> Option<Self> {
         let kind = parts.text(chain::TYPE).unwrap_or_default();
         let hook = parts.nested(chain::HOOK);
         Some(Self {
             name: parts.text(chain::NAME)?,
-            base: hook.and_then(|hook| parse_base(&hook, &kind, parts.u32(chain::POLICY))),
+            base: hook.and_then(|hook| parse_base(&hook, &kind, parts.be_u32(chain::POLICY))),
             comment: parts
-                .find(chain::USER_DATA)
+                .get(chain::USER_DATA)
                 .and_then(|data| comment::find(COMMENT, data.value)),
             table: parts.text(chain::TABLE)?,
         })
     }
 }
 
-fn parse_base(hook: &Parts<'_>, kind: &str, policy: Option<u32>) -> Option<BaseChain> {
-    let station = hook.u32(chain::HOOK_NUMBER)?;
+fn parse_base(hook: &Attributes<'_>, kind: &str, policy: Option<u32>) -> Option<BaseChain> {
+    let station = hook.be_u32(chain::HOOK_NUMBER)?;
     Some(BaseChain {
         kind: [ChainKind::Filter, ChainKind::Nat]
             .into_iter()
@@ -198,7 +198,7 @@ fn parse_base(hook: &Parts<'_>, kind: &str, policy: Option<u32>) -> Option<BaseC
         hook: Hook::ALL
             .into_iter()
             .find(|hook| hook.number() == station)?,
-        priority: hook.i32(chain::HOOK_PRIORITY)?,
+        priority: hook.be_i32(chain::HOOK_PRIORITY)?,
         policy: match policy {
             Some(0) => Some(Policy::Drop),
             Some(1) => Some(Policy::Accept),

@@ -1,14 +1,16 @@
 //! Carrying out transactions.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use nix::errno::Errno;
 use nix::libc::{NLM_F_ACK, NLM_F_REQUEST};
 
+use super::constants::{BATCH_BEGIN, BATCH_END, BATCH_RESOURCE};
 use super::transaction::Transaction;
-use super::wire::{BATCH_BEGIN, BATCH_END, BATCH_RESOURCE};
-use crate::nfnetlink::Body;
+use crate::nfnetlink::request_with_resource;
 use ferrule_kernel::netlink::{
-    Frames, InvalidRequest, NetlinkError, Refusal, Reply, Socket, SocketFailure, append_request,
-    flag, number_requests,
+    InvalidRequest, KernelError, NetlinkError, Reply, ReplyError, ReplySize, Socket,
+    append_request, flag, number_requests,
 };
 
 /// What goes without enlarging the socket's send buffer, which has 208 KiB by default.
@@ -25,35 +27,15 @@ pub(super) enum CommitMode {
     Check,
 }
 
-/// What the kernel said to a transaction.
-#[derive(Debug, PartialEq, Eq)]
-enum Outcome {
-    Accepted,
-    /// A message was refused: the first one, by position.
-    Refused(usize, Refusal),
-    /// The transaction was refused as a whole.
-    RefusedWhole(Refusal),
-    Malformed,
-}
-
-/// How far the replies have come.
-#[derive(Debug, PartialEq, Eq)]
-enum Progress {
-    More,
-    Complete,
-    RefusedWhole(Refusal),
-    Malformed,
-}
-
-/// Sends a transaction in one system call and judges the replies.
+/// Sends a transaction in one system call and reads the replies.
 pub(super) fn send(
     socket: &Socket,
     transaction: &Transaction,
     mode: CommitMode,
 ) -> Result<(), NetlinkError> {
-    if let Some((step, fault)) = &transaction.fault {
+    if let Some((operation, fault)) = &transaction.fault {
         return Err(NetlinkError::Invalid {
-            step: step.clone(),
+            operation: operation.clone(),
             reason: InvalidRequest::Object(fault.to_string()),
             message: None,
         });
@@ -68,45 +50,38 @@ pub(super) fn send(
         begin.get_or_insert(sequence);
         sequence
     });
-
-    let failed = |failure: SocketFailure| failure.during(first.step.clone());
-    if bytes.len() > USUAL_ROOM {
-        socket.make_room(2 * bytes.len()).map_err(failed)?;
-    }
-    socket.send(&bytes).map_err(failed)?;
     let count = transaction.requests.len();
-    let step_of = |position: usize| {
-        transaction
-            .requests
-            .get(position)
-            .map_or_else(String::new, |one| one.step.clone())
-    };
-    match collect(socket, begin.unwrap_or_default(), count).map_err(failed)? {
-        Outcome::Accepted => Ok(()),
-        Outcome::Refused(position, refusal) => Err(NetlinkError::refused(
-            step_of(position),
-            refusal,
-            Some(position),
-        )),
-        Outcome::RefusedWhole(refusal) => {
-            let step = match count {
-                1 => first.step.clone(),
-                _ => format!("{} and {} more changes", first.step, count - 1),
-            };
-            Err(NetlinkError::refused(step, refusal, None))
+    let transact = || {
+        if bytes.len() > USUAL_ROOM {
+            socket.make_room(2 * bytes.len())?;
         }
-        Outcome::Malformed => Err(NetlinkError::Malformed {
-            step: first.step.clone(),
-        }),
+        socket.send(&bytes)?;
+        collect(socket, begin.unwrap_or_default(), count)
+    };
+    match transact().map_err(|error| error.during(first.operation.clone()))? {
+        None => Ok(()),
+        // The mark in front stands for the transaction as a whole.
+        Some((0, error)) => {
+            let operation = match count {
+                1 => first.operation.clone(),
+                _ => format!("{} and {} more changes", first.operation, count - 1),
+            };
+            Err(NetlinkError::refused(operation, error, None))
+        }
+        Some((position, error)) => {
+            let position = position - 1;
+            let request = transaction.requests.get(position).unwrap_or(first);
+            let operation = request.operation.clone();
+            Err(NetlinkError::refused(operation, error, Some(position)))
+        }
     }
 }
 
 /// Puts the messages between the marks of a batch. Only the last one is to be acknowledged:
-/// refusals are reported anyway, and hundreds of acknowledgements would overflow the receive
-/// buffer.
+/// errors are reported anyway, and hundreds of acknowledgements would overflow the receive buffer.
 fn assemble(transaction: &Transaction, mode: CommitMode) -> Vec<u8> {
     let mark = |bytes: &mut Vec<u8>, kind| {
-        let body = Body::with_resource(0, BATCH_RESOURCE);
+        let body = request_with_resource(0, BATCH_RESOURCE);
         append_request(bytes, kind, flag(NLM_F_REQUEST), &body);
     };
     let mut bytes = Vec::new();
@@ -130,62 +105,46 @@ fn assemble(transaction: &Transaction, mode: CommitMode) -> Vec<u8> {
     bytes
 }
 
-/// Reads replies until the last message is acknowledged or the whole is refused.
+/// Reads replies until the last message is acknowledged or the transaction fails as a whole;
+/// returns the first error with its position behind the mark in front, which has position 0.
 ///
-/// When very many messages are refused the replies overflow the receive buffer (ENOBUFS). The
-/// first ones, and with them the cause, are in it.
-fn collect(socket: &Socket, begin: u32, count: usize) -> Result<Outcome, SocketFailure> {
-    let mut refused = None;
-    let mut overflow = false;
+/// When very many messages fail the replies overflow the receive buffer (ENOBUFS). The first
+/// ones, and with them the cause, are in it.
+fn collect(
+    socket: &Socket,
+    begin: u32,
+    count: usize,
+) -> Result<Option<(usize, KernelError)>, ReplyError> {
+    let mut failure = None;
+    let mut has_overflowed = false;
     loop {
-        match socket.receive(|datagram| read(datagram, begin, count, &mut refused)) {
-            Ok(Progress::More) if !overflow || refused.is_none() => {}
-            Ok(Progress::More | Progress::Complete) => {
-                return Ok(match refused {
-                    Some((position, refusal)) => Outcome::Refused(position, refusal),
-                    None => Outcome::Accepted,
-                });
+        let outcome = socket.collect(ReplySize::Object, begin, count + 1, |position, reply| {
+            match reply {
+                Reply::Error(error) => _ = failure.get_or_insert((position, error)),
+                Reply::Acknowledged => {}
+                Reply::Object(_) | Reply::Done | Reply::Interrupted => return Continue(()),
             }
-            Ok(Progress::RefusedWhole(refusal)) => return Ok(Outcome::RefusedWhole(refusal)),
-            Ok(Progress::Malformed) => return Ok(Outcome::Malformed),
-            Err(SocketFailure::Call { source, .. })
-                if source.raw_os_error() == Some(Errno::ENOBUFS as i32) && !overflow =>
-            {
-                overflow = true;
+            let is_enough = has_overflowed && failure.is_some();
+            if position == 0 || position == count || is_enough {
+                Break(Ok(()))
+            } else {
+                Continue(())
             }
-            Err(failure) => return Err(failure),
+        });
+        match outcome {
+            Ok(()) => return Ok(failure),
+            Err(error) if !has_overflowed && is_overflow(&error) => {
+                if failure.is_some() {
+                    return Ok(failure);
+                }
+                has_overflowed = true;
+            }
+            Err(error) => return Err(error),
         }
     }
 }
 
-/// Reads one datagram and keeps the first refusal.
-fn read(
-    datagram: &[u8],
-    begin: u32,
-    count: usize,
-    refused: &mut Option<(usize, Refusal)>,
-) -> Progress {
-    for frame in Frames::new(datagram) {
-        let Ok(frame) = frame else {
-            return Progress::Malformed;
-        };
-        // Place 0 is the mark in front; replies to something older are far beyond `count`.
-        let place = usize::try_from(frame.sequence.wrapping_sub(begin)).unwrap_or(usize::MAX);
-        if place > count {
-            continue;
-        }
-        match (frame.reply(), place.checked_sub(1)) {
-            (Reply::Refused(refusal), None) => return Progress::RefusedWhole(refusal),
-            (Reply::Refused(refusal), Some(position)) => {
-                refused.get_or_insert((position, refusal));
-            }
-            (Reply::Malformed, _) => return Progress::Malformed,
-            (Reply::Acknowledged, _) => {}
-            (Reply::Object(_) | Reply::Done | Reply::Nothing, _) => continue,
-        }
-        if place == count {
-            return Progress::Complete;
-        }
-    }
-    Progress::More
+fn is_overflow(error: &ReplyError) -> bool {
+    matches!(error, ReplyError::Call { source, .. }
+        if source.raw_os_error() == Some(Errno::ENOBUFS as i32))
 }

@@ -1,4 +1,4 @@
-//! Expressions as the kernel lists them.
+//! Expressions as the kernel dumps them.
 //!
 //! What cannot be read becomes [`Expression::Other`]: a rule of somebody else, or of a newer
 //! kernel, must not make a chain unreadable.
@@ -8,7 +8,6 @@ use super::expression::{
 };
 use super::object::Family;
 use super::register::Register;
-use crate::nfnetlink::Parts;
 use ferrule_kernel::netlink::Attributes;
 
 const ELEMENT: u16 = 1;
@@ -27,7 +26,7 @@ const ANONYMOUS_PREFIX: &str = "__set";
 
 /// Data of an immediate, an element or a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Datum {
+pub(crate) enum Data {
     Value(Vec<u8>),
     Verdict(Verdict),
 }
@@ -35,56 +34,53 @@ pub(crate) enum Datum {
 /// Reads a list of expressions.
 pub(crate) fn expressions(list: Attributes<'_>) -> Vec<Expression> {
     list.filter(|attribute| attribute.kind == ELEMENT)
-        .map(|element| expression(&Parts::new(element.nested())))
+        .map(|element| expression(&element.nested()))
         .collect()
 }
 
 /// Reads data.
-pub(crate) fn datum(data: &Parts<'_>) -> Option<Datum> {
-    if let Some(value) = data.find(VALUE) {
-        return Some(Datum::Value(value.value.to_vec()));
+pub(crate) fn data(data: &Attributes<'_>) -> Option<Data> {
+    if let Some(value) = data.get(VALUE) {
+        return Some(Data::Value(value.value.to_vec()));
     }
-    let parts = data.nested(VERDICT)?;
-    let code = parts.i32(VERDICT_CODE)?;
-    Some(Datum::Verdict(Verdict::from_parts(
-        code,
-        parts.text(VERDICT_CHAIN),
+    let verdict = data.nested(VERDICT)?;
+    Some(Data::Verdict(Verdict::from_parts(
+        verdict.be_i32(VERDICT_CODE)?,
+        verdict.text(VERDICT_CHAIN),
     )))
 }
 
-fn expression(parts: &Parts<'_>) -> Expression {
-    let name = parts.text(NAME).unwrap_or_default();
-    let data = parts
-        .nested(DATA)
-        .unwrap_or_else(|| Parts::new(Attributes::new(&[])));
+fn expression(element: &Attributes<'_>) -> Expression {
+    let name = element.text(NAME).unwrap_or_default();
+    let data = element.nested(DATA).unwrap_or_default();
     read(&data, &name).unwrap_or(Expression::Other { name })
 }
 
-fn register(data: &Parts<'_>, kind: u16) -> Option<Register> {
-    data.u32(kind).map(Register::from_number)
+fn register(data: &Attributes<'_>, kind: u16) -> Option<Register> {
+    data.be_u32(kind).map(Register::from_number)
 }
 
-fn value(data: &Parts<'_>, kind: u16) -> Option<Vec<u8>> {
-    match datum(&data.nested(kind)?)? {
-        Datum::Value(value) => Some(value),
-        Datum::Verdict(_) => None,
+fn value(data: &Attributes<'_>, kind: u16) -> Option<Vec<u8>> {
+    match self::data(&data.nested(kind)?)? {
+        Data::Value(value) => Some(value),
+        Data::Verdict(_) => None,
     }
 }
 
 /// Reads the expression of a name; attribute numbers as in `encode.rs`.
-fn read(data: &Parts<'_>, name: &str) -> Option<Expression> {
+fn read(data: &Attributes<'_>, name: &str) -> Option<Expression> {
     Some(match name {
         "meta" => meta(data)?,
         "ct" => conntrack(data)?,
         "payload" => Expression::Payload {
             to: register(data, 1)?,
-            base: Base::from_number(data.u32(2)?),
-            offset: data.u32(3)?,
-            length: data.u32(4)?,
+            base: Base::from_number(data.be_u32(2)?),
+            offset: data.be_u32(3)?,
+            length: data.be_u32(4)?,
         },
         "cmp" => Expression::Compare {
             from: register(data, 1)?,
-            comparison: Comparison::from_number(data.u32(2)?),
+            comparison: Comparison::from_number(data.be_u32(2)?),
             with: value(data, 3)?,
         },
         "bitwise" => Expression::Bitwise {
@@ -94,58 +90,60 @@ fn read(data: &Parts<'_>, name: &str) -> Option<Expression> {
             xor: value(data, 5)?,
         },
         "lookup" => lookup(data)?,
-        "immediate" => match datum(&data.nested(2)?)? {
-            Datum::Value(value) => Expression::Immediate {
+        "immediate" => match self::data(&data.nested(2)?)? {
+            Data::Value(value) => Expression::Immediate {
                 to: register(data, 1)?,
                 value,
             },
-            Datum::Verdict(verdict) => Expression::Verdict(verdict),
+            Data::Verdict(verdict) => Expression::Verdict(verdict),
         },
         "nat" => Expression::Nat {
-            kind: Nat::from_number(data.u32(1)?)?,
-            family: Family::from_number(u8::try_from(data.u32(2)?).ok()?)?,
+            kind: Nat::from_number(data.be_u32(1)?)?,
+            family: Family::from_number(u8::try_from(data.be_u32(2)?).ok()?)?,
             address: register(data, 3),
             port: register(data, 5),
         },
         // Flags and ports of a masquerade would make it another one.
-        "masq" if data.all().next().is_none() => Expression::Masquerade,
+        "masq" if data.clone().next().is_none() => Expression::Masquerade,
         "redir" => Expression::Redirect {
             port: register(data, 1),
         },
         "fib" => Expression::Fib {
             to: register(data, 1)?,
-            result: data.u32(2)?,
-            flags: data.u32(3)?,
+            result: data.be_u32(2)?,
+            flags: data.be_u32(3)?,
         },
         "counter" => Expression::Counter {
-            bytes: data.u64(1).unwrap_or(0),
-            packets: data.u64(2).unwrap_or(0),
+            bytes: data.be_u64(1).unwrap_or(0),
+            packets: data.be_u64(2).unwrap_or(0),
         },
-        "limit" if data.u32(4) == Some(0) && data.u32(5).unwrap_or(0) == 0 => Expression::Limit {
-            packets: data.u64(1)?,
-            seconds: data.u64(2)?,
-            burst: data.u32(3)?,
-        },
+        "limit" if data.be_u32(4) == Some(0) && data.be_u32(5).unwrap_or(0) == 0 => {
+            Expression::Limit {
+                packets: data.be_u64(1)?,
+                seconds: data.be_u64(2)?,
+                burst: data.be_u32(3)?,
+            }
+        }
         "reject" => Expression::Reject {
-            kind: data.u32(1)?,
-            code: data.find(2).and_then(|code| code.u8()).unwrap_or(0),
+            kind: data.be_u32(1)?,
+            code: data.u8(2).unwrap_or(0),
         },
         "match" => Expression::Match {
             name: data.text(1)?,
-            revision: data.u32(2)?,
-            data: data.find(3)?.value.to_vec(),
+            revision: data.be_u32(2)?,
+            data: data.get(3)?.value.to_vec(),
         },
         "target" => Expression::Target {
             name: data.text(1)?,
-            revision: data.u32(2)?,
-            data: data.find(3)?.value.to_vec(),
+            revision: data.be_u32(2)?,
+            data: data.get(3)?.value.to_vec(),
         },
         _ => return None,
     })
 }
 
-fn meta(data: &Parts<'_>) -> Option<Expression> {
-    let key = Meta::from_number(data.u32(2)?);
+fn meta(data: &Attributes<'_>) -> Option<Expression> {
+    let key = Meta::from_number(data.be_u32(2)?);
     Some(match (register(data, 1), register(data, 3)) {
         (Some(to), None) => Expression::Meta { key, to },
         (None, Some(from)) => Expression::SetMeta { key, from },
@@ -153,10 +151,10 @@ fn meta(data: &Parts<'_>) -> Option<Expression> {
     })
 }
 
-fn conntrack(data: &Parts<'_>) -> Option<Expression> {
-    let key = Conntrack::from_number(data.u32(2)?);
+fn conntrack(data: &Attributes<'_>) -> Option<Expression> {
+    let key = Conntrack::from_number(data.be_u32(2)?);
     // A direction (attribute 3) makes it another question.
-    if data.find(3).is_some() {
+    if data.get(3).is_some() {
         return None;
     }
     Some(match (register(data, 1), register(data, 4)) {
@@ -166,7 +164,7 @@ fn conntrack(data: &Parts<'_>) -> Option<Expression> {
     })
 }
 
-fn lookup(data: &Parts<'_>) -> Option<Expression> {
+fn lookup(data: &Attributes<'_>) -> Option<Expression> {
     let name = data.text(1)?;
     Some(Expression::Lookup {
         set: if name.starts_with(ANONYMOUS_PREFIX) {
@@ -176,6 +174,6 @@ fn lookup(data: &Parts<'_>) -> Option<Expression> {
         },
         key: register(data, 2)?,
         value: register(data, 3),
-        negated: data.u32(5).unwrap_or(0) & LOOKUP_NEGATED != 0,
+        negated: data.be_u32(5).unwrap_or(0) & LOOKUP_NEGATED != 0,
     })
 }

@@ -1,12 +1,11 @@
 //! Elements of sets and maps.
 
 use super::comment;
-use super::decode::{self, Datum};
+use super::decode::{self, Data};
 use super::encode;
 use super::expression::Verdict;
 use super::field::Value;
-use crate::nfnetlink::{Body, Parts};
-use ferrule_kernel::netlink::Attributes;
+use ferrule_kernel::netlink::{AttributeWriter, Attributes};
 
 /// `NFTA_LIST_ELEM`.
 const LIST_ELEMENT: u16 = 1;
@@ -123,7 +122,7 @@ impl Element {
     }
 
     /// Appends it to a list of elements; `key_only` for requests that find elements by key.
-    pub(crate) fn append_to(&self, list: &mut Body, key_only: bool) {
+    pub(crate) fn append_to(&self, list: &mut AttributeWriter, key_only: bool) {
         list.nested(LIST_ELEMENT, |element| {
             encode::append_value(element, KEY, self.key.as_bytes());
             if let Some(last) = &self.last {
@@ -153,17 +152,16 @@ impl Element {
         let mut element = Self::new(&[]);
         let mut found = false;
         for attribute in attributes {
-            let datum = || decode::datum(&Parts::new(attribute.nested()));
-            match (attribute.kind, datum()) {
-                (KEY, Some(Datum::Value(bytes))) => {
+            match (attribute.kind, decode::data(&attribute.nested())) {
+                (KEY, Some(Data::Value(bytes))) => {
                     element.key = Key(bytes);
                     found = true;
                 }
-                (KEY_END, Some(Datum::Value(bytes))) => element.last = Some(Key(bytes)),
-                (DATA, Some(Datum::Value(bytes))) => {
+                (KEY_END, Some(Data::Value(bytes))) => element.last = Some(Key(bytes)),
+                (DATA, Some(Data::Value(bytes))) => {
                     element.data = Some(ElementData::Values(Key(bytes)));
                 }
-                (DATA, Some(Datum::Verdict(verdict))) => {
+                (DATA, Some(Data::Verdict(verdict))) => {
                     element.data = Some(ElementData::Verdict(verdict));
                 }
                 (USER_DATA, _) => {

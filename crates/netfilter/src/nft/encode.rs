@@ -2,7 +2,7 @@
 
 use super::expression::{Expression, Nat, SetReference, Verdict};
 use super::register::Register;
-use crate::nfnetlink::Body;
+use ferrule_kernel::netlink::AttributeWriter;
 
 /// `NFTA_LIST_ELEM`, `NFTA_EXPR_NAME`, `NFTA_EXPR_DATA`.
 const ELEMENT: u16 = 1;
@@ -25,7 +25,7 @@ const LOOKUP_NEGATED: u32 = 1;
 const NAT_PORT: u32 = 2;
 
 /// Appends expressions to an attribute that is a list of them.
-pub(crate) fn append_all(list: &mut Body, expressions: &[Expression]) {
+pub(crate) fn append_all(list: &mut AttributeWriter, expressions: &[Expression]) {
     for expression in expressions {
         list.nested(ELEMENT, |element| {
             element.text(NAME, name(expression));
@@ -35,14 +35,14 @@ pub(crate) fn append_all(list: &mut Body, expressions: &[Expression]) {
 }
 
 /// Appends a constant.
-pub(crate) fn append_value(body: &mut Body, kind: u16, value: &[u8]) {
+pub(crate) fn append_value(body: &mut AttributeWriter, kind: u16, value: &[u8]) {
     body.nested(kind, |data| {
         data.bytes(VALUE, value);
     });
 }
 
 /// Appends a verdict where data is expected.
-pub(crate) fn append_verdict(body: &mut Body, kind: u16, verdict: &Verdict) {
+pub(crate) fn append_verdict(body: &mut AttributeWriter, kind: u16, verdict: &Verdict) {
     let (code, chain) = verdict.parts();
     body.nested(kind, |data| {
         data.nested(VERDICT, |parts| {
@@ -78,14 +78,14 @@ fn name(expression: &Expression) -> &str {
 
 /// Writes the attributes of one expression, whose numbers are commented by the enum of
 /// `linux/netfilter/nf_tables.h` they are from.
-fn fill(data: &mut Body, expression: &Expression) {
+fn fill(data: &mut AttributeWriter, expression: &Expression) {
     match expression {
         // nft_meta_attributes: DREG, KEY, SREG
         Expression::Meta { key, to } => {
-            data.u32(2, key.number()).u32(1, to.number());
+            data.be_u32(2, key.number()).be_u32(1, to.number());
         }
         Expression::SetMeta { key, from } => {
-            data.u32(2, key.number()).u32(3, from.number());
+            data.be_u32(2, key.number()).be_u32(3, from.number());
         }
         // nft_payload_attributes: DREG, BASE, OFFSET, LEN
         Expression::Payload {
@@ -94,8 +94,8 @@ fn fill(data: &mut Body, expression: &Expression) {
             length,
             to,
         } => {
-            data.u32(1, to.number()).u32(2, base.number());
-            data.u32(3, *offset).u32(4, *length);
+            data.be_u32(1, to.number()).be_u32(2, base.number());
+            data.be_u32(3, *offset).be_u32(4, *length);
         }
         // nft_cmp_attributes: SREG, OP, DATA
         Expression::Compare {
@@ -103,7 +103,7 @@ fn fill(data: &mut Body, expression: &Expression) {
             comparison,
             with,
         } => {
-            data.u32(1, from.number()).u32(2, comparison.number());
+            data.be_u32(1, from.number()).be_u32(2, comparison.number());
             append_value(data, 3, with);
         }
         // nft_bitwise_attributes: SREG, DREG, LEN, MASK, XOR
@@ -113,8 +113,8 @@ fn fill(data: &mut Body, expression: &Expression) {
             mask,
             xor,
         } => {
-            data.u32(1, from.number()).u32(2, to.number());
-            data.u32(3, u32::try_from(mask.len()).unwrap_or(u32::MAX));
+            data.be_u32(1, from.number()).be_u32(2, to.number());
+            data.be_u32(3, u32::try_from(mask.len()).unwrap_or(u32::MAX));
             append_value(data, 4, mask);
             append_value(data, 5, xor);
         }
@@ -128,11 +128,11 @@ fn fill(data: &mut Body, expression: &Expression) {
         }
         // nft_immediate_attributes: DREG, DATA
         Expression::Immediate { to, value } => {
-            data.u32(1, to.number());
+            data.be_u32(1, to.number());
             append_value(data, 2, value);
         }
         Expression::Verdict(verdict) => {
-            data.u32(1, Register::VERDICT.number());
+            data.be_u32(1, Register::VERDICT.number());
             append_verdict(data, 2, verdict);
         }
         Expression::Nat {
@@ -146,23 +146,25 @@ fn fill(data: &mut Body, expression: &Expression) {
         // nft_redir_attributes: REG_PROTO_MIN, REG_PROTO_MAX, FLAGS
         Expression::Redirect { port } => {
             if let Some(port) = port {
-                data.u32(1, port.number()).u32(3, NAT_PORT);
+                data.be_u32(1, port.number()).be_u32(3, NAT_PORT);
             }
         }
         // nft_ct_attributes: DREG, KEY, DIRECTION, SREG
         Expression::Conntrack { key, to } => {
-            data.u32(2, key.number()).u32(1, to.number());
+            data.be_u32(2, key.number()).be_u32(1, to.number());
         }
         Expression::SetConntrack { key, from } => {
-            data.u32(2, key.number()).u32(4, from.number());
+            data.be_u32(2, key.number()).be_u32(4, from.number());
         }
         // nft_fib_attributes: DREG, RESULT, FLAGS
         Expression::Fib { flags, result, to } => {
-            data.u32(3, *flags).u32(2, *result).u32(1, to.number());
+            data.be_u32(3, *flags)
+                .be_u32(2, *result)
+                .be_u32(1, to.number());
         }
         // nft_counter_attributes: BYTES, PACKETS
         Expression::Counter { packets, bytes } => {
-            data.u64(1, *bytes).u64(2, *packets);
+            data.be_u64(1, *bytes).be_u64(2, *packets);
         }
         Expression::Limit {
             packets,
@@ -171,7 +173,7 @@ fn fill(data: &mut Body, expression: &Expression) {
         } => fill_limit(data, *packets, *seconds, *burst),
         // nft_reject_attributes: TYPE, ICMP_CODE
         Expression::Reject { kind, code } => {
-            data.u32(1, *kind).u8(2, *code);
+            data.be_u32(1, *kind).u8(2, *code);
         }
         // nft_match_attributes: NAME, REV, INFO
         // nft_target_attributes: the same
@@ -185,53 +187,53 @@ fn fill(data: &mut Body, expression: &Expression) {
             revision,
             data: structure,
         } => {
-            data.text(1, name).u32(2, *revision).bytes(3, structure);
+            data.text(1, name).be_u32(2, *revision).bytes(3, structure);
         }
         Expression::Masquerade | Expression::Other { .. } => {}
     }
 }
 
 /// `nft_limit_attributes`: RATE, UNIT, BURST, TYPE, FLAGS; type 0 counts packets.
-fn fill_limit(data: &mut Body, packets: u64, seconds: u64, burst: u32) {
-    data.u64(1, packets).u64(2, seconds);
-    data.u32(3, burst).u32(4, 0).u32(5, 0);
+fn fill_limit(data: &mut AttributeWriter, packets: u64, seconds: u64, burst: u32) {
+    data.be_u64(1, packets).be_u64(2, seconds);
+    data.be_u32(3, burst).be_u32(4, 0).be_u32(5, 0);
 }
 
 /// `nft_lookup_attributes`: SET, SREG, DREG, `SET_ID`, FLAGS.
 fn fill_lookup(
-    data: &mut Body,
+    data: &mut AttributeWriter,
     set: &SetReference,
     key: Register,
     negated: bool,
     value: Option<Register>,
 ) {
-    data.u32(2, key.number());
+    data.be_u32(2, key.number());
     if let Some(value) = value {
-        data.u32(3, value.number());
+        data.be_u32(3, value.number());
     }
     match set {
         SetReference::Named(name) => data.text(1, name),
-        SetReference::Anonymous(number) => data.text(1, ANONYMOUS_NAME).u32(4, *number),
+        SetReference::Anonymous(number) => data.text(1, ANONYMOUS_NAME).be_u32(4, *number),
     };
     if negated {
-        data.u32(5, LOOKUP_NEGATED);
+        data.be_u32(5, LOOKUP_NEGATED);
     }
 }
 
 /// `nft_nat_attributes`: TYPE, FAMILY, `REG_ADDR_MIN`, `REG_ADDR_MAX`, `REG_PROTO_MIN`,
 /// `REG_PROTO_MAX`, FLAGS.
 fn fill_nat(
-    data: &mut Body,
+    data: &mut AttributeWriter,
     kind: Nat,
     family: u8,
     address: Option<Register>,
     port: Option<Register>,
 ) {
-    data.u32(1, kind.number()).u32(2, u32::from(family));
+    data.be_u32(1, kind.number()).be_u32(2, u32::from(family));
     if let Some(address) = address {
-        data.u32(3, address.number());
+        data.be_u32(3, address.number());
     }
     if let Some(port) = port {
-        data.u32(5, port.number()).u32(7, NAT_PORT);
+        data.be_u32(5, port.number()).be_u32(7, NAT_PORT);
     }
 }

@@ -6,7 +6,7 @@
 use super::object::Family;
 use super::register::Register;
 
-/// One step of a rule.
+/// One operation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expression {
     /// Loads a fact about the packet.

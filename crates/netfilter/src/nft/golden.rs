@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::comment::COMMENT;
-use super::wire::rule;
+use super::constants::rule;
 use super::*;
-use crate::nfnetlink::Parts;
+use crate::nfnetlink::attributes;
 use ferrule_kernel::Family::{V4, V6};
 
 /// Sentences and the bytes behind them, line by line.
@@ -137,14 +137,14 @@ fn rules() -> Vec<(&'static str, Rule)> {
 fn rules_are_what_the_tool_makes_of_the_same_sentence() {
     for (sentence, rule) in rules() {
         let golden = golden(&format!("add rule inet t c {sentence}"));
-        let parts = Parts::of_reply(&golden);
-        let list = parts.find(rule::EXPRESSIONS).unwrap();
+        let parts = attributes(&golden);
+        let list = parts.get(rule::EXPRESSIONS).unwrap();
         assert_eq!(
             decode::expressions(list.nested()),
             rule.expressions(),
             "{sentence}"
         );
-        let data = parts.find(rule::USER_DATA);
+        let data = parts.get(rule::USER_DATA);
         let comment = data.and_then(|data| comment::find(COMMENT, data.value));
         assert_eq!(comment.as_deref(), rule.comment(), "{sentence}");
 
@@ -166,7 +166,7 @@ fn what_is_written_is_read_back() {
         let bytes = written(|changes| {
             changes.append_rule(TABLE.chain("c"), &rule);
         });
-        let list = Parts::of_reply(&bytes).find(rule::EXPRESSIONS);
+        let list = attributes(&bytes).get(rule::EXPRESSIONS);
         let read = decode::expressions(list.unwrap().nested());
         assert_eq!(read, rule.expressions(), "{sentence}");
     }
@@ -239,7 +239,7 @@ fn elements_are_what_the_tool_sends() {
     ];
     for (sentence, element) in cases {
         let golden = golden(&format!("add element inet t {sentence}"));
-        let list = Parts::of_reply(&golden).find(wire::element::ELEMENTS);
+        let list = attributes(&golden).get(constants::element::ELEMENTS);
         let list = list.unwrap();
         let read: Vec<_> = list
             .nested()
@@ -279,10 +279,10 @@ fn ip_version_and_protocol_are_compared_once_and_only_where_needed() {
 fn comments_beyond_the_tools_limit_are_refused_before_anything_is_sent() {
     let mut transaction = Transaction::new();
     transaction.append_rule(TABLE.chain("c"), &inet().with_comment("x".repeat(129)));
-    let (step, fault) = transaction.fault.unwrap();
+    let (operation, fault) = transaction.fault.unwrap();
     assert!(
-        step.starts_with(r#"append rule to chain "c" of table inet t"#),
-        "{step}"
+        operation.starts_with(r#"append rule to chain "c" of table inet t"#),
+        "{operation}"
     );
     assert_eq!(fault, CommentError::TooLong(129));
 }

@@ -56,21 +56,21 @@
 mod chain;
 mod comment;
 mod commit;
+mod constants;
 mod decode;
+mod dump;
 mod element;
 mod encode;
 mod expression;
 mod field;
 #[cfg(test)]
 mod golden;
-mod listing;
 mod object;
 mod register;
 mod rule;
 mod set;
 mod statement;
 mod transaction;
-mod wire;
 
 use std::rc::Rc;
 
@@ -80,10 +80,10 @@ pub use chain::{
     BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, ListedChain, Policy, SOURCE_NAT,
 };
 pub use comment::{CommentError, LONGEST_COMMENT};
+pub use dump::ListedRule;
 pub use element::{Element, ElementData, Key};
 pub use expression::{Base, Comparison, Conntrack, Expression, Meta, Nat, SetReference, Verdict};
 pub use field::{DataType, Field, Transport, Value};
-pub use listing::ListedRule;
 pub use object::{Chain, Family, Set, Table};
 pub use register::Register;
 pub use rule::{ConntrackState, Rule};

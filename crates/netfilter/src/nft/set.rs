@@ -2,7 +2,7 @@
 
 use super::comment;
 use super::field::{ByteOrder, DataType};
-use crate::nfnetlink::Body;
+use ferrule_kernel::netlink::AttributeWriter;
 
 /// The bits a type takes in the number of a concatenation.
 const TYPE_BITS: u32 = 6;
@@ -107,7 +107,7 @@ impl<'a> SetLayout<'a> {
     }
 
     /// Appends everything but the names.
-    pub(crate) fn append_to(&self, body: &mut Body, id: u32, anonymous: bool) {
+    pub(crate) fn append_to(&self, body: &mut AttributeWriter, id: u32, anonymous: bool) {
         let mut flags = 0;
         if anonymous {
             flags |= ANONYMOUS | CONSTANT;
@@ -121,32 +121,32 @@ impl<'a> SetLayout<'a> {
         if self.data != SetData::Nothing {
             flags |= MAP;
         }
-        body.u32(FLAGS, flags);
-        body.u32(KEY_TYPE, type_number(self.key))
-            .u32(KEY_LENGTH, length(self.key));
+        body.be_u32(FLAGS, flags);
+        body.be_u32(KEY_TYPE, type_number(self.key))
+            .be_u32(KEY_LENGTH, length(self.key));
         match self.data {
             SetData::Nothing => {}
             SetData::Values(data) => {
-                body.u32(DATA_TYPE, type_number(data))
-                    .u32(DATA_LENGTH, length(data));
+                body.be_u32(DATA_TYPE, type_number(data))
+                    .be_u32(DATA_LENGTH, length(data));
             }
             SetData::Verdicts => {
-                body.u32(DATA_TYPE, VERDICT_TYPE).u32(DATA_LENGTH, 0);
+                body.be_u32(DATA_TYPE, VERDICT_TYPE).be_u32(DATA_LENGTH, 0);
             }
         }
         if flags & CONCATENATION != 0 {
             self.append_description(body);
         }
-        body.u32(ID, id).bytes(USER_DATA, &self.user_data());
+        body.be_u32(ID, id).bytes(USER_DATA, &self.user_data());
     }
 
     /// Appends the lengths of a key's parts, which the kernel must know to compare ranges.
-    fn append_description(&self, body: &mut Body) {
+    fn append_description(&self, body: &mut AttributeWriter) {
         body.nested(DESCRIPTION, |description| {
             description.nested(DESCRIPTION_CONCATENATION, |parts| {
                 for part in self.key {
                     parts.nested(LIST_ELEMENT, |field| {
-                        field.u32(FIELD_LENGTH, part.length());
+                        field.be_u32(FIELD_LENGTH, part.length());
                     });
                 }
             });

@@ -9,15 +9,15 @@ use nix::libc::{
 
 use super::chain::ChainLayout;
 use super::comment::{self, COMMENT, CommentError};
+use super::constants::{chain, element, message, rule, set, table};
 use super::element::Element;
 use super::encode::{self, ANONYMOUS_NAME};
 use super::expression::SetReference;
 use super::object::{Chain, Set, Table};
 use super::rule::Rule;
 use super::set::SetLayout;
-use super::wire::{chain, element, message, rule, set, table};
-use crate::nfnetlink::Body;
-use ferrule_kernel::netlink::{append_request, flag};
+use crate::nfnetlink::request;
+use ferrule_kernel::netlink::{AttributeWriter, append_request, flag};
 
 /// Elements travel in attributes of at most 64 KiB, which are filled up to this many bytes.
 const ELEMENT_BYTES: usize = 32 * 1024;
@@ -38,19 +38,19 @@ pub struct Transaction {
 #[derive(Debug)]
 pub(super) struct Request {
     /// What it does, for errors.
-    pub(super) step: String,
+    pub(super) operation: String,
     /// The whole netlink message without its sequence number.
     pub(super) bytes: Vec<u8>,
 }
 
-/// Whether something may exist before.
+/// Whether an object may exist already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Novelty {
+enum CreateMode {
     Add,
     Create,
 }
 
-impl Novelty {
+impl CreateMode {
     fn flags(self) -> u16 {
         match self {
             Self::Add => flag(NLM_F_CREATE),
@@ -79,29 +79,29 @@ impl Transaction {
 
     /// Adds a table. The comment counts only if the table is new.
     pub fn add_table(&mut self, table: Table<'_>, comment: Option<&str>) -> &mut Self {
-        self.table(Novelty::Add, table, comment)
+        self.table(CreateMode::Add, table, comment)
     }
 
     /// Creates a table.
     pub fn create_table(&mut self, table: Table<'_>, comment: Option<&str>) -> &mut Self {
-        self.table(Novelty::Create, table, comment)
+        self.table(CreateMode::Create, table, comment)
     }
 
     /// Deletes a table with everything in it.
     pub fn delete_table(&mut self, table: Table<'_>) -> &mut Self {
-        let mut body = Body::new(table.family.number());
+        let mut body = request(table.family.number());
         body.text(table::NAME, table.name);
         self.request(format!("delete {table}"), NFT_MSG_DELTABLE, 0, &body)
     }
 
     /// Adds a chain. If it is there already, type, hook and priority must be the same.
     pub fn add_chain(&mut self, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
-        self.chain(Novelty::Add, chain, layout)
+        self.chain(CreateMode::Add, chain, layout)
     }
 
     /// Creates a chain.
     pub fn create_chain(&mut self, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
-        self.chain(Novelty::Create, chain, layout)
+        self.chain(CreateMode::Create, chain, layout)
     }
 
     /// Deletes a chain with its rules. No other rule may lead to it.
@@ -168,7 +168,7 @@ impl Transaction {
     /// Deletes the rule with a handle.
     pub fn delete_rule(&mut self, chain: Chain<'_>, handle: u64) -> &mut Self {
         let mut body = chain_body(chain, rule::TABLE, rule::CHAIN);
-        body.u64(rule::HANDLE, handle);
+        body.be_u64(rule::HANDLE, handle);
         self.request(
             format!("delete rule {handle} of {chain}"),
             NFT_MSG_DELRULE,
@@ -179,12 +179,12 @@ impl Transaction {
 
     /// Adds a set or map.
     pub fn add_set(&mut self, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
-        self.set(Novelty::Add, set, layout)
+        self.set(CreateMode::Add, set, layout)
     }
 
     /// Creates a set or map.
     pub fn create_set(&mut self, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
-        self.set(Novelty::Create, set, layout)
+        self.set(CreateMode::Create, set, layout)
     }
 
     /// Creates a set without a name for the rule that is appended next and looks keys up in it.
@@ -196,11 +196,11 @@ impl Transaction {
     ) -> SetReference {
         let set = table.set(ANONYMOUS_NAME);
         let number = self.sets + 1;
-        self.set_message(Novelty::Add, set, layout, true);
+        self.set_message(CreateMode::Add, set, layout, true);
         self.elements(
             "add elements to",
             NFT_MSG_NEWSETELEM,
-            Novelty::Add.flags(),
+            CreateMode::Add.flags(),
             set,
             elements,
         );
@@ -222,13 +222,13 @@ impl Transaction {
     /// Adds elements. A key that is there already with the same data stays as it is, comment
     /// included; with other data it fails the transaction.
     pub fn add_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
-        let flags = Novelty::Add.flags();
+        let flags = CreateMode::Add.flags();
         self.elements("add elements to", NFT_MSG_NEWSETELEM, flags, set, elements)
     }
 
     /// Creates elements: fails if a key is there already.
     pub fn create_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
-        let flags = Novelty::Create.flags();
+        let flags = CreateMode::Create.flags();
         self.elements(
             "create elements of",
             NFT_MSG_NEWSETELEM,
@@ -243,25 +243,25 @@ impl Transaction {
         self.elements("delete elements of", NFT_MSG_DELSETELEM, 0, set, elements)
     }
 
-    fn table(&mut self, new: Novelty, table: Table<'_>, comment: Option<&str>) -> &mut Self {
-        let step = format!("{} {table}", new.verb());
-        let mut body = Body::new(table.family.number());
-        body.text(table::NAME, table.name).u32(table::FLAGS, 0);
+    fn table(&mut self, mode: CreateMode, table: Table<'_>, comment: Option<&str>) -> &mut Self {
+        let operation = format!("{} {table}", mode.verb());
+        let mut body = request(table.family.number());
+        body.text(table::NAME, table.name).be_u32(table::FLAGS, 0);
         if let Some(comment) = comment {
-            self.check_comment(&step, comment);
+            self.check_comment(&operation, comment);
             body.bytes(table::USER_DATA, &comment::user_data(COMMENT, comment));
         }
-        self.request(step, NFT_MSG_NEWTABLE, new.flags(), &body)
+        self.request(operation, NFT_MSG_NEWTABLE, mode.flags(), &body)
     }
 
-    fn chain(&mut self, new: Novelty, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
-        let step = format!("{} {chain}", new.verb());
+    fn chain(&mut self, mode: CreateMode, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
+        let operation = format!("{} {chain}", mode.verb());
         let mut body = chain_body(chain, chain::TABLE, chain::NAME);
         if let Some(comment) = layout.comment {
-            self.check_comment(&step, comment);
+            self.check_comment(&operation, comment);
         }
         layout.append_to(&mut body);
-        self.request(step, NFT_MSG_NEWCHAIN, new.flags(), &body)
+        self.request(operation, NFT_MSG_NEWCHAIN, mode.flags(), &body)
     }
 
     fn rule(
@@ -272,39 +272,45 @@ impl Transaction {
         flags: u16,
         position: Option<(u16, u64)>,
     ) -> &mut Self {
-        let step = match rule.comment() {
+        let operation = match rule.comment() {
             Some(comment) => format!("{verb} {chain} with comment {comment:?}"),
             None => format!("{verb} {chain}"),
         };
         let mut body = chain_body(chain, rule::TABLE, rule::CHAIN);
         if let Some((attribute, handle)) = position {
-            body.u64(attribute, handle);
+            body.be_u64(attribute, handle);
         }
         body.nested(rule::EXPRESSIONS, |list| {
             encode::append_all(list, rule.expressions());
         });
-        self.check_texts(&step, rule.comment(), rule.note());
+        self.check_texts(&operation, rule.comment(), rule.note());
         let data = comment::user_data_of_both(rule.comment(), rule.note());
         if !data.is_empty() {
             body.bytes(rule::USER_DATA, &data);
         }
-        self.request(step, NFT_MSG_NEWRULE, flags, &body)
+        self.request(operation, NFT_MSG_NEWRULE, flags, &body)
     }
 
-    fn set(&mut self, new: Novelty, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
-        self.set_message(new, set, layout, false);
+    fn set(&mut self, mode: CreateMode, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
+        self.set_message(mode, set, layout, false);
         self
     }
 
-    fn set_message(&mut self, new: Novelty, set: Set<'_>, layout: &SetLayout<'_>, anonymous: bool) {
-        let step = format!("{} {set}", new.verb());
+    fn set_message(
+        &mut self,
+        mode: CreateMode,
+        set: Set<'_>,
+        layout: &SetLayout<'_>,
+        anonymous: bool,
+    ) {
+        let operation = format!("{} {set}", mode.verb());
         if let Some(comment) = layout.comment {
-            self.check_comment(&step, comment);
+            self.check_comment(&operation, comment);
         }
         self.sets += 1;
         let mut body = set_body(set, set::TABLE, set::NAME);
         layout.append_to(&mut body, self.sets, anonymous);
-        self.request(step, NFT_MSG_NEWSET, new.flags(), &body);
+        self.request(operation, NFT_MSG_NEWSET, mode.flags(), &body);
     }
 
     fn elements(
@@ -315,16 +321,20 @@ impl Transaction {
         set: Set<'_>,
         elements: &[Element],
     ) -> &mut Self {
-        let step = format!("{verb} {set}");
+        let operation = format!("{verb} {set}");
         let delete = kind == NFT_MSG_DELSETELEM;
         for element in elements {
-            self.check_texts(&step, element.comment.as_deref(), element.note.as_deref());
+            self.check_texts(
+                &operation,
+                element.comment.as_deref(),
+                element.note.as_deref(),
+            );
         }
         let mut waiting = elements.iter().peekable();
         while waiting.peek().is_some() {
             let mut body = set_body(set, element::TABLE, element::SET);
             if set.name == ANONYMOUS_NAME {
-                body.u32(element::SET_ID, self.sets);
+                body.be_u32(element::SET_ID, self.sets);
             }
             body.nested(element::ELEMENTS, |list| {
                 while list.len() < ELEMENT_BYTES
@@ -333,41 +343,47 @@ impl Transaction {
                     element.append_to(list, delete);
                 }
             });
-            self.request(step.clone(), kind, flags, &body);
+            self.request(operation.clone(), kind, flags, &body);
         }
         self
     }
 
-    fn check_comment(&mut self, step: &str, text: &str) {
-        self.check_texts(step, Some(text), None);
+    fn check_comment(&mut self, operation: &str, text: &str) {
+        self.check_texts(operation, Some(text), None);
     }
 
     /// Remembers the first comment that the kernel would take but other tools would not.
-    fn check_texts(&mut self, step: &str, comment: Option<&str>, note: Option<&str>) {
+    fn check_texts(&mut self, operation: &str, comment: Option<&str>, note: Option<&str>) {
         if let (Err(fault), None) = (comment::check_both(comment, note), &self.fault) {
-            self.fault = Some((step.to_owned(), fault));
+            self.fault = Some((operation.to_owned(), fault));
         }
     }
 
-    fn request(&mut self, step: String, kind: i32, flags: u16, body: &impl Emitable) -> &mut Self {
+    fn request(
+        &mut self,
+        operation: String,
+        kind: i32,
+        flags: u16,
+        body: &impl Emitable,
+    ) -> &mut Self {
         let mut bytes = Vec::new();
         append_request(&mut bytes, message(kind), flag(NLM_F_REQUEST) | flags, body);
-        self.requests.push(Request { step, bytes });
+        self.requests.push(Request { operation, bytes });
         self
     }
 }
 
 /// A body that begins with the names of a chain and its table.
-fn chain_body(chain: Chain<'_>, table_kind: u16, chain_kind: u16) -> Body {
-    let mut body = Body::new(chain.table.family.number());
+fn chain_body(chain: Chain<'_>, table_kind: u16, chain_kind: u16) -> AttributeWriter {
+    let mut body = request(chain.table.family.number());
     body.text(table_kind, chain.table.name)
         .text(chain_kind, chain.name);
     body
 }
 
 /// A body that begins with the names of a set and its table.
-pub(super) fn set_body(set: Set<'_>, table_kind: u16, set_kind: u16) -> Body {
-    let mut body = Body::new(set.table.family.number());
+pub(super) fn set_body(set: Set<'_>, table_kind: u16, set_kind: u16) -> AttributeWriter {
+    let mut body = request(set.table.family.number());
     body.text(table_kind, set.table.name)
         .text(set_kind, set.name);
     body

@@ -8,14 +8,14 @@ use nix::libc::{
 use super::Nft;
 use super::chain::ListedChain;
 use super::comment::{self, COMMENT, NOTE};
+use super::constants::{GENERATION, chain, element, message, rule, set, table};
 use super::decode;
 use super::element::Element;
 use super::expression::Expression;
 use super::object::{Chain, Set, Table};
 use super::rule::Rule;
 use super::transaction::set_body;
-use super::wire::{GENERATION, chain, element, message, rule, set, table};
-use crate::nfnetlink::{self, Body, Parts};
+use crate::nfnetlink::{attributes, request};
 use ferrule_kernel::netlink::{Malformed, NetlinkError, Parsed};
 
 /// A rule as the kernel has it.
@@ -46,15 +46,15 @@ impl ListedRule {
 
     /// Reads a rule of a reply if its comment is wanted; the others are hardly looked at.
     fn parse(payload: &[u8], wanted: impl Fn(Option<&str>) -> bool) -> Parsed<Self> {
-        let parts = Parts::of_reply(payload);
-        let data = parts.find(rule::USER_DATA).map(|data| data.value);
+        let parts = attributes(payload);
+        let data = parts.get(rule::USER_DATA).map(|data| data.value);
         let comment = data.and_then(|data| comment::find(COMMENT, data));
         if !wanted(comment.as_deref()) {
             return Ok(None);
         }
-        let expressions = parts.find(rule::EXPRESSIONS);
+        let expressions = parts.get(rule::EXPRESSIONS);
         Ok(Some(Self {
-            handle: parts.u64(rule::HANDLE).ok_or(Malformed)?,
+            handle: parts.be_u64(rule::HANDLE).ok_or(Malformed)?,
             comment,
             note: data.and_then(|data| comment::find(NOTE, data)),
             expressions: expressions
@@ -67,60 +67,68 @@ impl ListedRule {
 impl Nft {
     /// The generation of the namespace's ruleset; every committed transaction increments it.
     pub(super) fn generation(&self) -> Result<u32, NetlinkError> {
-        let step = || "ask for the generation of the ruleset".to_owned();
-        self.socket
-            .query(&step, message(NFT_MSG_GETGEN), &Body::new(0), |payload| {
-                Parts::of_reply(payload)
-                    .u32(GENERATION)
+        let operation = || "ask for the generation of the ruleset".to_owned();
+        self.socket.get(
+            &operation,
+            message(NFT_MSG_GETGEN),
+            &request(0),
+            |payload| {
+                attributes(payload)
+                    .be_u32(GENERATION)
                     .map(Some)
                     .ok_or(Malformed)
-            })
+            },
+        )
     }
 
     /// Whether a table is there.
     pub fn has_table(&self, table: Table<'_>) -> Result<bool, NetlinkError> {
-        let mut body = Body::new(table.family.number());
+        let mut body = request(table.family.number());
         body.text(table::NAME, table.name);
-        let step = || format!("look for {table}");
+        let operation = || format!("look for {table}");
         let found = self
             .socket
-            .query(&step, message(NFT_MSG_GETTABLE), &body, |_| Ok(Some(())));
-        Ok(absent_is_none(found)?.is_some())
+            .get(&operation, message(NFT_MSG_GETTABLE), &body, |_| {
+                Ok(Some(()))
+            });
+        Ok(NetlinkError::none_if_not_found(found)?.is_some())
     }
 
     /// Whether a set or map is there.
     pub fn has_set(&self, set: Set<'_>) -> Result<bool, NetlinkError> {
         let body = set_body(set, set::TABLE, set::NAME);
-        let step = || format!("look for {set}");
+        let operation = || format!("look for {set}");
         let found = self
             .socket
-            .query(&step, message(NFT_MSG_GETSET), &body, |_| Ok(Some(())));
-        Ok(absent_is_none(found)?.is_some())
+            .get(&operation, message(NFT_MSG_GETSET), &body, |_| Ok(Some(())));
+        Ok(NetlinkError::none_if_not_found(found)?.is_some())
     }
 
     /// A chain by name; `None` if it, or its table, is not there.
     pub fn chain(&self, chain: Chain<'_>) -> Result<Option<ListedChain>, NetlinkError> {
-        let mut body = Body::new(chain.table.family.number());
+        let mut body = request(chain.table.family.number());
         body.text(chain::TABLE, chain.table.name)
             .text(chain::NAME, chain.name);
-        let step = || format!("look for {chain}");
-        absent_is_none(
-            self.socket
-                .query(&step, message(NFT_MSG_GETCHAIN), &body, parse_chain),
-        )
+        let operation = || format!("look for {chain}");
+        NetlinkError::none_if_not_found(self.socket.get(
+            &operation,
+            message(NFT_MSG_GETCHAIN),
+            &body,
+            parse_chain,
+        ))
     }
 
     /// The chains of a table, without their rules; none if the table is not there.
     pub fn chains(&self, table: Table<'_>) -> Result<Vec<ListedChain>, NetlinkError> {
-        let mut body = Body::new(table.family.number());
+        let mut body = request(table.family.number());
         // Newer kernels keep to the table, older ones list the family.
         body.text(chain::TABLE, table.name);
-        let step = || format!("list the chains of {table}");
+        let operation = || format!("list the chains of {table}");
         let kind = message(NFT_MSG_GETCHAIN);
-        let listed = nfnetlink::list(&self.socket, &step, kind, &body, |payload| {
+        let listed = self.socket.dump(&operation, kind, &body, |payload| {
             Ok(parse_chain(payload)?.filter(|chain| chain.table == table.name))
         });
-        Ok(absent_is_none(listed)?.unwrap_or_default())
+        Ok(NetlinkError::none_if_not_found(listed)?.unwrap_or_default())
     }
 
     /// The rules of a chain, in order; none if the chain is not there.
@@ -143,26 +151,28 @@ impl Nft {
         chain: Chain<'_>,
         wanted: impl Fn(Option<&str>) -> bool,
     ) -> Result<Vec<ListedRule>, NetlinkError> {
-        let mut body = Body::new(chain.table.family.number());
+        let mut body = request(chain.table.family.number());
         body.text(rule::TABLE, chain.table.name)
             .text(rule::CHAIN, chain.name);
-        let step = || format!("list the rules of {chain}");
+        let operation = || format!("list the rules of {chain}");
         let kind = message(NFT_MSG_GETRULE);
-        let listed = nfnetlink::list(&self.socket, &step, kind, &body, |payload| {
+        let listed = self.socket.dump(&operation, kind, &body, |payload| {
             ListedRule::parse(payload, &wanted)
         });
-        Ok(absent_is_none(listed)?.unwrap_or_default())
+        Ok(NetlinkError::none_if_not_found(listed)?.unwrap_or_default())
     }
 
     /// All elements of a set or map; none if it is not there.
     pub fn elements(&self, set: Set<'_>) -> Result<Vec<Element>, NetlinkError> {
         let body = set_body(set, element::TABLE, element::SET);
-        let step = || format!("list the elements of {set}");
+        let operation = || format!("list the elements of {set}");
         let kind = message(NFT_MSG_GETSETELEM);
-        let listed = nfnetlink::list(&self.socket, &step, kind, &body, |payload| {
+        let listed = self.socket.dump(&operation, kind, &body, |payload| {
             parse_elements(payload).map(Some)
         });
-        Ok(absent_is_none(listed)?.unwrap_or_default().concat())
+        Ok(NetlinkError::none_if_not_found(listed)?
+            .unwrap_or_default()
+            .concat())
     }
 
     /// The element that has the key of `wanted`, looked up by the kernel; `None` if it, or the
@@ -170,32 +180,22 @@ impl Nft {
     pub fn element(&self, set: Set<'_>, wanted: &Element) -> Result<Option<Element>, NetlinkError> {
         let mut body = set_body(set, element::TABLE, element::SET);
         body.nested(element::ELEMENTS, |list| wanted.append_to(list, true));
-        let step = || format!("look for an element of {set}");
+        let operation = || format!("look for an element of {set}");
         let kind = message(NFT_MSG_GETSETELEM);
-        absent_is_none(self.socket.query(&step, kind, &body, |payload| {
+        NetlinkError::none_if_not_found(self.socket.get(&operation, kind, &body, |payload| {
             Ok(parse_elements(payload)?.into_iter().next())
         }))
     }
 }
 
-/// Makes an answer of the error that says something is not there.
-fn absent_is_none<T>(answer: Result<T, NetlinkError>) -> Result<Option<T>, NetlinkError> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 fn parse_chain(payload: &[u8]) -> Parsed<ListedChain> {
-    ListedChain::parse(&Parts::of_reply(payload))
+    ListedChain::parse(&attributes(payload))
         .map(Some)
         .ok_or(Malformed)
 }
 
 fn parse_elements(payload: &[u8]) -> Result<Vec<Element>, Malformed> {
-    Parts::of_reply(payload)
-        .all()
+    attributes(payload)
         .filter(|attribute| attribute.kind == element::ELEMENTS)
         .flat_map(|list| list.nested())
         .map(|one| Element::parse(one.nested()).ok_or(Malformed))

@@ -1,40 +1,42 @@
-//! Conversations with the kernel's packet filter and connection tracking (`NETLINK_NETFILTER`).
+//! The netlink socket of the packet filter and of connection tracking (`NETLINK_NETFILTER`).
 //!
-//! Both speak the same dialect: `struct nfgenmsg` in front of the attributes, numbers in network
-//! order, and listings that a change made meanwhile tears. On a busy node that happens often,
-//! which is why a listing is tried for longer here than elsewhere.
-
-mod body;
-mod parts;
+//! Messages of both have `struct nfgenmsg` in front of the attributes and numbers in network order.
 
 use std::cell::RefCell;
 use std::fs::metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::rc::Rc;
-use std::thread::sleep;
-use std::time::Duration;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-pub(crate) use body::Body;
-pub(crate) use parts::Parts;
-
-use ferrule_kernel::netlink::{NetlinkError, Parsed, Socket};
+use ferrule_kernel::netlink::{AttributeWriter, Attributes, NetlinkError, Socket};
 use ferrule_kernel::netns::current_path;
 
 /// Length of `struct nfgenmsg` of `linux/netfilter/nfnetlink.h`.
 const HEADER: usize = 4;
 
-/// How often a torn listing is taken anew. Each of these is several attempts by the socket.
-const ROUNDS: u32 = 40;
-
-/// The pause after the first round; it grows by as much with every further one, so that a flood
-/// of changes is outlasted: about 0.8 s in all.
-const PAUSE: Duration = Duration::from_millis(1);
+/// `NFNETLINK_V0`.
+const VERSION: u8 = 0;
 
 /// The type of a message: subsystem (`NFNL_SUBSYS_*`) and message of it.
 pub(crate) const fn kind(subsystem: u8, message: u8) -> u16 {
     u16::from_be_bytes([subsystem, message])
+}
+
+/// A request about a protocol family (`NFPROTO_*`).
+pub(crate) fn request(family: u8) -> AttributeWriter {
+    request_with_resource(family, 0)
+}
+
+/// As [`request`], with the number that `struct nfgenmsg` calls resource id.
+pub(crate) fn request_with_resource(family: u8, resource: u16) -> AttributeWriter {
+    let [high, low] = resource.to_be_bytes();
+    AttributeWriter::after(&[family, VERSION, high, low])
+}
+
+/// The attributes of a reply; none if it is shorter than its header.
+pub(crate) fn attributes(payload: &[u8]) -> Attributes<'_> {
+    Attributes::after(HEADER, payload).unwrap_or_default()
 }
 
 thread_local! {
@@ -46,8 +48,8 @@ thread_local! {
 /// is not given to another one meanwhile.
 type NamespaceNumber = (u64, u64);
 
-/// The socket of the namespace the calling thread is in; one serves all conversations of a
-/// thread, until it ends or asks for another namespace.
+/// The socket of the namespace the calling thread is in. A thread has one, until it ends or opens
+/// one in another namespace.
 ///
 /// Closing such a socket waits until the kernel has disposed of all that was deleted from
 /// rulesets, a grace period of ten milliseconds and more. A socket that stays open lets whatever
@@ -64,24 +66,6 @@ pub(crate) fn open() -> Result<Rc<Socket>, NetlinkError> {
             Ok(socket)
         }
     })
-}
-
-/// Lists what `parse` keeps, until no change interferes.
-pub(crate) fn list<T>(
-    socket: &Socket,
-    step: &dyn Fn() -> String,
-    kind: u16,
-    body: &Body,
-    parse: impl Fn(&[u8]) -> Parsed<T>,
-) -> Result<Vec<T>, NetlinkError> {
-    let mut round = 0;
-    loop {
-        round += 1;
-        match socket.list(step, kind, body, &parse) {
-            Err(NetlinkError::Interrupted { .. }) if round < ROUNDS => sleep(PAUSE * round),
-            other => return other,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,78 +17,78 @@ const NLM_F_CAPPED: u16 = 0x100;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 
 /// `NLMSGERR_ATTR_MSG`.
-const EXPLANATION: u16 = 1;
+const EXTENDED_ACK: u16 = 1;
 
-/// One message of a datagram.
-#[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
-    pub sequence: u32,
-    kind: u16,
-    flags: u16,
-    payload: &'a [u8],
-}
+/// An object in a reply: `None` when it is not one of those asked for.
+pub type Parsed<T> = Result<Option<T>, Malformed>;
 
-/// The kernel's refusal: an errno and, from kernel 4.12 on, often a sentence.
+/// Bytes that do not have the format they must have, or too few of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+/// An errno of the kernel and, from kernel 4.12 on, often a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct KernelError {
     /// The error number.
     pub errno: Errno,
     /// The sentence, from the extended acknowledgement.
     pub explanation: Option<String>,
 }
 
-/// What a message tells.
+/// What a message of the kernel says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
     /// An object that was asked for.
     Object(&'a [u8]),
-    /// The request with this sequence number has been carried out.
+    /// The request has been carried out.
     Acknowledged,
-    /// The request, or the rest of the listing, was refused.
-    Refused(Refusal),
-    /// A listing is complete.
+    /// The request, or the rest of the dump, failed.
+    Error(KernelError),
+    /// The dump is complete.
     Done,
-    /// Nothing to act on.
-    Nothing,
-    /// Not a message of netlink's format.
-    Malformed,
+    /// Something changed during the dump, so objects may be missing. The dump goes on.
+    Interrupted,
 }
 
-/// The messages of a datagram; a malformed header ends it with an error.
+/// The messages of a datagram; ends with an error at a malformed header.
 #[derive(Debug)]
-pub struct Frames<'a>(&'a [u8]);
+pub(super) struct ReplyMessages<'a>(&'a [u8]);
 
-/// The bytes are no netlink message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Broken;
+/// One message of a datagram.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReplyMessage<'a> {
+    pub(super) sequence: u32,
+    kind: u16,
+    flags: u16,
+    payload: &'a [u8],
+}
 
-impl<'a> Frames<'a> {
-    /// The messages of `datagram`.
-    pub fn new(datagram: &'a [u8]) -> Self {
+impl<'a> ReplyMessages<'a> {
+    pub(super) fn new(datagram: &'a [u8]) -> Self {
         Self(datagram)
     }
 }
 
-impl<'a> Iterator for Frames<'a> {
-    type Item = Result<Frame<'a>, Broken>;
+impl<'a> Iterator for ReplyMessages<'a> {
+    type Item = Result<ReplyMessage<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
         }
-        let parsed = Frame::parse(self.0);
+        let parsed = ReplyMessage::parse(self.0);
         self.0 = match &parsed {
-            Some(frame) => {
-                let whole = HEADER + frame.payload.len();
+            Some(message) => {
+                let whole = HEADER + message.payload.len();
                 self.0.get(whole.next_multiple_of(4)..).unwrap_or_default()
             }
             None => &[],
         };
-        Some(parsed.ok_or(Broken))
+        Some(parsed.ok_or(Malformed))
     }
 }
 
-impl<'a> Frame<'a> {
+impl<'a> ReplyMessage<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
         Some(Self {
@@ -99,37 +99,36 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Whether something changed while the kernel was listing, so that entries may be missing.
-    pub fn is_torn(&self) -> bool {
+    /// Whether something changed during the dump; see [`Reply::Interrupted`].
+    pub(super) fn is_interrupted(&self) -> bool {
         self.flags & NLM_F_DUMP_INTR != 0
     }
 
-    pub fn reply(&self) -> Reply<'a> {
-        match self.kind {
-            NLMSG_NOOP => Reply::Nothing,
-            NLMSG_ERROR => match self.refusal(self.explanations_of_error()) {
-                Some(Ok(())) => Reply::Acknowledged,
-                Some(Err(refusal)) => Reply::Refused(refusal),
-                None => Reply::Malformed,
+    /// `None` for a message that says nothing.
+    pub(super) fn reply(&self) -> Result<Option<Reply<'a>>, Malformed> {
+        Ok(Some(match self.kind {
+            NLMSG_NOOP => return Ok(None),
+            NLMSG_ERROR => match self.error(self.attributes_of_error())? {
+                Some(error) => Reply::Error(error),
+                None => Reply::Acknowledged,
             },
-            // The kernel may end a listing with a plain, empty DONE.
+            // The kernel may end a dump with a plain, empty DONE.
             NLMSG_DONE if self.payload.is_empty() => Reply::Done,
-            NLMSG_DONE => match self.refusal(self.payload.get(4..)) {
-                Some(Ok(())) => Reply::Done,
-                Some(Err(refusal)) => Reply::Refused(refusal),
-                None => Reply::Malformed,
+            NLMSG_DONE => match self.error(self.payload.get(4..))? {
+                Some(error) => Reply::Error(error),
+                None => Reply::Done,
             },
-            NLMSG_OVERRUN => Reply::Refused(Refusal {
+            NLMSG_OVERRUN => Reply::Error(KernelError {
                 errno: Errno::ENOBUFS,
                 explanation: None,
             }),
             _ => Reply::Object(self.payload),
-        }
+        }))
     }
 
     /// The attributes behind `struct nlmsgerr`, which repeats the request: only its header when
     /// the capped flag is set, all of it otherwise.
-    fn explanations_of_error(&self) -> Option<&'a [u8]> {
+    fn attributes_of_error(&self) -> Option<&'a [u8]> {
         let repeated = if self.flags & NLM_F_CAPPED == 0 {
             usize::try_from(u32_at(self.payload, 4)?)
                 .ok()?
@@ -140,19 +139,19 @@ impl<'a> Frame<'a> {
         self.payload.get(4usize.checked_add(repeated)?..)
     }
 
-    /// Reads the code in front and the sentence in `attributes`; a positive length of listed
-    /// bytes counts as success as zero does.
-    fn refusal(&self, attributes: Option<&'a [u8]>) -> Option<Result<(), Refusal>> {
-        let code = i32::from_ne_bytes(*self.payload.first_chunk()?);
+    /// Reads the code in front and the sentence in `attributes`. A positive code is the length of
+    /// what was dumped: success, as zero is.
+    fn error(&self, attributes: Option<&'a [u8]>) -> Result<Option<KernelError>, Malformed> {
+        let code = self.payload.first_chunk().ok_or(Malformed)?;
+        let code = i32::from_ne_bytes(*code);
         if code >= 0 {
-            return Some(Ok(()));
+            return Ok(None);
         }
         let explanation = attributes
             .filter(|_| self.flags & NLM_F_ACK_TLVS != 0)
-            .and_then(|bytes| Attributes::new(bytes).find(|found| found.kind == EXPLANATION))
-            .map(|found| found.text())
+            .and_then(|bytes| Attributes::new(bytes).text(EXTENDED_ACK))
             .filter(|text| !text.is_empty());
-        Some(Err(Refusal {
+        Ok(Some(KernelError {
             errno: Errno::from_raw(code.saturating_neg()),
             explanation,
         }))
@@ -202,10 +201,10 @@ mod tests {
     }
 
     fn only(datagram: &[u8]) -> Reply<'_> {
-        let mut frames = Frames::new(datagram);
-        let reply = frames.next().unwrap().unwrap().reply();
-        assert!(frames.next().is_none());
-        reply
+        let mut messages = ReplyMessages::new(datagram);
+        let reply = messages.next().unwrap().unwrap().reply();
+        assert!(messages.next().is_none());
+        reply.unwrap().unwrap()
     }
 
     #[test]
@@ -223,13 +222,13 @@ mod tests {
             (-95i32).to_ne_bytes().to_vec(),
             message(16, 5, 1, &[]),
             attribute(2, &[9, 0, 0, 0]),
-            attribute(EXPLANATION, b"Unknown device type\0"),
+            attribute(EXTENDED_ACK, b"Unknown device type\0"),
         ]
         .concat();
         let flags = NLM_F_CAPPED | NLM_F_ACK_TLVS;
         assert_eq!(
             only(&message(NLMSG_ERROR, flags, 1, &payload)),
-            Reply::Refused(Refusal {
+            Reply::Error(KernelError {
                 errno: Errno::EOPNOTSUPP,
                 explanation: Some("Unknown device type".to_owned()),
             })
@@ -241,15 +240,14 @@ mod tests {
         let payload = [
             (-22i32).to_ne_bytes().to_vec(),
             message(16, 5, 1, &[0xaa; 32]),
-            attribute(EXPLANATION, b"mtu less than device minimum\0"),
+            attribute(EXTENDED_ACK, b"mtu less than device minimum\0"),
         ]
         .concat();
-        let Reply::Refused(refusal) = only(&message(NLMSG_ERROR, NLM_F_ACK_TLVS, 1, &payload))
-        else {
-            panic!("no refusal");
+        let Reply::Error(error) = only(&message(NLMSG_ERROR, NLM_F_ACK_TLVS, 1, &payload)) else {
+            panic!("no error");
         };
         assert_eq!(
-            refusal.explanation.as_deref(),
+            error.explanation.as_deref(),
             Some("mtu less than device minimum")
         );
     }
@@ -259,7 +257,7 @@ mod tests {
         let payload = [(-17i32).to_ne_bytes().to_vec(), message(16, 5, 1, &[1; 8])].concat();
         assert_eq!(
             only(&message(NLMSG_ERROR, 0, 1, &payload)),
-            Reply::Refused(Refusal {
+            Reply::Error(KernelError {
                 errno: Errno::EEXIST,
                 explanation: None
             })
@@ -267,15 +265,15 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_listing_can_be_an_error() {
+    fn the_end_of_a_dump_can_be_an_error() {
         let payload = [
             (-19i32).to_ne_bytes().to_vec(),
-            attribute(EXPLANATION, b"no such link\0"),
+            attribute(EXTENDED_ACK, b"no such link\0"),
         ]
         .concat();
         assert_eq!(
             only(&message(NLMSG_DONE, NLM_F_ACK_TLVS, 1, &payload)),
-            Reply::Refused(Refusal {
+            Reply::Error(KernelError {
                 errno: Errno::ENODEV,
                 explanation: Some("no such link".to_owned()),
             })
@@ -294,11 +292,17 @@ mod tests {
             message(20, NLM_F_DUMP_INTR, 2, &[4; 4]),
         ]
         .concat();
-        let frames: Vec<_> = Frames::new(&datagram).map(Result::unwrap).collect();
-        assert_eq!(frames.len(), 2);
-        assert_eq!((frames[0].sequence, frames[0].is_torn()), (1, false));
-        assert_eq!(frames[0].reply(), Reply::Object(&[1, 2, 3]));
-        assert_eq!((frames[1].sequence, frames[1].is_torn()), (2, true));
+        let messages: Vec<_> = ReplyMessages::new(&datagram).map(Result::unwrap).collect();
+        assert_eq!(messages.len(), 2);
+        assert_eq!(
+            (messages[0].sequence, messages[0].is_interrupted()),
+            (1, false)
+        );
+        assert_eq!(messages[0].reply(), Ok(Some(Reply::Object(&[1, 2, 3]))));
+        assert_eq!(
+            (messages[1].sequence, messages[1].is_interrupted()),
+            (2, true)
+        );
     }
 
     #[test]
@@ -306,19 +310,21 @@ mod tests {
         let mut cut = message(20, 0, 1, &[0; 8]);
         cut.truncate(20);
         for datagram in [&cut[..], &[0; 16], &[1, 0, 0]] {
-            let frames: Vec<_> = Frames::new(datagram).collect();
-            assert_eq!(frames.len(), 1);
-            assert_eq!(frames[0].err(), Some(Broken));
+            let messages: Vec<_> = ReplyMessages::new(datagram).collect();
+            assert_eq!(messages.len(), 1);
+            assert_eq!(messages[0].err(), Some(Malformed));
         }
     }
 
     #[test]
     fn short_errors_are_malformed_not_a_panic() {
-        assert_eq!(only(&message(NLMSG_ERROR, 0, 1, &[1])), Reply::Malformed);
+        let short = message(NLMSG_ERROR, 0, 1, &[1]);
+        let short = ReplyMessages::new(&short).next().unwrap().unwrap();
+        assert_eq!(short.reply(), Err(Malformed));
         let payload = [(-1i32).to_ne_bytes(), [0xff; 4]].concat();
         assert_eq!(
             only(&message(NLMSG_ERROR, NLM_F_ACK_TLVS, 1, &payload)),
-            Reply::Refused(Refusal {
+            Reply::Error(KernelError {
                 errno: Errno::EPERM,
                 explanation: None
             })

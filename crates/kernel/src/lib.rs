@@ -3,7 +3,7 @@
 //! A [`RtnlSocket`] is a conversation with the kernel about one network namespace: the one it was
 //! opened in. Questions about a single object (a link by name, the route to an address) are
 //! answered without listing everything the node has. Changes are values ([`Message`]) made by the
-//! modules [`link`], [`addr`] and [`route`]; several of them travel in one [`Batch`], one system
+//! modules [`link`], [`addr`], [`route`] and [`tc`]; several of them travel in one [`Batch`], one system
 //! call for all. Errors name what was asked, the errno, and the kernel's own explanation.
 //!
 //! Everything here is synchronous and touches only the calling thread, which matters because a
@@ -22,6 +22,7 @@ pub mod rule;
 mod syscall;
 pub mod sysctl;
 pub mod tap;
+pub mod tc;
 mod text;
 
 pub use addr::{Address, AddressCopy, Family, NewAddress};
@@ -32,6 +33,7 @@ pub use link::bridge::Bridge;
 pub use link::bridge_vlan::{PortVlan, VlanFlags, add_vlan, add_vlans, delete_vlan, delete_vlans};
 pub use link::change::LinkChange;
 pub use link::dummy::Dummy;
+pub use link::ifb::Ifb;
 pub use link::ipvlan::{Ipvlan, IpvlanMode};
 pub use link::macvlan::{Macvlan, MacvlanMode};
 pub use link::port::{PortSettings, PortState, set_port};
@@ -50,4 +52,5 @@ pub use route::{NewRoute, NextHop, RouteCopy, RouteEntry, RouteFilter, RouteMode
 pub use rule::{NewRule, Rule};
 pub use sysctl::SysctlError;
 pub use tap::{Tap, TapError, TapSettings};
+pub use tc::{IngressFilter, Qdisc, Tbf};
 pub use text::truncate;

@@ -10,6 +10,7 @@ mod copies;
 mod lab;
 mod links;
 mod netns;
+mod queueing;
 mod routes;
 mod rules;
 mod sysctl;

@@ -9,6 +9,7 @@ pub mod bridge_vlan;
 pub mod change;
 mod driver;
 pub mod dummy;
+pub mod ifb;
 pub mod ipvlan;
 pub mod macvlan;
 mod new;

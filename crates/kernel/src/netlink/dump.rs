@@ -5,10 +5,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use netlink_packet_core::Emitable;
-use nix::libc::{NLM_F_DUMP, NLM_F_REQUEST};
+use nix::libc::{NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQUEST};
 
 use super::error::NetlinkError;
-use super::message::{append_request, flag, number_requests};
+use super::message::{CHANGE, append_request, flag, number_requests};
 use super::reply::{Malformed, Parsed, Reply};
 use super::socket::{ReplyError, ReplySize, Socket};
 
@@ -28,21 +28,47 @@ impl Socket {
         body: &impl Emitable,
         parse: impl Fn(&[u8]) -> Parsed<T>,
     ) -> Result<T, NetlinkError> {
-        let get = || {
-            let sequence = self.request(kind, flag(NLM_F_REQUEST), body)?;
-            self.collect(ReplySize::Object, sequence, 1, |_, reply| {
-                Break(match reply {
-                    Reply::Object(payload) => match parse(payload) {
-                        Ok(object) => object.ok_or(ReplyError::Malformed),
-                        Err(malformed) => Err(malformed.into()),
-                    },
-                    Reply::Error(error) => Err(ReplyError::Kernel(error)),
-                    Reply::Interrupted => return Continue(()),
-                    Reply::Acknowledged | Reply::Done => Err(ReplyError::Malformed),
-                })
+        let object = self.get_with(flag(NLM_F_REQUEST), kind, body, parse);
+        object
+            .and_then(|object| object.ok_or(ReplyError::Malformed))
+            .map_err(|error| error.during(operation()))
+    }
+
+    /// Gets one object that the kernel describes in a notification, of which it sends a copy to
+    /// those who ask for an echo; `None` when it acknowledges the request alone.
+    pub fn get_echo<T>(
+        &self,
+        operation: &dyn Fn() -> String,
+        kind: u16,
+        body: &impl Emitable,
+        parse: impl Fn(&[u8]) -> Parsed<T>,
+    ) -> Result<Option<T>, NetlinkError> {
+        self.get_with(CHANGE | flag(NLM_F_ECHO), kind, body, parse)
+            .map_err(|error| error.during(operation()))
+    }
+
+    /// `None` if an acknowledgement comes in place of the object.
+    fn get_with<T>(
+        &self,
+        flags: u16,
+        kind: u16,
+        body: &impl Emitable,
+        parse: impl Fn(&[u8]) -> Parsed<T>,
+    ) -> Result<Option<T>, ReplyError> {
+        let sequence = self.request(kind, flags, body)?;
+        self.collect(ReplySize::Object, sequence, 1, |_, reply| {
+            Break(match reply {
+                Reply::Object(payload) => match parse(payload) {
+                    Ok(Some(object)) => Ok(Some(object)),
+                    Ok(None) => Err(ReplyError::Malformed),
+                    Err(malformed) => Err(malformed.into()),
+                },
+                Reply::Error(error) => Err(ReplyError::Kernel(error)),
+                Reply::Acknowledged => Ok(None),
+                Reply::Interrupted => return Continue(()),
+                Reply::Done => Err(ReplyError::Malformed),
             })
-        };
-        get().map_err(|error: ReplyError| error.during(operation()))
+        })
     }
 
     /// Dumps all objects that `parse` keeps. A dump that a change interrupted may lack objects and

@@ -8,7 +8,7 @@ use super::error::InvalidRequest;
 use super::reply::HEADER;
 
 /// The flags of every change: a request, to be acknowledged.
-const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
+pub(super) const CHANGE: u16 = flag(NLM_F_REQUEST) | flag(NLM_F_ACK);
 
 /// A flag of `nlmsg_flags`, which is 16 bits wide where the C library says `int`.
 ///

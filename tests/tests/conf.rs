@@ -36,7 +36,14 @@ fn assert_ready(host: &Host, network: &str, arguments: &Value) {
     // What the first attachment makes for all of them stays: bridge, tables, chains.
     run("add", "c1");
     run("del", "c1");
-    let ignored = ["cni0", "cni1", "cni2", "/run/cni/tuning", "/var/lib/cni"];
+    let ignored = [
+        "cni0",
+        "cni1",
+        "cni2",
+        "cni3",
+        "/run/cni/tuning",
+        "/var/lib/cni",
+    ];
     let before = host.snapshot().ignoring(&ignored);
     let results = ["c1", "c2"].map(|name| run("add", name).json());
     for name in ["c1", "c2"] {
@@ -93,6 +100,20 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    fn the_network_with_limits_is_ready(host) needs [Ipv6, Ifb, TokenBucketFilter, IngressRedirect] {
+        let limits = json!({ "bandwidth": { "ingressRate": 20_000_000, "ingressBurst": 2_000_000,
+            "egressRate": 20_000_000, "egressBurst": 2_000_000 } });
+        assert_ready(host, "limited", &limits);
+        host.netns("server");
+        let call = cnitool(host, "add limited /run/netns/server");
+        let result = call.env("CAP_ARGS", limits.to_string()).run().succeeds().json();
+        let ifb = result["interfaces"][3]["name"].as_str().unwrap();
+        let control = host.tool("tc", format!("qdisc show dev {ifb}"));
+        assert!(control.contains("rate 20Mbit"), "{control}");
+    }
+}
+
+ferrule_testkit::test! {
     fn the_macvlan_is_ready(host) needs [Macvlan] {
         assert_ready(host, "lan", &json!({}));
     }
@@ -132,6 +153,6 @@ ferrule_testkit::test! {
             .map(|network| network["name"].as_str().unwrap().to_owned())
             .collect();
         names.sort();
-        assert_eq!(names, ["ferrule", "lan", "lo", "published", "routed", "tuned"]);
+        assert_eq!(names, ["ferrule", "lan", "limited", "lo", "published", "routed", "tuned"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The built executables, seen from outside: a module per plugin, and some for what several share.
 
+mod bandwidth;
 mod bridge;
 mod cnitool;
 mod conf;

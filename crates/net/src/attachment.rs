@@ -80,7 +80,7 @@ impl AttachmentId {
 
     /// The device group (`IFLA_GROUP`) of a host link of this attachment from its creation until it
     /// gets its alias. Administrators use smaller numbers.
-    pub(crate) fn group(&self) -> u32 {
+    pub fn group(&self) -> u32 {
         group_of(&self.network)
     }
 
@@ -124,7 +124,10 @@ impl LiveLinks {
             group: group_of(network),
             aliases: ids().map(|id| id.alias()).collect(),
             names: ids()
-                .flat_map(|id| id.host_names(veth::PREFIX).collect::<Vec<_>>())
+                .flat_map(|id| {
+                    let pairs = id.host_names(veth::PREFIX);
+                    pairs.chain(id.ifb_names()).collect::<Vec<_>>()
+                })
                 .collect(),
         }
     }
@@ -240,7 +243,10 @@ mod tests {
             ifname: "eth0".into(),
         }];
         let live = LiveLinks::new("net", &keep.into_iter().collect());
-        let names = |id: &AttachmentId| id.host_names("veth").collect::<Vec<_>>();
+        let names = |id: &AttachmentId| {
+            let pairs = id.host_names("veth");
+            pairs.chain(id.ifb_names()).collect::<Vec<_>>()
+        };
         for name in names(&first) {
             assert!(!live.is_dead_name(&name, first.group()));
         }

@@ -13,6 +13,9 @@ use crate::attachment::hex;
 
 /// Length of a chain's name in bytes: the maximum of iptables.
 const CHAIN_LENGTH: usize = 28;
+/// How long names of IFB links are, in bytes: what the kernel takes at most.
+const IFB_LENGTH: usize = 15;
+const IFB_PREFIX: &str = "bwp";
 /// Hexadecimal digits of each half of a tag.
 const TAG_DIGITS: usize = 16;
 
@@ -59,6 +62,22 @@ impl AttachmentId {
         hash_name(prefix, CHAIN_LENGTH, &text)
     }
 
+    /// The names that the attachment's IFB link may have. The first one is that of the Go plugin,
+    /// which does not tell the container's interfaces apart; the second one is for an interface that
+    /// finds it taken by another.
+    pub fn ifb_names(&self) -> [String; 2] {
+        let Self {
+            network,
+            container_id,
+            ifname,
+        } = self;
+        [
+            format!("{network}{container_id}"),
+            format!("{network}/{container_id}/{ifname}"),
+        ]
+        .map(|text| hash_name(IFB_PREFIX, IFB_LENGTH, &text))
+    }
+
     /// The tag of the attachment's nftables objects: a hash of the network and one of interface and
     /// container, joined by a hyphen.
     pub fn tag(&self) -> String {
@@ -83,8 +102,6 @@ mod tests {
             name("CNI-PREFIX-", 28, "test1234"),
             "CNI-PREFIX-2bbe0c48b91a7d1b8"
         );
-        let text = "cni-plugin-bandwidth-testdummy";
-        assert_eq!(name("bwp", 15, text), "bwpa8eda89404b7");
     }
 
     #[test]
@@ -119,5 +136,19 @@ mod tests {
         };
         assert_eq!(id.chain("CNI-"), "CNI-2bbe0c48b91a7d1b8a6753a8");
         assert_eq!(id.chain("CNI-DN-").len(), 28);
+    }
+
+    #[test]
+    fn ifb_names_are_those_of_the_go_plugin() {
+        let id = |ifname: &str| AttachmentId {
+            network: "cni-plugin-bandwidth-test".into(),
+            container_id: "dummy".into(),
+            ifname: ifname.into(),
+        };
+        let [name, second] = id("eth0").ifb_names();
+        assert_eq!(name, "bwpa8eda89404b7");
+        assert!(second.len() == 15 && second.starts_with("bwp") && second != name);
+        assert_eq!(id("net1").ifb_names()[0], name);
+        assert_ne!(id("net1").ifb_names()[1], second);
     }
 }

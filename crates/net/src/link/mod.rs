@@ -15,4 +15,4 @@ use check::Expected;
 pub use create::{create, ensure_name_is_free, remover, set_up};
 pub use plugin::{Addresses, LinkFrame, LinkPlugin, LinkSpec, Master, MasterName, Target};
 pub use remove::{collect_garbage, remove_for};
-pub use status::unavailable;
+pub use status::{ensure_driver, unavailable};

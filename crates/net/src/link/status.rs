@@ -8,7 +8,7 @@ use crate::master::{MasterNetns, checked_mtu};
 use crate::{Host, NetError};
 
 /// Fails (code 50) if the kernel neither has nor can load the driver for links of this kind.
-pub(super) fn ensure_driver(kind: &str) -> Result<(), Error> {
+pub fn ensure_driver(kind: &str) -> Result<(), Error> {
     let host = Host::open()?;
     if host.has_driver(kind).map_err(NetError::from)? {
         return Ok(());

@@ -4,6 +4,7 @@
 //! whatever else the machine does hits both. Times are medians of the wall-clock time from starting
 //! the executable to its end; what counts is the ratio. `make bench` builds what is measured.
 
+mod chain;
 mod measure;
 mod plot;
 mod ports;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use ferrule_testkit::Host;
 
+use crate::chain::CHAINS;
 use crate::report::Report;
 use crate::scenario::{MASTER, SCENARIOS};
 use crate::side::Side;
@@ -44,6 +46,13 @@ fn main() -> ExitCode {
         match scenario.measure(&host, &sides, rounds) {
             Ok(measured) => report.rows.push(measured),
             Err(reason) => report.skipped.push((scenario.name, reason)),
+        }
+    }
+    for chain in CHAINS.iter().filter(|chain| chain.name.contains(&only)) {
+        eprintln!("measuring {} …", chain.name);
+        match chain.measure(&host, &sides, rounds) {
+            Ok(measured) => report.rows.push(measured),
+            Err(reason) => report.skipped.push((chain.name, reason)),
         }
     }
     let [ours, _] = &sides;

@@ -47,7 +47,7 @@ const TICKS: u64 = 8000;
 
 /// The pause before a removal. Grace periods end with ticks, and so does a pause: one of the same
 /// length for everybody would favour who begins right behind a tick.
-fn settle(round: usize) {
+pub(crate) fn settle(round: usize) {
     let part = u64::try_from(round).unwrap_or_default() * 617 % TICKS;
     sleep(SETTLING + Duration::from_micros(part));
 }
@@ -274,7 +274,7 @@ impl Scenario {
 /// Namespaces that go all together when their scenario is over: their end, too, is work that the
 /// kernel puts off.
 #[derive(Default)]
-struct Used(Vec<Container>);
+pub(crate) struct Used(pub(crate) Vec<Container>);
 
 impl Drop for Used {
     fn drop(&mut self) {

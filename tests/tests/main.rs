@@ -14,6 +14,7 @@ mod locks;
 mod loopback;
 mod macvlan;
 mod masquerade;
+mod podman;
 mod portmap;
 mod protocol;
 mod ptp;

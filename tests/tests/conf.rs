@@ -114,6 +114,16 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    fn the_overlay_is_ready(host) needs [Ipv6, Iptables, Ip6tables] {
+        let subnet_env = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n\
+                          FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
+        fs::create_dir("/run/flannel").unwrap();
+        fs::write("/run/flannel/subnet.env", subnet_env).unwrap();
+        assert_ready(host, "cbr0", &json!({}));
+    }
+}
+
+ferrule_testkit::test! {
     fn the_macvlan_is_ready(host) needs [Macvlan] {
         assert_ready(host, "lan", &json!({}));
     }
@@ -153,6 +163,6 @@ ferrule_testkit::test! {
             .map(|network| network["name"].as_str().unwrap().to_owned())
             .collect();
         names.sort();
-        assert_eq!(names, ["ferrule", "lan", "limited", "lo", "published", "routed", "tuned"]);
+        assert_eq!(names, ["cbr0", "ferrule", "lan", "limited", "lo", "published", "routed", "tuned"]);
     }
 }

@@ -6,6 +6,7 @@ mod cnitool;
 mod conf;
 mod dummy;
 mod firewall;
+mod flannel;
 mod host_device;
 mod host_local;
 mod ipvlan;

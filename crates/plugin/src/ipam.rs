@@ -1,12 +1,12 @@
 //! Delegation to the plugin that hands out addresses.
 
 use std::cell::{OnceCell, RefCell};
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cni_types::{CniResult, Code, Command, Error, Request};
-use libcni::exec::{ExecError, Invocation, Output, Running, find_plugin};
+use libcni::exec::{ExecError, Output, Running};
 
+use crate::delegate::{Delegate, not_available};
 use crate::{InProcess, Undo, build, in_process};
 
 /// Address plugins that only keep books: they need no link, and a failing ADD of theirs leaves
@@ -26,7 +26,7 @@ enum Transport {
     /// This executable carries it: the one that was found is of the same build.
     Within(&'static dyn InProcess),
     /// It is a process to be started.
-    Process(PathBuf),
+    Process(Rc<Delegate>),
 }
 
 impl Ipam {
@@ -71,15 +71,14 @@ impl Ipam {
                 let result = plugin.add(&self.request, undo)?;
                 state.replace(State::Answered(Box::new(result)));
             }
-            Transport::Process(executable) => {
+            Transport::Process(delegate) => {
                 let (ipam, shared) = (self.clone(), Rc::clone(&state));
                 undo.push(
                     format!("release the addresses from {}", self.name()),
                     move || ipam.undo_add(shared.replace(State::Nothing)),
                 );
-                let invocation = self.invocation(executable, Command::Add);
-                let running = invocation.start().map_err(|e| self.failed(e))?;
-                state.replace(State::Running(running));
+                let running = delegate.start(Command::Add)?;
+                state.replace(State::Running(Rc::clone(delegate), Box::new(running)));
             }
         }
         Ok(PendingAdd {
@@ -92,7 +91,7 @@ impl Ipam {
         let held = match state {
             State::Nothing | State::Answered(_) => false,
             State::Held => true,
-            State::Running(running) => self.may_hold(&running.finish()),
+            State::Running(_, running) => self.may_hold(&running.finish()),
         };
         if held { self.del() } else { Ok(()) }
     }
@@ -112,15 +111,11 @@ impl Ipam {
                 plugin.run(Command::Del, &self.request)?;
                 None
             }
-            Transport::Process(executable) => {
-                let invocation = self.invocation(executable, Command::Del);
-                Some(invocation.start().map_err(|e| self.failed(e))?)
+            Transport::Process(delegate) => {
+                Some((Rc::clone(delegate), delegate.start(Command::Del)?))
             }
         };
-        Ok(PendingDel {
-            ipam: self.clone(),
-            running,
-        })
+        Ok(PendingDel(running))
     }
 
     /// Releases the attachment's addresses.
@@ -136,12 +131,7 @@ impl Ipam {
     /// Whether an ADD would get an address now; a failure says that none would (code 50), or in a
     /// code of the protocol why it could not be told.
     pub fn status(&self) -> Result<(), Error> {
-        self.run(Command::Status).map_err(|mut error| {
-            if !(1..100).contains(&error.code) {
-                error.code = Code::NotAvailable as u32;
-            }
-            error
-        })
+        self.run(Command::Status).map_err(not_available)
     }
 
     /// Releases the addresses of attachments that the runtime does not list.
@@ -152,10 +142,7 @@ impl Ipam {
     fn run(&self, command: Command) -> Result<(), Error> {
         match self.transport()? {
             Transport::Within(plugin) => plugin.run(command, &self.request),
-            Transport::Process(executable) => {
-                let outcome = self.invocation(executable, command).run();
-                outcome.map(drop).map_err(|e| self.failed(e))
-            }
+            Transport::Process(delegate) => delegate.run(command),
         }
     }
 
@@ -164,41 +151,21 @@ impl Ipam {
         if let Some(known) = self.transport.get() {
             return Ok(known);
         }
-        let found = find_plugin(self.name(), &self.request.path);
-        let executable = found.map_err(|error| self.failed(error))?;
+        let stdin = self.request.stdin.clone();
+        let delegate = Delegate::find("address plugin", self.name(), &self.request, stdin)?;
         Ok(self
             .transport
             .get_or_init(|| match in_process::find(self.name()) {
-                Some(plugin) if build::is_same(&executable) => Transport::Within(plugin),
-                _ => Transport::Process(executable),
+                Some(plugin) if build::is_same(delegate.executable()) => Transport::Within(plugin),
+                _ => Transport::Process(Rc::new(delegate)),
             }))
-    }
-
-    fn invocation(&self, executable: &Path, command: Command) -> Invocation {
-        Invocation::new(executable.to_owned())
-            .env(cni_types::env::COMMAND, command.as_str())
-            .env(cni_types::env::NETNS, &self.request.netns)
-            .stdin(self.request.stdin.clone())
-            .die_with_parent()
-    }
-
-    fn described(&self) -> String {
-        format!("address plugin {:?}", self.name())
-    }
-
-    /// The delegate's own error object passes unchanged, as the protocol has it.
-    fn failed(&self, error: ExecError) -> Error {
-        match error {
-            ExecError::Plugin(error) => error,
-            other => Error::from(other).context(self.described()),
-        }
     }
 }
 
 /// What there may be to release, shared between an ADD and its undo step.
 enum State {
     Nothing,
-    Running(Running),
+    Running(Rc<Delegate>, Box<Running>),
     /// What a plugin within this executable answered, which takes it back itself.
     Answered(Box<CniResult>),
     Held,
@@ -215,7 +182,7 @@ impl PendingAdd {
     pub(crate) fn finish(self) -> Result<CniResult, Error> {
         let result = match self.state.replace(State::Nothing) {
             State::Answered(result) => *result,
-            State::Running(running) => self.hear(running)?,
+            State::Running(delegate, running) => self.receive(&delegate, *running)?,
             State::Nothing | State::Held => {
                 return Err(Error::internal("address plugin was not started"));
             }
@@ -229,33 +196,25 @@ impl PendingAdd {
         Ok(result)
     }
 
-    fn hear(&self, running: Running) -> Result<CniResult, Error> {
+    fn receive(&self, delegate: &Delegate, running: Running) -> Result<CniResult, Error> {
         let outcome = running.finish();
         if self.ipam.may_hold(&outcome) {
             self.state.replace(State::Held);
         }
-        let output = outcome.map_err(|error| self.ipam.failed(error))?;
-        let (_, result) = output
-            .result(self.ipam.request.version)
-            .map_err(|error| Error::from(error).context(self.ipam.described()))?;
-        Ok(result)
+        delegate.result(&outcome.map_err(|error| delegate.failed(error))?)
     }
 }
 
-/// A DEL under way.
-pub struct PendingDel {
-    ipam: Ipam,
-    /// None once the addresses have been released.
-    running: Option<Running>,
-}
+/// A DEL under way; none once the addresses have been released.
+pub struct PendingDel(Option<(Rc<Delegate>, Running)>);
 
 impl PendingDel {
     /// Waits for the release.
     pub fn finish(self) -> Result<(), Error> {
-        let Some(running) = self.running else {
+        let Some((delegate, running)) = self.0 else {
             return Ok(());
         };
         let outcome = running.finish();
-        outcome.map(drop).map_err(|error| self.ipam.failed(error))
+        outcome.map(drop).map_err(|error| delegate.failed(error))
     }
 }

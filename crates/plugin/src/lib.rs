@@ -7,6 +7,7 @@
 
 mod build;
 mod chained;
+mod delegate;
 mod guard;
 mod in_process;
 mod ipam;
@@ -23,6 +24,7 @@ use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
 
 pub use chained::{ChainedFrame, ChainedPlugin, container_addresses};
+pub use delegate::{Delegate, not_available};
 pub use in_process::InProcess;
 use ipam::PendingAdd;
 pub use ipam::{Ipam, PendingDel};

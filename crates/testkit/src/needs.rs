@@ -23,6 +23,8 @@ pub enum Need {
     Vlan8021q,
     /// Links of kind `dummy`.
     Dummy,
+    /// Links of kind `vxlan`.
+    Vxlan,
     /// Links of kind `vrf`.
     Vrf,
     /// Links of kind `ifb`.
@@ -67,6 +69,7 @@ impl Need {
         Self::Macvlan,
         Self::Vlan8021q,
         Self::Dummy,
+        Self::Vxlan,
         Self::Vrf,
         Self::Ifb,
         Self::Tun,
@@ -133,6 +136,7 @@ impl Need {
             Self::Macvlan => &[PARENT, "ip link add l0 link pa type macvlan"],
             Self::Vlan8021q => &[PARENT, "ip link add l0 link pa type vlan id 5"],
             Self::Dummy => &["ip link add l0 type dummy"],
+            Self::Vxlan => &["ip link add l0 type vxlan id 5 dstport 4789"],
             Self::Vrf => &["ip link add l0 type vrf table 10"],
             Self::Ifb => &["ip link add l0 type ifb"],
             Self::Tun => &["ip tuntap add l0 mode tap"],

@@ -1,0 +1,51 @@
+//! The plugin's keys.
+
+use std::path::{Path, PathBuf};
+
+use cni_types::{Code, Error};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Where flanneld writes the node's subnet.
+const SUBNET_FILE: &str = "/run/flannel/subnet.env";
+/// Where the configurations of delegates are kept.
+const DATA_DIR: &str = "/var/lib/cni/flannel";
+
+/// The configuration of a flannel network.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Config {
+    subnet_file: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
+    /// What the delegate's configuration begins with.
+    pub(crate) delegate: Map<String, Value>,
+    /// What the delegate's `ipam` begins with.
+    pub(crate) ipam: Map<String, Value>,
+    /// `runtimeConfig`, passed on to the delegate, even if it is empty.
+    #[serde(rename = "runtimeConfig")]
+    pub(crate) runtime: Option<Map<String, Value>>,
+}
+
+impl Config {
+    /// The file that flanneld writes.
+    pub(crate) fn subnet_file(&self) -> Result<&Path, Error> {
+        path("subnetFile", self.subnet_file.as_deref(), SUBNET_FILE)
+    }
+
+    /// The folder of the delegates' configurations.
+    pub(crate) fn data_dir(&self) -> Result<&Path, Error> {
+        path("dataDir", self.data_dir.as_deref(), DATA_DIR)
+    }
+}
+
+fn path<'c>(key: &str, value: Option<&'c Path>, default: &'static str) -> Result<&'c Path, Error> {
+    match value {
+        None => Ok(Path::new(default)),
+        Some(path) if path.as_os_str().is_empty() => {
+            let msg = format!("key {key:?} is empty");
+            let hint = format!("leave it out for {default}");
+            Err(Error::new(Code::InvalidConfig, msg).details(hint))
+        }
+        Some(path) => Ok(path),
+    }
+}

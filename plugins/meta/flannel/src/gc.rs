@@ -1,0 +1,126 @@
+//! GC: the delegate collects by every configuration that it was ever given for this network.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use cni_types::{Attachments, Command, Error};
+use ferrule_plugin::{Call, log};
+
+use crate::NAME;
+use crate::config::Config;
+use crate::delegate_config::DelegateConfig;
+use crate::record::{Content, Record, RecordError, TEMP_SUFFIX, ensure_private, is_shared, remove};
+
+/// A configuration, and the records with it that nobody needs when the delegate has collected.
+struct Collection {
+    config: DelegateConfig,
+    stale: Vec<Record>,
+}
+
+/// Has the delegate collect, then removes the records of attachments that are not listed.
+pub(crate) fn collect(
+    call: &Call<Config>,
+    current: Option<DelegateConfig>,
+    keep: &Attachments,
+) -> Result<(), Error> {
+    let request = &call.request;
+    let mut collections = Vec::new();
+    if let Some(config) = current {
+        add(&mut collections, config.for_gc(request), None);
+    }
+    let mut errors = Vec::new();
+    let folder = call.config.data_dir()?;
+    match ensure_private(folder).and_then(|()| names(folder)) {
+        Ok(names) => {
+            for name in names {
+                let outcome = visit(call, folder, &name, keep, &mut collections);
+                errors.extend(outcome.err().map(Error::from));
+            }
+        }
+        Err(error) => errors.push(error.into()),
+    }
+    for Collection { config, stale } in collections {
+        let stdin = config.text().into_bytes();
+        let collected = config
+            .delegate(request, stdin)
+            .and_then(|delegate| delegate.run(Command::Gc));
+        match collected {
+            Ok(()) => {
+                let removed = stale.iter().map(Record::remove);
+                errors.extend(removed.filter_map(Result::err).map(Error::from));
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    Error::join(errors).map_or(Ok(()), Err)
+}
+
+fn add(collections: &mut Vec<Collection>, config: DelegateConfig, stale: Option<Record>) {
+    match collections.iter_mut().find(|known| known.config == config) {
+        Some(known) => known.stale.extend(stale),
+        None => collections.push(Collection {
+            config,
+            stale: stale.into_iter().collect(),
+        }),
+    }
+}
+
+/// Looks at one file. Those of live attachments tell configurations, too.
+fn visit(
+    call: &Call<Config>,
+    folder: &Path,
+    name: &str,
+    keep: &Attachments,
+    collections: &mut Vec<Collection>,
+) -> Result<(), RecordError> {
+    let path = folder.join(name);
+    if name.ends_with(TEMP_SUFFIX) {
+        return remove_abandoned(&path);
+    }
+    let (container_id, is_listed) = match name.split_once(':') {
+        Some((container_id, ifname)) => (container_id, keep.contains(container_id, ifname)),
+        // It is looked at under its other name.
+        None if is_shared(&path) => return Ok(()),
+        None => (name, keep.contains_container(name)),
+    };
+    let ifname = name.split_once(':').map_or("", |(_, ifname)| ifname);
+    let record = Record::new(folder, &call.request.network, container_id, ifname);
+    match record.read() {
+        Content::Config(_, config) => {
+            let stale = (!is_listed).then_some(record);
+            add(collections, config.for_gc(&call.request), stale);
+        }
+        // Nothing tells the network. DEL removes it.
+        Content::Torn(why) => log(format_args!("{NAME}: GC leaves a file: {why}")),
+        Content::Absent | Content::Unusable(_) => {}
+    }
+    Ok(())
+}
+
+/// Removes a file that was being written when its writer was killed.
+fn remove_abandoned(path: &Path) -> Result<(), RecordError> {
+    match File::open(path) {
+        Ok(file) if file.try_lock().is_ok() => remove(path),
+        // It is being written.
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(RecordError::at("open", path)(error)),
+    }
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, RecordError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(RecordError::at("list", folder)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(RecordError::at("list", folder))?;
+        // Every name that a plugin gives is ASCII.
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}

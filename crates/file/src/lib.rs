@@ -5,6 +5,6 @@ pub mod lock;
 mod os_error;
 mod read;
 
-pub use lock::{FileLock, LockError, LockHolder};
+pub use lock::{FileLock, LockError, LockOwner};
 pub use os_error::{errno_text, io_text};
 pub use read::{read, read_own, read_text};

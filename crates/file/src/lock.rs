@@ -6,7 +6,7 @@
 //! error then names the process that holds the lock.
 
 mod folder;
-mod holder;
+mod owner;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::os_error::io_text;
 pub use folder::FOLDER;
-pub use holder::LockHolder;
+pub use owner::LockOwner;
 
 /// How long a lock is waited for.
 pub const WAIT: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ pub enum LockError {
         /// How long was waited.
         wait: Duration,
         /// Who holds the lock, if it could be found out.
-        holder: Option<LockHolder>,
+        holder: Option<LockOwner>,
     },
 }
 
@@ -86,7 +86,7 @@ impl LockError {
 }
 
 /// For the end of a message about a lock.
-pub fn held_by(holder: Option<&LockHolder>) -> String {
+pub fn held_by(holder: Option<&LockOwner>) -> String {
     holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
 }
 
@@ -161,7 +161,7 @@ impl FileLock {
         Err(LockError::Held {
             path: path.to_owned(),
             wait,
-            holder: LockHolder::of(&file),
+            holder: LockOwner::of(&file),
         })
     }
 }

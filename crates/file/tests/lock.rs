@@ -110,20 +110,20 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn who_inherited_a_lock_is_named_when_its_taker_is_gone(_host) {
+    fn a_child_that_inherited_a_lock_is_named_when_its_parent_is_gone(_host) {
         drop(FileLock::named("name", SHORT).unwrap());
         let path = Path::new(FOLDER).join("name");
         let script = "exec 9<$0; flock 9; echo held; read line";
         let mut command = Command::new("bash");
         command.args(["-c", script]).arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut heir = command.spawn().unwrap();
+        let mut child = command.spawn().unwrap();
         let mut line = [0; 5];
-        heir.stdout.take().unwrap().read_exact(&mut line).unwrap();
+        child.stdout.take().unwrap().read_exact(&mut line).unwrap();
         let error = FileLock::named("name", SHORT).unwrap_err();
-        let expected = format!("held by bash (process {})", heir.id());
+        let expected = format!("held by bash (process {})", child.id());
         assert!(error.to_string().ends_with(&expected), "{error}");
-        drop(heir.stdin.take());
-        heir.wait().unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }
 

@@ -134,7 +134,7 @@ impl Netns {
     /// was, also when `work` panics.
     ///
     /// Sockets opened meanwhile belong to the namespace for good, and `/proc/sys/net` shows the
-    /// namespace's settings. Threads started meanwhile stay inside: do not start any.
+    /// namespace's settings. Threads started meanwhile guard inside: do not start any.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
         self.run_from(&Self::current()?, work)
     }
@@ -142,9 +142,9 @@ impl Netns {
     /// As [`Netns::run`], for who has the namespace the thread is in at hand: `home`.
     pub fn run_from<T>(&self, home: &Self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
         self.enter()?;
-        let stay = Stay { home, over: false };
+        let guard = NamespaceGuard { home, over: false };
         let value = work();
-        stay.end().map_err(|errno| NetnsError::Leave {
+        guard.end().map_err(|errno| NetnsError::Leave {
             path: self.path.clone(),
             source: errno.into(),
         })?;
@@ -193,19 +193,19 @@ impl AsFd for Netns {
 }
 
 /// A thread's time inside another namespace.
-struct Stay<'a> {
+struct NamespaceGuard<'a> {
     home: &'a Netns,
     over: bool,
 }
 
-impl Stay<'_> {
+impl NamespaceGuard<'_> {
     fn end(mut self) -> Result<(), Errno> {
         self.over = true;
         setns(&self.home.file, CloneFlags::CLONE_NEWNET)
     }
 }
 
-impl Drop for Stay<'_> {
+impl Drop for NamespaceGuard<'_> {
     fn drop(&mut self) {
         // Only reached without `end` while a panic unwinds. A thread that cannot go home must not
         // run anybody's clean-up in the wrong namespace.

@@ -131,9 +131,9 @@ impl SpoofCheck {
             let rules = nft.rules(TABLE.chain(chain))?;
             // Others use the first chain too; the order of ours matters only in our own.
             let found = if chain == ENTRY {
-                rules.iter().any(|found| found.does_as(&rule))
+                rules.iter().any(|found| found.same_as(&rule))
             } else {
-                rules.get(place).is_some_and(|found| found.does_as(&rule))
+                rules.get(place).is_some_and(|found| found.same_as(&rule))
             };
             if !found {
                 let chain = TABLE.chain(chain);

@@ -1,8 +1,8 @@
-//! Connections the kernel keeps track of: finding some and forgetting them.
+//! Connection tracking: finding flows and deleting them.
 //!
 //! The kernel decides about address translation at the first packet of a flow and then keeps to
 //! it. A UDP flow has no end: while a peer goes on sending, translations made or removed
-//! meanwhile do not apply to it. Forgetting the flow makes the kernel decide anew.
+//! meanwhile do not apply to it. Deleting the flow makes the kernel decide anew.
 //!
 //! ```no_run
 //! use ferrule_kernel::Family;
@@ -12,7 +12,7 @@
 //! // What came in for port 53 of this host and now belongs to 10.1.2.3.
 //! let filter = FlowFilter::to_port(Family::V4, Transport::Udp, 53);
 //! let pod = "10.1.2.3".parse().unwrap();
-//! Conntrack::open()?.forget(&filter, |flow| flow.reply.source.ip() == pod)?;
+//! Conntrack::open()?.delete(&filter, |flow| flow.reply.source.ip() == pod)?;
 //! # Ok::<(), ferrule_kernel::NetlinkError>(())
 //! ```
 
@@ -64,14 +64,14 @@ const fn message(number: u8) -> u16 {
     nfnetlink::kind(SUBSYSTEM, number)
 }
 
-/// A conversation about the connections of one network namespace: the one the thread was in when
-/// it was opened.
+/// A netlink socket for the tracked connections of one network namespace: the one the thread was in
+/// when it was opened.
 #[derive(Debug)]
 pub struct Conntrack {
     socket: Rc<Socket>,
 }
 
-/// Which flows are meant, by their first packet before any translation.
+/// Selects flows by their first packet before any translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowFilter {
     /// The version of the Internet Protocol.
@@ -133,8 +133,8 @@ impl FlowFilter {
                 .is_none_or(|address| address == destination.ip())
     }
 
-    /// The question for the flows; the kernel chooses only if it is told what counts.
-    fn question(&self, chosen_by_kernel: bool) -> AttributeWriter {
+    /// The request that dumps the flows; with `chosen_by_kernel` the kernel filters them.
+    fn request(&self, chosen_by_kernel: bool) -> AttributeWriter {
         let mut body = request(nft::Family::of(self.family).number());
         if !chosen_by_kernel {
             return body;
@@ -163,28 +163,28 @@ impl FlowFilter {
 }
 
 impl Conntrack {
-    /// Opens a conversation about the namespace the calling thread is in.
+    /// Opens a socket of the namespace the calling thread is in.
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
             socket: nfnetlink::open()?,
         })
     }
 
-    /// Lists flows. Kernels from 5.8 on choose themselves; older ones list all, and the choice is
-    /// made here.
+    /// Dumps flows. Kernels from 5.8 on filter themselves; older ones dump all, which are filtered
+    /// here.
     pub fn flows(&self, filter: &FlowFilter) -> Result<Vec<Flow>, NetlinkError> {
         let operation = || {
             let (transport, port) = (filter.transport.name(), filter.destination_port);
             format!("list {transport} flows to port {port}")
         };
         let list = |chosen_by_kernel| {
-            let body = filter.question(chosen_by_kernel);
+            let body = filter.request(chosen_by_kernel);
             self.socket.dump(&operation, GET, &body, |payload| {
                 parse(payload, filter.transport)
             })
         };
         let mut flows = match list(true) {
-            // Some kernel that knows the attribute but not what is asked with it.
+            // A kernel that knows the attribute but not this filter.
             Err(error) if matches!(error.errno(), Some(Errno::EINVAL | Errno::EOPNOTSUPP)) => {
                 list(false)?
             }
@@ -194,24 +194,24 @@ impl Conntrack {
         Ok(flows)
     }
 
-    /// Makes the kernel forget those flows of a listing that `meant` chooses, and returns how many
-    /// it did. Flows that ended meanwhile do not count.
-    pub fn forget(
+    /// Deletes those flows matching `filter` that `is_chosen` accepts, and returns how many. Flows
+    /// that ended meanwhile do not count.
+    pub fn delete(
         &self,
         filter: &FlowFilter,
-        mut meant: impl FnMut(&Flow) -> bool,
+        mut is_chosen: impl FnMut(&Flow) -> bool,
     ) -> Result<usize, NetlinkError> {
         let mut count = 0;
         for flow in self.flows(filter)? {
-            if meant(&flow) && self.forget_one(filter.family, &flow)? {
+            if is_chosen(&flow) && self.delete_one(filter.family, &flow)? {
                 count += 1;
             }
         }
         Ok(count)
     }
 
-    /// `false` if the flow is gone, or another one has its place.
-    fn forget_one(&self, family: Family, flow: &Flow) -> Result<bool, NetlinkError> {
+    /// `false` if the flow is gone, or another one has its tuple.
+    fn delete_one(&self, family: Family, flow: &Flow) -> Result<bool, NetlinkError> {
         let Tuple {
             source,
             destination,
@@ -220,7 +220,7 @@ impl Conntrack {
         for (kind, value) in &flow.identity {
             body.bytes(*kind, value);
         }
-        let operation = format!("forget the flow from {source} to {destination}");
+        let operation = format!("delete the flow from {source} to {destination}");
         let mut batch = Batch::new(&self.socket);
         batch.add(Message::new(operation, DELETE, 0, &body));
         Ok(NetlinkError::none_if_not_found(batch.run())?.is_some())
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn the_question_says_what_counts() {
+    fn the_request_says_what_counts() {
         let filter = FlowFilter::to_port(Family::V4, Transport::Udp, 53);
         let expected = [
             &[2, 0, 0, 0][..],
@@ -285,9 +285,9 @@ mod tests {
             &[12, 0, 25, 0x80, 8, 0, 1, 0, 0x28, 0, 0, 0],
         ]
         .concat();
-        assert_eq!(bytes(&filter.question(true)), expected);
-        assert_eq!(bytes(&filter.question(false)), [2, 0, 0, 0]);
-        let narrow = bytes(&filter.at([10, 1, 2, 3].into()).question(true));
+        assert_eq!(bytes(&filter.request(true)), expected);
+        assert_eq!(bytes(&filter.request(false)), [2, 0, 0, 0]);
+        let narrow = bytes(&filter.at([10, 1, 2, 3].into()).request(true));
         assert_eq!(narrow[narrow.len() - 4..], [0x2a, 0, 0, 0]);
     }
 

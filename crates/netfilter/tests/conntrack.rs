@@ -68,9 +68,9 @@ fn exactly_the_flows_of_a_port_are_forgotten() {
     assert_eq!(flows.len(), 2);
     assert_eq!(flows[0].reply.source, "127.0.0.1:9".parse().unwrap());
 
-    assert_eq!(conntrack.forget(&udp(5353), |_| true).unwrap(), 2);
+    assert_eq!(conntrack.delete(&udp(5353), |_| true).unwrap(), 2);
     assert_eq!((listed(5353), listed(5354)), (0, 1));
-    assert_eq!(conntrack.forget(&udp(5353), |_| true).unwrap(), 0);
+    assert_eq!(conntrack.delete(&udp(5353), |_| true).unwrap(), 0);
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn flows_are_chosen_by_address_and_by_where_they_really_went() {
     let elsewhere = "127.0.0.1:10".parse().unwrap();
     assert_eq!(
         conntrack
-            .forget(&udp(5353), |flow| flow.reply.source == elsewhere)
+            .delete(&udp(5353), |flow| flow.reply.source == elsewhere)
             .unwrap(),
         0
     );
-    assert_eq!(conntrack.forget(&at([127, 0, 0, 2]), |_| true).unwrap(), 1);
+    assert_eq!(conntrack.delete(&at([127, 0, 0, 2]), |_| true).unwrap(), 1);
     assert_eq!((listed(5353), listed(53)), (1, 1));
 }
 
@@ -109,7 +109,7 @@ fn ipv6_flows_and_other_protocols_are_apart() {
             .len(),
         1
     );
-    assert_eq!(conntrack.forget(&six, |_| true).unwrap(), 1);
+    assert_eq!(conntrack.delete(&six, |_| true).unwrap(), 1);
     assert_eq!(conntrack.flows(&six).unwrap(), []);
     assert_eq!(conntrack.flows(&udp(5354)).unwrap().len(), 1);
 }

@@ -64,18 +64,6 @@ fn rules_are_printed_as_they_were_meant_and_read_back() {
             "meta mark & 0x00002000 == 0x00002000 masquerade",
             inet().mark(0x2000, 0x2000).masquerade(),
         ),
-        (
-            "meta mark set meta mark | 0x00002000",
-            inet().set_mark_bits(0x2000),
-        ),
-        (
-            "limit rate 5/second accept",
-            inet().limit_per_second(5, 5).accept(),
-        ),
-        (
-            "udp dport 90 redirect to :8080",
-            inet().destination_port(Transport::Udp, 90).redirect(8080),
-        ),
     ];
     commit(&kernel, |changes| {
         for (_, rule) in &cases {
@@ -88,10 +76,10 @@ fn rules_are_printed_as_they_were_meant_and_read_back() {
     let listed = kernel.rules(chain).unwrap();
     assert_eq!(listed.len(), cases.len());
     for ((sentence, rule), listed) in cases.iter().zip(&listed) {
-        assert!(listed.does_as(rule), "{sentence}: {listed:?}");
+        assert!(listed.same_as(rule), "{sentence}: {listed:?}");
         assert_eq!(listed.comment.as_deref(), rule.comment(), "{sentence}");
     }
-    assert!(!listed[0].does_as(&cases[1].1));
+    assert!(!listed[0].same_as(&cases[1].1));
 }
 
 #[test]
@@ -110,7 +98,7 @@ fn rules_of_the_tool_are_understood() {
         .destination_outside(network("10.1.2.0/24"))
         .masquerade();
     let listed = kernel.rules(chain).unwrap();
-    assert!(listed[0].does_as(&rule), "{listed:?}");
+    assert!(listed[0].same_as(&rule), "{listed:?}");
     assert_eq!(listed[0].comment.as_deref(), Some("mine"));
     let unknown = Expression::Other {
         name: "log".to_owned(),
@@ -185,7 +173,7 @@ fn notes_stay_beside_comments_and_the_tool_passes_over_them() {
 }
 
 #[test]
-fn rules_are_placed_replaced_and_deleted_by_handle() {
+fn rules_are_placed_and_deleted_by_handle() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");
@@ -208,11 +196,9 @@ fn rules_are_placed_replaced_and_deleted_by_handle() {
     };
     assert_eq!(comments(), "abcxd");
     commit(&kernel, |changes| {
-        changes
-            .delete_rule(chain, handle(3))
-            .replace_rule(chain, handle(0), &named("A"));
+        changes.delete_rule(chain, handle(3));
     });
-    assert_eq!(comments(), "Abcd");
+    assert_eq!(comments(), "abcd");
     commit(&kernel, |changes| {
         changes.flush_chain(chain);
     });
@@ -241,7 +227,7 @@ fn matches_of_iptables_are_read_and_written_so_that_its_tools_know_them() {
         .with(conntrack.unwrap())
         .counter()
         .accept();
-    assert!(theirs.does_as(&ours), "{theirs:?}");
+    assert!(theirs.same_as(&ours), "{theirs:?}");
     commit(&kernel, |changes| {
         changes.append_rule(filter.chain("OURS"), &ours);
     });

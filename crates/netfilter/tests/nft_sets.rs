@@ -7,7 +7,6 @@ use ferrule_kernel::Errno;
 use ferrule_kernel::Family::V4;
 use ferrule_netfilter::nft::{
     ChainLayout, DataType, Element, Field, SetLayout, SetReference, Transaction, Transport, Value,
-    Verdict,
 };
 
 #[test]
@@ -22,7 +21,7 @@ fn maps_are_printed_as_meant_and_asked_for_single_elements() {
     let address = Value::Address([10, 1, 1, 1].into());
     let element = |port| {
         Element::new(&key(port))
-            .giving(&[address, Value::Port(8080)])
+            .with_data(&[address, Value::Port(8080)])
             .with_comment(&format!("owner of {port}"))
     };
     commit(&kernel, |changes| {
@@ -63,7 +62,7 @@ fn maps_are_printed_as_meant_and_asked_for_single_elements() {
     assert_eq!(all, [element(80), element(443)]);
 
     let mut changes = Transaction::new();
-    let other = Element::new(&key(80)).giving(&[address, Value::Port(1)]);
+    let other = Element::new(&key(80)).with_data(&[address, Value::Port(1)]);
     changes.add_elements(map, from_ref(&other));
     let error = kernel.commit(&changes).unwrap_err();
     assert!(
@@ -79,7 +78,7 @@ fn maps_are_printed_as_meant_and_asked_for_single_elements() {
 }
 
 #[test]
-fn sets_with_ranges_verdict_maps_and_anonymous_sets_are_printed_as_meant() {
+fn sets_with_ranges_and_anonymous_sets_are_printed_as_meant() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");
@@ -87,19 +86,11 @@ fn sets_with_ranges_verdict_maps_and_anonymous_sets_are_printed_as_meant() {
     let address = |text: &str| Value::Address(text.parse().unwrap());
     let range = Element::new(&[address("10.0.0.0"), address("10.1.1.1")])
         .up_to(&[address("10.255.255.255"), address("10.1.1.1")]);
-    let jump = Element::new(&[Value::Interface("eth0")]).deciding(Verdict::Jump("d".to_owned()));
     commit(&kernel, |changes| {
-        changes.add_chain(TABLE.chain("d"), &ChainLayout::regular());
         changes.add_set(TABLE.set("s"), &SetLayout::set(&pair).with_ranges());
         changes.add_elements(TABLE.set("s"), from_ref(&range));
-        changes.add_set(
-            TABLE.set("v"),
-            &SetLayout::verdict_map(&[DataType::Interface]),
-        );
-        changes.add_elements(TABLE.set("v"), from_ref(&jump));
         let fields = [Field::Source(V4), Field::Destination(V4)];
         changes.append_rule(chain, &inet().in_set(&fields, "s").return_to_caller());
-        changes.append_rule(chain, &inet().verdict_from(&[Field::InInterface], "v"));
         let protocols =
             [Transport::Tcp, Transport::Udp].map(|one| Element::new(&[Value::Transport(one)]));
         let layout = SetLayout::set(&[DataType::Transport]);
@@ -110,7 +101,6 @@ fn sets_with_ranges_verdict_maps_and_anonymous_sets_are_printed_as_meant() {
         printed(chain),
         [
             "ip saddr . ip daddr @s return",
-            "iifname vmap @v",
             "meta l4proto { tcp, udp } accept",
         ]
     );
@@ -119,12 +109,10 @@ fn sets_with_ranges_verdict_maps_and_anonymous_sets_are_printed_as_meant() {
         text.contains("elements = { 10.0.0.0/8 . 10.1.1.1 }"),
         "{text}"
     );
-    assert!(text.contains("elements = { \"eth0\" : jump d }"), "{text}");
     assert_eq!(kernel.elements(TABLE.set("s")).unwrap(), *from_ref(&range));
-    assert_eq!(kernel.elements(TABLE.set("v")).unwrap(), [jump]);
     let rules = kernel.rules(chain).unwrap();
     assert!(
-        rules[2].does_as(
+        rules[1].same_as(
             &inet()
                 .in_set(&[Field::Transport], SetReference::Anonymous(7))
                 .accept()
@@ -132,8 +120,6 @@ fn sets_with_ranges_verdict_maps_and_anonymous_sets_are_printed_as_meant() {
     );
     commit(&kernel, |changes| {
         changes.delete_elements(TABLE.set("s"), from_ref(&range));
-        changes.flush_set(TABLE.set("v"));
     });
     assert_eq!(kernel.elements(TABLE.set("s")).unwrap(), []);
-    assert_eq!(kernel.elements(TABLE.set("v")).unwrap(), []);
 }

@@ -10,7 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::fstat;
 
-use super::{Netns, NetnsError, Stay, current_path};
+use super::{NamespaceGuard, Netns, NetnsError, current_path};
 
 impl Netns {
     /// Makes an empty namespace and mounts it on a new file at `path`, whose folder must exist.
@@ -60,7 +60,7 @@ impl Netns {
 fn mount_new(path: &Path) -> Result<(), NetnsError> {
     let home = Netns::current()?;
     unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| failed(path, "create", errno.into()))?;
-    let stay = Stay {
+    let stay = NamespaceGuard {
         home: &home,
         over: false,
     };

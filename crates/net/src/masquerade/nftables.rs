@@ -100,7 +100,7 @@ pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Ma
     }
     let mut entered = nft.rules(POSTROUTING)?.into_iter();
     for (sentence, rule) in entry_rules() {
-        if !entered.next().is_some_and(|found| found.does_as(&rule)) {
+        if !entered.next().is_some_and(|found| found.same_as(&rule)) {
             return missing(POSTROUTING, sentence.to_owned());
         }
     }
@@ -108,7 +108,7 @@ pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Ma
     let rules = nft.rules_with_comment(CHECKS, |comment| comment.starts_with(&tag))?;
     for address in addresses {
         let rule = masquerade(*address);
-        let found = rules.iter().any(|found| found.does_as(&rule));
+        let found = rules.iter().any(|found| found.same_as(&rule));
         if !found {
             return missing(CHECKS, sentence(*address));
         }
@@ -137,7 +137,7 @@ fn is_entry(found: &[ListedRule], wanted: &[(&str, Rule)]) -> bool {
         && found
             .iter()
             .zip(wanted)
-            .all(|(found, (_, rule))| found.does_as(rule))
+            .all(|(found, (_, rule))| found.same_as(rule))
 }
 
 fn masquerade(address: IpNetwork) -> Rule {

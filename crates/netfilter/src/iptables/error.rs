@@ -1,14 +1,14 @@
-//! What can go wrong with iptables.
+//! Errors of the iptables tools.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ferrule_file::lock::held_by;
-use ferrule_file::{LockHolder, io_text};
+use ferrule_file::{LockOwner, io_text};
 use thiserror::Error;
 
-/// A call of an iptables tool that failed.
+/// A failed call of an iptables tool.
 #[derive(Debug, Error)]
 pub enum IptablesError {
     /// The tool is not installed.
@@ -17,7 +17,7 @@ pub enum IptablesError {
         /// Its name.
         tool: String,
     },
-    /// The tool could not be started or talked to.
+    /// The tool could not be started, or its pipes failed.
     #[error("cannot run {path:?}: {}", io_text(.source))]
     Run {
         /// The executable.
@@ -31,19 +31,19 @@ pub enum IptablesError {
         /// The line.
         line: String,
     },
-    /// Somebody else held the lock on the tables all the time.
+    /// Another process held the lock on the tables all the time.
     #[error("{command}: waited {seconds} s for the xtables lock{}: {text}", held_by(holder.as_ref()))]
     Locked {
         /// The command.
         command: String,
         /// How long was waited.
         seconds: u32,
-        /// Who holds the lock, if it could be found out.
-        holder: Option<LockHolder>,
-        /// What the tool said.
+        /// The process that holds the lock, if known.
+        holder: Option<LockOwner>,
+        /// The tool's message.
         text: String,
     },
-    /// The tool was killed, as it had not come to its end.
+    /// The tool did not exit in time and was killed.
     #[error("{command} has not ended within {limit:?}: killed")]
     TimedOut {
         /// The command.
@@ -51,20 +51,20 @@ pub enum IptablesError {
         /// How long was waited.
         limit: Duration,
     },
-    /// The tool refused.
+    /// The tool failed.
     #[error("{command}: {}{}{text}", exit_text(*code), line_text(line.as_deref()))]
     Refused {
         /// The command.
         command: String,
-        /// Its exit code: 1 for a rule or chain that is not there, 2 for an unknown word, 3 for a
+        /// Its exit code: 1 for a rule or chain that does not exist, 2 for an unknown word, 3 for a
         /// missing table, 4 for a lack of resources; `None` if a signal ended it.
         code: Option<i32>,
         /// The line of input it stopped at.
         line: Option<String>,
-        /// What the tool said.
+        /// The tool's message.
         text: String,
     },
-    /// The kernel did not answer a question that would have spared starting the tool.
+    /// A netlink request that replaces running the tool failed.
     #[error(transparent)]
     Netlink(#[from] ferrule_kernel::NetlinkError),
 }
@@ -78,14 +78,14 @@ impl IptablesError {
         }
     }
 
-    /// Whether waiting ended it, which tells nothing about the tool or the rules.
+    /// Whether a wait timed out, which says nothing about the tool or the rules.
     pub fn is_undecided(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::TimedOut { .. })
     }
 
     /// Whether a change may have been refused because the chains were no longer as they were
-    /// read: what was to be deleted is gone (1), a chain that rules lead to is (2, as for an
-    /// unknown word), or the ruleset changed meanwhile (4).
+    /// read: the rule or chain to be deleted is gone (1), the chain that a rule jumps to is (2, as for
+    /// an unknown word), or the ruleset changed meanwhile (4).
     pub fn is_overtaken(&self) -> bool {
         matches!(self.exit_code(), Some(1 | 2 | 4))
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_say_what_was_run_where_it_stopped_and_what_the_tool_said() {
+    fn errors_name_the_command_the_line_and_the_message() {
         let error = IptablesError::Refused {
             command: "iptables-restore".to_owned(),
             code: Some(1),
@@ -127,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_holds_the_lock_is_named() {
+    fn the_owner_of_the_lock_is_named() {
         let error = IptablesError::Locked {
             command: "iptables-restore".to_owned(),
             seconds: 5,
-            holder: Some(LockHolder {
+            holder: Some(LockOwner {
                 process: 42,
                 name: "kube-proxy".to_owned(),
                 is_stopped: false,

@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the tools are searched behind PATH: runtimes start plugins with what PATH they have
-/// themselves, and that of some lacks the folders for administration.
-const USUAL_FOLDERS: [&str; 6] = [
+/// Searched after PATH: plugins inherit the runtime's PATH, and some runtimes' lacks the `sbin`
+/// directories.
+const DEFAULT_PATH: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",
     "/usr/sbin",
@@ -16,12 +16,12 @@ const USUAL_FOLDERS: [&str; 6] = [
     "/bin",
 ];
 
-/// What a tool writes to.
+/// Where a tool writes its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
     /// Tables of `nf_tables`, where every chain is a chain of that.
     Nft,
-    /// The kernel's older `ip_tables`.
+    /// `ip_tables` and `ip6_tables`.
     Legacy,
     /// A script or an unusual build: one of the two, unknown which.
     Unknown,
@@ -32,7 +32,7 @@ pub(super) fn executable(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .filter(|folder| folder.is_absolute())
-        .chain(USUAL_FOLDERS.map(PathBuf::from))
+        .chain(DEFAULT_PATH.map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|file| is_executable(file))
 }
@@ -41,13 +41,13 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// What an executable writes to, told by the program its links lead to.
+/// The variant of an executable, by the program its symbolic links lead to.
 pub(super) fn variant(executable: &Path) -> Variant {
     let target = fs::canonicalize(executable);
     let program = target.as_deref().unwrap_or(executable).file_name();
     match program.and_then(|name| name.to_str()) {
         Some("xtables-nft-multi") => Variant::Nft,
-        // The second is what it was called while there was no other.
+        // The second is its name from before the nft variant existed.
         Some("xtables-legacy-multi" | "xtables-multi") => Variant::Legacy,
         _ => Variant::Unknown,
     }

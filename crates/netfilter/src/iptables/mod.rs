@@ -1,4 +1,4 @@
-//! The packet filter by way of the iptables tools.
+//! iptables, by running its tools.
 //!
 //! # Changing
 //!
@@ -17,35 +17,35 @@
 //! # Ok::<(), ferrule_netfilter::iptables::IptablesError>(())
 //! ```
 //!
-//! Deleting a rule that is not there fails the whole: list first ([`Tool::rules`]), then delete
-//! what was listed. `new_chain` empties the chain if it is there.
+//! Deleting a rule that does not exist fails the whole: list first ([`Tool::rules`]), then delete
+//! what was listed. `new_chain` empties a chain that exists.
 //!
 //! # Both variants
 //!
-//! A tool called iptables writes either to `nf_tables` or to the kernel's older tables, and both
-//! may be installed and hold rules at once. [`Tool::find`] is the tool everybody on the node
-//! uses; [`Tool::installed`] is that one and its sibling, for cleaning up.
-//! [`Tool::has_chain`] usually answers without starting a process: chains of the newer variant
-//! are chains of `nf_tables`, and the kernel lists which older tables are in use. Likewise
-//! [`Tool::delete_chain`] and [`Tool::comments`] start none for the newer variant.
+//! A tool called iptables writes either to `nf_tables` (nft variant) or to the kernel's `ip_tables`
+//! (legacy variant), and both may be installed and hold rules at once. [`Tool::find`] returns the
+//! node's default; [`Tool::installed`] that one and the other variant, for cleaning up.
+//! [`Tool::has_chain`] usually starts no process: chains of the nft variant are chains of
+//! `nf_tables`, and the kernel lists which legacy tables are in use. [`Tool::delete_chain`] and
+//! [`Tool::comments`] start none for the nft variant either.
 //!
 //! # The lock
 //!
-//! Tools of the older variant exclude each other by a lock on a file. Waiting for it is bounded
+//! Tools of the legacy variant exclude each other by a lock on a file. Waiting for it is bounded
 //! (30 seconds); the error then names the process that holds it. [`Tool::probe`] does not
-//! wait for it. A tool that does not come to its end is killed.
+//! wait for it. A tool that does not exit is killed.
 //!
 //! The tools work in the network namespace of the calling thread.
 
 mod error;
 mod find;
 mod native;
+mod process;
 mod restore;
 mod rule;
 mod run;
-mod talk;
+mod shell_words;
 mod tool;
-mod words;
 
 pub use error::IptablesError;
 pub use find::Variant;

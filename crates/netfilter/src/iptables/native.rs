@@ -1,19 +1,18 @@
-//! What the newer variant of iptables wrote, read and deleted without it.
+//! Reading and deleting what the nft variant of iptables wrote, without running the tool.
 //!
 //! Its tables and chains are those of `nf_tables` under the same names, jumps are verdicts, and
-//! comments are matches of the older kind inside a rule. Deleting needs no more than that. The
-//! tool itself takes ten milliseconds and more for it: at its end it waits until the kernel has
-//! disposed of what was deleted.
+//! comments are xtables matches inside a rule. Deleting needs no more than that. The tool itself takes
+//! ten milliseconds and more: before it exits it waits until the kernel has freed what was deleted.
 
 use super::rule::Entry;
 use crate::nft::{Chain, Expression, ListedRule, Nft, Verdict};
 use ferrule_kernel::NetlinkError;
 
-/// The match comments are, and the version of its data: 256 bytes of text.
+/// The match that holds a comment; its data are 256 bytes of text.
 const COMMENT: &str = "comment";
 
-/// Deletes a chain with its rules, and the rules of `entries` that lead to it; `false` if it is
-/// not there.
+/// Deletes a chain with its rules, and the rules of `entries` that jump to it; `false` if it does not
+/// exist.
 pub(super) fn delete_chain(chain: Chain<'_>, entries: Chain<'_>) -> Result<bool, NetlinkError> {
     let Some(nft) = Nft::open_if_supported()? else {
         return Ok(false);
@@ -41,7 +40,7 @@ pub(super) fn comments(chain: Chain<'_>) -> Result<Vec<String>, NetlinkError> {
     Ok(rules.into_iter().filter_map(comment).collect())
 }
 
-/// The rules of a chain, by where they lead.
+/// The rules of a chain by the chains they jump to.
 pub(super) fn entries(chain: Chain<'_>) -> Result<Vec<Entry>, NetlinkError> {
     let rules = match Nft::open_if_supported()? {
         Some(nft) => nft.rules(chain)?,

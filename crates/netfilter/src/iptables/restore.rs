@@ -1,13 +1,13 @@
-//! What `iptables-restore --noflush` is given: changes to tables, each table's all at once.
+//! Input for `iptables-restore --noflush`: changes to tables, atomic per table.
 
 use super::error::IptablesError;
 use super::rule::{ListedRule, Rule};
-use super::words;
+use super::shell_words;
 
 /// Changes to the tables of one address family.
 ///
-/// The changes of a table take effect together or not at all; a table behind one that failed is
-/// left alone.
+/// The changes of a table take effect together or not at all; tables after one that failed are not
+/// changed.
 #[derive(Debug, Clone, Default)]
 pub struct Restore {
     tables: Vec<TableChanges>,
@@ -26,8 +26,8 @@ impl Restore {
         Self::default()
     }
 
-    /// The changes to a table, which is named in the text even if nothing is added: the tool
-    /// then fails if the kernel lacks the table.
+    /// The changes to a table. The input names the table even if nothing is added: the tool then
+    /// fails if the kernel lacks the table.
     pub fn table(&mut self, name: &str) -> &mut TableChanges {
         let place = self.tables.iter().position(|changes| changes.table == name);
         let place = place.unwrap_or_else(|| {
@@ -70,15 +70,15 @@ impl Restore {
 }
 
 impl TableChanges {
-    /// Makes a chain, or empties it if it is there.
+    /// Creates a chain, or empties it if it exists.
     pub fn new_chain(&mut self, name: &str) -> &mut Self {
         self.lines.push(format!(":{name} - [0:0]"));
         self
     }
 
-    /// Makes a chain, which must not be there.
+    /// Creates a chain, which must not exist.
     pub fn create_chain(&mut self, name: &str) -> &mut Self {
-        self.lines.push(words::join(["-N", name]));
+        self.lines.push(shell_words::join(["-N", name]));
         self
     }
 
@@ -87,21 +87,22 @@ impl TableChanges {
         self.rule("-A", chain, rule)
     }
 
-    /// Puts a rule in front of all others.
+    /// Inserts a rule before all others.
     pub fn insert(&mut self, chain: &str, rule: &Rule) -> &mut Self {
         self.rule("-I", chain, rule)
     }
 
-    /// Puts a rule behind the first `place` rules.
+    /// Inserts a rule after the first `place` rules.
     pub fn insert_at(&mut self, chain: &str, place: usize, rule: &Rule) -> &mut Self {
         let words = rule.as_words().iter().map(String::as_str);
         let number = (place + 1).to_string();
         let start = ["-I", chain, &number];
-        self.lines.push(words::join(start.into_iter().chain(words)));
+        self.lines
+            .push(shell_words::join(start.into_iter().chain(words)));
         self
     }
 
-    /// Deletes a rule, which must be there.
+    /// Deletes a rule, which must exist.
     pub fn delete(&mut self, chain: &str, rule: &Rule) -> &mut Self {
         self.rule("-D", chain, rule)
     }
@@ -113,20 +114,20 @@ impl TableChanges {
 
     /// Deletes all rules of a chain.
     pub fn flush(&mut self, chain: &str) -> &mut Self {
-        self.lines.push(words::join(["-F", chain]));
+        self.lines.push(shell_words::join(["-F", chain]));
         self
     }
 
-    /// Deletes a chain, which must be empty and led to by no rule.
+    /// Deletes a chain, which must be empty and referenced by no rule.
     pub fn delete_chain(&mut self, chain: &str) -> &mut Self {
-        self.lines.push(words::join(["-X", chain]));
+        self.lines.push(shell_words::join(["-X", chain]));
         self
     }
 
     fn rule(&mut self, verb: &str, chain: &str, rule: &Rule) -> &mut Self {
         let words = rule.as_words().iter().map(String::as_str);
         self.lines
-            .push(words::join([verb, chain].into_iter().chain(words)));
+            .push(shell_words::join([verb, chain].into_iter().chain(words)));
         self
     }
 }

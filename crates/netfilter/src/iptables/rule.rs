@@ -4,7 +4,7 @@ use std::fmt;
 
 use ipnetwork::IpNetwork;
 
-use super::words;
+use super::shell_words;
 
 /// A rule without its chain: what follows `-A CHAIN`.
 ///
@@ -45,7 +45,7 @@ impl Rule {
         self.words(["-d".to_owned(), network_text(network)])
     }
 
-    /// Matches packets to elsewhere.
+    /// Matches packets to all other destinations.
     #[must_use]
     pub fn destination_outside(self, network: IpNetwork) -> Self {
         self.words(["!"]).destination(network)
@@ -57,7 +57,7 @@ impl Rule {
         self.words(["-m", "comment", "--comment", text])
     }
 
-    /// Goes on in a chain, or ends with a target.
+    /// Jumps to a chain or a target.
     #[must_use]
     pub fn jump(self, target: &str) -> Self {
         self.words(["-j", target])
@@ -71,7 +71,7 @@ impl Rule {
 impl fmt::Display for Rule {
     /// As the tools print it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&words::join(self.words.iter().map(String::as_str)))
+        f.write_str(&shell_words::join(self.words.iter().map(String::as_str)))
     }
 }
 
@@ -80,12 +80,12 @@ fn network_text(network: IpNetwork) -> String {
     format!("{}/{}", network.network(), network.prefix())
 }
 
-/// A rule by where it leads, for chains that lead to others by port.
+/// A rule of a chain that dispatches to other chains by port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The chain it leads to; `None` for a rule that leads nowhere.
+    /// The chain it jumps to; `None` for a rule that jumps to none.
     pub target: Option<String>,
-    /// The destination ports it is about (`-m multiport`); `None` if they are not listed.
+    /// The destination ports it matches (`-m multiport`); `None` if they are not listed one by one.
     pub ports: Option<Vec<u16>>,
     /// Its comment.
     pub comment: Option<String>,
@@ -108,14 +108,14 @@ impl From<&ListedRule> for Entry {
 pub struct ListedRule {
     /// The chain it is in.
     pub chain: String,
-    /// What it consists of.
+    /// The rule.
     pub rule: Rule,
 }
 
 impl ListedRule {
     /// Reads a line of `iptables -S`; `None` for chains and policies.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let mut words = words::split(line).into_iter();
+        let mut words = shell_words::split(line).into_iter();
         if words.next()? != "-A" {
             return None;
         }
@@ -127,7 +127,7 @@ impl ListedRule {
         })
     }
 
-    /// The chain or target it leads to.
+    /// The chain or target it jumps to.
     pub fn target(&self) -> Option<&str> {
         self.option("-j").or_else(|| self.option("-g"))
     }
@@ -137,7 +137,7 @@ impl ListedRule {
         self.option("--comment")
     }
 
-    /// The word behind an option, unless the option is negated.
+    /// The value of an option, unless the option is negated.
     pub fn option(&self, name: &str) -> Option<&str> {
         let words = self.rule.as_words();
         let place = words.iter().position(|word| word == name)?;

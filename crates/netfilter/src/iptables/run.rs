@@ -1,14 +1,14 @@
-//! Starting the tools.
+//! Running the tools.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ferrule_file::LockHolder;
+use ferrule_file::LockOwner;
 
 use super::error::IptablesError;
+use super::process::communicate;
 use super::rule::ListedRule;
-use super::talk::talk;
 
 /// How long the tools wait for each other.
 pub(super) const WAIT_SECONDS: u32 = 30;
@@ -17,87 +17,87 @@ pub(super) const WAIT_SECONDS: u32 = 30;
 /// libxtables).
 const RESOURCE_PROBLEM: i32 = 4;
 
-/// Where the tools lock, unless the environment says otherwise.
+/// The default lock file of the tools, and the variable that names another.
 const LOCK_FILE: &str = "/run/xtables.lock";
 const LOCK_FILE_VARIABLE: &str = "XTABLES_LOCKFILE";
 
-/// What a tool said that came to its end.
+/// What a tool printed before it exited.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct Output {
     pub(super) code: Option<i32>,
-    pub(super) output: String,
-    pub(super) complaint: String,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
-impl Said {
-    /// The rules listed.
+impl Output {
+    /// The rules in it.
     pub(super) fn rules(&self) -> impl Iterator<Item = ListedRule> {
-        self.output.lines().filter_map(ListedRule::parse)
+        self.stdout.lines().filter_map(ListedRule::parse)
     }
 }
 
-/// How long tools are waited for.
+/// How long a tool may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
     /// This many seconds for the lock, and [`WORK`] for the rest.
     Seconds(u32),
-    /// Not at all for the lock, which reading does not need, and [`GLANCE`] for the rest.
+    /// No time for the lock, which reading does not need, and [`PROBE`] for the rest.
     Not,
 }
 
-/// How long a tool may work without waiting for others.
+/// How long a tool may take besides waiting for the lock.
 const WORK: Duration = Duration::from_secs(30);
 
 /// How long a tool may take to list one rule.
-const GLANCE: Duration = Duration::from_millis(700);
+const PROBE: Duration = Duration::from_millis(700);
 
 /// A file of procfs that every process has its own of, and that only its user can open: a lock on
 /// it is free.
 const OWN_FILE: &str = "/proc/self/environ";
 
-/// Starts a tool, hands it `input` and waits for its end. Waiting too long is an error here; any
-/// other failure is for the caller to judge.
+/// Runs a tool with `input` on stdin. A timeout and a held lock are errors; the caller judges other
+/// exit codes.
 pub(super) fn run(
     path: &Path,
     arguments: &[&str],
     input: Option<&str>,
     wait: Wait,
-) -> Result<Said, IptablesError> {
+) -> Result<Output, IptablesError> {
     let mut command = Command::new(path);
     command.args(arguments).env("LC_ALL", "C");
     let (seconds, limit) = match wait {
         Wait::Seconds(seconds) => (seconds, Duration::from_secs(seconds.into()) + WORK),
         Wait::Not => {
             command.env(LOCK_FILE_VARIABLE, OWN_FILE);
-            (1, GLANCE)
+            (1, PROBE)
         }
     };
-    // Without a number, and with 0, some releases wait for ever.
+    // Some releases wait for ever if the number is missing or 0.
     command.args(["--wait", &seconds.to_string()]);
     let failed = |source| IptablesError::Run {
         path: path.to_owned(),
         source,
     };
-    let Some(output) = talk(&mut command, input, limit).map_err(failed)? else {
+    let Some(output) = communicate(&mut command, input, limit).map_err(failed)? else {
         return Err(IptablesError::TimedOut {
             command: command_line(path, arguments),
             limit,
         });
     };
-    let said = Said {
+    let output = Output {
         code: output.status.code(),
-        output: String::from_utf8_lossy(&output.stdout).into_owned(),
-        complaint: complaint(&String::from_utf8_lossy(&output.stderr)),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: stderr(&String::from_utf8_lossy(&output.stderr)),
     };
-    if said.code == Some(RESOURCE_PROBLEM) && said.complaint.contains("xtables lock") {
+    if output.code == Some(RESOURCE_PROBLEM) && output.stderr.contains("xtables lock") {
         return Err(IptablesError::Locked {
             command: command_line(path, arguments),
             seconds,
-            holder: LockHolder::at(&lock_file()),
-            text: said.complaint,
+            holder: LockOwner::at(&lock_file()),
+            text: output.stderr,
         });
     }
-    Ok(said)
+    Ok(output)
 }
 
 /// The file the tools lock.
@@ -105,8 +105,8 @@ fn lock_file() -> PathBuf {
     std::env::var_os(LOCK_FILE_VARIABLE).map_or_else(|| LOCK_FILE.into(), PathBuf::from)
 }
 
-/// What the tool said, on one line, without remarks on the other variant.
-fn complaint(text: &str) -> String {
+/// The messages of the tool on one line, without its remarks about the other variant.
+fn stderr(text: &str) -> String {
     let lines = text.lines().map(str::trim);
     let telling = lines.filter(|line| {
         !line.is_empty() && !line.starts_with("# Warning") && !line.starts_with("Try `")
@@ -133,29 +133,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_one_line_without_remarks() {
+    fn messages_are_one_line_without_remarks() {
         let text = "# Warning: iptables-legacy tables present, use iptables-legacy to see them\n\
                     iptables v1.8.9 (nf_tables): Chain 'x' does not exist\n\
                     Try `iptables -h' or 'iptables --help' for more information.\n\n";
         assert_eq!(
-            complaint(text),
+            stderr(text),
             "iptables v1.8.9 (nf_tables): Chain 'x' does not exist"
         );
-        assert_eq!(complaint("a\nb\n"), "a; b");
+        assert_eq!(stderr("a\nb\n"), "a; b");
     }
 
     #[test]
-    fn a_tool_that_stops_reading_is_judged_by_what_it_says() {
+    fn a_tool_that_stops_reading_is_judged_by_its_messages() {
         let input = "x".repeat(1 << 20);
         let arguments = ["-c", "echo no >&2; exit 2"];
-        let said = run(
+        let output = run(
             Path::new("/bin/sh"),
             &arguments,
             Some(&input),
             Wait::Seconds(1),
         )
         .unwrap();
-        assert_eq!((said.code, said.complaint.as_str()), (Some(2), "no"));
+        assert_eq!((output.code, output.stderr.as_str()), (Some(2), "no"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One iptables tool and what can be asked of it.
+//! One iptables tool and its operations.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use super::find::{self, Variant};
 use super::native;
 use super::restore::Restore;
 use super::rule::{Entry, ListedRule, Rule};
-use super::run::{self, Said, WAIT_SECONDS, Wait};
+use super::run::{self, Output, WAIT_SECONDS, Wait};
 use crate::nft::{self, Nft, Table};
 use crate::retry;
 use ferrule_kernel::Family;
 
-/// What the newer and the older variant say of a target that is not there.
+/// What the nft and the legacy variant print for a target that does not exist.
 const NO_SUCH_TARGET: [&str; 2] = ["does not exist", "Couldn't load target"];
 
 /// The tools for one version of the Internet Protocol.
@@ -28,14 +28,12 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// The tool everybody on the node uses: `iptables` or `ip6tables`, by PATH and, if it is not
-    /// there, in the usual folders.
+    /// The node's default: `iptables` or `ip6tables` from PATH or the usual directories.
     pub fn find(family: Family) -> Result<Self, IptablesError> {
         Self::named(family, "")
     }
 
-    /// The tool everybody uses, and that for the other variant if it is installed as well.
-    /// Without any, an empty list.
+    /// The node's default, and the tool of the other variant if installed; empty without any.
     pub fn installed(family: Family) -> Vec<Self> {
         let mut tools: Vec<Self> = Vec::new();
         for suffix in ["", "-nft", "-legacy"] {
@@ -92,24 +90,24 @@ impl Tool {
         }
     }
 
-    /// Which packets it is about.
+    /// The IP version it is for.
     pub fn family(&self) -> Family {
         self.family
     }
 
-    /// What it writes to.
+    /// Where it writes its rules.
     pub fn variant(&self) -> Variant {
         self.variant
     }
 
-    /// Finds out whether it works at all, by listing the first rule of a chain every node has.
-    /// This starts a process, which waits for nobody. One that takes too long, on a machine with
-    /// too much to do, is no error: nothing is known then that speaks against the tool.
+    /// Whether the tool works, by listing the first rule of a chain that every node has. Starts a
+    /// process, which does not wait for the lock. A timeout, on an overloaded machine, is no error:
+    /// it says nothing about the tool.
     pub fn probe(&self) -> Result<(), IptablesError> {
         let arguments = ["-t", "filter", "-S", "INPUT", "1"];
         match run::run(&self.command, &arguments, None, Wait::Not) {
-            Ok(said) if matches!(said.code, Some(0 | 1)) => Ok(()),
-            Ok(said) => Err(self.refused(&arguments, said)),
+            Ok(output) if matches!(output.code, Some(0 | 1)) => Ok(()),
+            Ok(output) => Err(self.refused(&arguments, output)),
             Err(error) if error.is_undecided() => Ok(()),
             Err(error) => Err(error),
         }
@@ -132,46 +130,46 @@ impl Tool {
         }
         let text = changes.text()?;
         let arguments = ["--noflush"];
-        let said = run::run(
+        let output = run::run(
             &self.restore,
             &arguments,
             Some(&text),
             Wait::Seconds(self.wait),
         )?;
-        if said.code == Some(0) {
+        if output.code == Some(0) {
             return Ok(());
         }
         Err(IptablesError::Refused {
             command: run::command_line(&self.restore, &arguments),
-            code: said.code,
-            line: failed_line(&said.complaint, &text),
-            text: said.complaint,
+            code: output.code,
+            line: failed_line(&output.stderr, &text),
+            text: output.stderr,
         })
     }
 
-    /// The rules of a chain, in order; `None` if the chain is not there. Starts a process.
+    /// The rules of a chain, in order; `None` if the chain does not exist. Starts a process.
     pub fn rules(
         &self,
         table: &str,
         chain: &str,
     ) -> Result<Option<Vec<ListedRule>>, IptablesError> {
         let arguments = ["-t", table, "-S", chain];
-        let said = self.ask(&arguments)?;
-        match said.code {
-            Some(0) => Ok(Some(said.rules().collect())),
-            // The newer variant says 1 also of a chain it cannot print.
+        let output = self.ask(&arguments)?;
+        match output.code {
+            Some(0) => Ok(Some(output.rules().collect())),
+            // The nft variant exits with 1 also for a chain it cannot print.
             Some(1) if !self.is_in_kernel(table, chain)? => Ok(None),
-            _ => Err(self.refused(&arguments, said)),
+            _ => Err(self.refused(&arguments, output)),
         }
     }
 
     /// All rules of a table, chain by chain. Starts a process.
     pub fn rules_of_table(&self, table: &str) -> Result<Vec<ListedRule>, IptablesError> {
         let arguments = ["-t", table, "-S"];
-        let said = self.ask(&arguments)?;
-        match said.code {
-            Some(0) => Ok(said.rules().collect()),
-            _ => Err(self.refused(&arguments, said)),
+        let output = self.ask(&arguments)?;
+        match output.code {
+            Some(0) => Ok(output.rules().collect()),
+            _ => Err(self.refused(&arguments, output)),
         }
     }
 
@@ -179,23 +177,23 @@ impl Tool {
     pub fn has_rule(&self, table: &str, chain: &str, rule: &Rule) -> Result<bool, IptablesError> {
         let mut arguments = vec!["-t", table, "-C", chain];
         arguments.extend(rule.as_words().iter().map(String::as_str));
-        let said = self.ask(&arguments)?;
-        match said.code {
+        let output = self.ask(&arguments)?;
+        match output.code {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
-            // The rule leads to a chain that is not there.
+            // The rule jumps to a chain that does not exist.
             Some(2)
                 if NO_SUCH_TARGET
                     .iter()
-                    .any(|text| said.complaint.contains(text)) =>
+                    .any(|text| output.stderr.contains(text)) =>
             {
                 Ok(false)
             }
-            _ => Err(self.refused(&arguments, said)),
+            _ => Err(self.refused(&arguments, output)),
         }
     }
 
-    /// Whether a chain is there. Starts a process only where the kernel cannot be asked.
+    /// Whether a chain exists. Starts a process only where the kernel cannot be asked.
     pub fn has_chain(&self, table: &str, chain: &str) -> Result<bool, IptablesError> {
         if self.variant == Variant::Nft {
             return self.is_in_kernel(table, chain);
@@ -204,17 +202,17 @@ impl Tool {
             return Ok(false);
         }
         let arguments = ["-t", table, "-S", chain, "1"];
-        let said = self.ask(&arguments)?;
-        match said.code {
+        let output = self.ask(&arguments)?;
+        match output.code {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
-            _ => Err(self.refused(&arguments, said)),
+            _ => Err(self.refused(&arguments, output)),
         }
     }
 
-    /// Deletes a chain with its rules, and those rules of the chain `entries` that lead to it;
-    /// `false` if it is not there. Starts a process only for the older variant. A rule elsewhere
-    /// that leads to it is an error, and nothing is deleted.
+    /// Deletes a chain with its rules, and those rules of the chain `entries` that jump to it;
+    /// `false` if it does not exist. Starts a process only for the legacy variant. A rule elsewhere
+    /// that jumps to it is an error, and nothing is deleted.
     pub fn delete_chain(
         &self,
         table: &str,
@@ -243,7 +241,7 @@ impl Tool {
         })
     }
 
-    /// The comments on the rules of a chain, in order. Starts a process only for the older
+    /// The comments on the rules of a chain, in order. Starts a process only for the legacy
     /// variant.
     pub fn comments(&self, table: &str, chain: &str) -> Result<Vec<String>, IptablesError> {
         if self.variant == Variant::Nft {
@@ -254,8 +252,8 @@ impl Tool {
         Ok(comments.map(str::to_owned).collect())
     }
 
-    /// The rules of a chain in order, by where they lead. Starts a process only for the older
-    /// variant.
+    /// The rules of a chain, in order, by the chains they jump to. Starts a process only for the
+    /// legacy variant.
     pub fn entries(&self, table: &str, chain: &str) -> Result<Vec<Entry>, IptablesError> {
         if self.variant == Variant::Nft {
             return Ok(native::entries(self.nft_table(table).chain(chain))?);
@@ -264,8 +262,7 @@ impl Tool {
         Ok(rules.iter().map(Entry::from).collect())
     }
 
-    /// Whether anything can be in a table: `false` if it certainly is as the kernel made it.
-    /// Never starts a process.
+    /// `false` if a table is certainly empty. Never starts a process.
     pub fn may_hold_rules(&self, table: &str) -> Result<bool, IptablesError> {
         match self.variant {
             Variant::Nft => match Nft::open_if_supported()? {
@@ -293,7 +290,7 @@ impl Tool {
         Table::new(nft::Family::of(self.family), name)
     }
 
-    /// Whether the older table is in use in the thread's namespace.
+    /// Whether the legacy table is in use in the thread's namespace.
     fn has_legacy_table(&self, table: &str) -> bool {
         let names = match self.family {
             Family::V4 => "/proc/thread-self/net/ip_tables_names",
@@ -304,23 +301,23 @@ impl Tool {
         names.lines().any(|name| name == table)
     }
 
-    fn ask(&self, arguments: &[&str]) -> Result<Said, IptablesError> {
+    fn ask(&self, arguments: &[&str]) -> Result<Output, IptablesError> {
         run::run(&self.command, arguments, None, Wait::Seconds(self.wait))
     }
 
-    fn refused(&self, arguments: &[&str], said: Said) -> IptablesError {
+    fn refused(&self, arguments: &[&str], output: Output) -> IptablesError {
         IptablesError::Refused {
             command: run::command_line(&self.command, arguments),
-            code: said.code,
+            code: output.code,
             line: None,
-            text: said.complaint,
+            text: output.stderr,
         }
     }
 }
 
-/// The line of input a complaint is about: `line 2 failed`, `Error occurred at line: 2`.
-fn failed_line(complaint: &str, text: &str) -> Option<String> {
-    let (_, behind) = complaint.split_once("line")?;
+/// The line of input a message is about: `line 2 failed`, `Error occurred at line: 2`.
+fn failed_line(stderr: &str, text: &str) -> Option<String> {
+    let (_, behind) = stderr.split_once("line")?;
     let digits = behind.trim_start_matches([':', ' ']);
     let end = digits
         .find(|one: char| !one.is_ascii_digit())
@@ -336,7 +333,7 @@ mod tests {
     #[test]
     fn complaints_lead_to_the_line_they_are_about() {
         let text = "*nat\n-F a\n-F b\nCOMMIT\n";
-        for (complaint, expected) in [
+        for (stderr, expected) in [
             (
                 "iptables-nft-restore: line 3 failed: Bad rule",
                 Some("-F b"),
@@ -349,11 +346,7 @@ mod tests {
             ("something else", None),
             ("line 0 failed", None),
         ] {
-            assert_eq!(
-                failed_line(complaint, text).as_deref(),
-                expected,
-                "{complaint}"
-            );
+            assert_eq!(failed_line(stderr, text).as_deref(), expected, "{stderr}");
         }
     }
 }

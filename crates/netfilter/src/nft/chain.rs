@@ -1,4 +1,4 @@
-//! What chains are like.
+//! Properties of chains.
 
 use super::comment::{self, COMMENT};
 use super::constants::chain;
@@ -7,55 +7,55 @@ use ferrule_kernel::netlink::{AttributeWriter, Attributes};
 /// A chain's properties besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChainLayout<'a> {
-    /// Where packets enter it by themselves; `None` for a chain only rules lead to.
+    /// Its hook; `None` for a regular chain, which packets enter by jumps only.
     pub base: Option<BaseChain>,
     /// A comment on the chain.
     pub comment: Option<&'a str>,
 }
 
-/// How packets enter a chain.
+/// The hook of a base chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BaseChain {
-    /// What its rules may do.
+    /// Its type.
     pub kind: ChainKind,
-    /// When packets enter it.
+    /// The hook.
     pub hook: Hook,
-    /// The order among the chains at the hook: lower ones come first.
+    /// The order among the chains at the hook: lower first.
     pub priority: i32,
-    /// What happens to packets at its end; `None` leaves it to the kernel, which accepts.
+    /// The verdict at its end; `None` leaves it to the kernel, which accepts.
     pub policy: Option<Policy>,
 }
 
 /// The types of chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainKind {
-    /// Decides about packets.
+    /// Filters packets.
     Filter,
-    /// Decides about the addresses of new connections.
+    /// Translates the addresses of new connections.
     Nat,
 }
 
-/// The stations of a packet (`enum nf_inet_hooks`).
+/// Hooks (`enum nf_inet_hooks`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
-    /// It has come in.
+    /// After arrival.
     Prerouting,
-    /// It is for this host.
+    /// To this host.
     Input,
-    /// It is for another host.
+    /// To another host.
     Forward,
-    /// It is from this host.
+    /// From this host.
     Output,
-    /// It is about to leave.
+    /// Before departure.
     Postrouting,
 }
 
-/// What happens at the end of a base chain.
+/// The verdict at the end of a base chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// The packet passes.
+    /// Accepts the packet.
     Accept,
-    /// The packet is gone.
+    /// Drops the packet.
     Drop,
 }
 
@@ -78,7 +78,7 @@ impl BaseChain {
 }
 
 impl<'a> ChainLayout<'a> {
-    /// A chain only rules lead to.
+    /// A regular chain: packets enter it by jumps only.
     pub const fn regular() -> Self {
         Self {
             base: None,
@@ -86,7 +86,7 @@ impl<'a> ChainLayout<'a> {
         }
     }
 
-    /// A chain packets enter by themselves.
+    /// A base chain: packets enter it at a hook.
     pub const fn base(base: BaseChain) -> Self {
         Self {
             base: Some(base),
@@ -160,12 +160,12 @@ impl Policy {
     }
 }
 
-/// A chain as the kernel has it.
+/// A chain as the kernel dumps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedChain {
     /// Its name.
     pub name: String,
-    /// Where packets enter it, if this crate has words for it.
+    /// Its hook, if this crate knows it.
     pub base: Option<BaseChain>,
     /// The comment on it.
     pub comment: Option<String>,

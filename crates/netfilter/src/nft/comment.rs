@@ -1,8 +1,8 @@
-//! Comments, which live in the user data the kernel keeps for an object without reading it.
+//! Comments, which are in the user data that the kernel stores for an object.
 //!
-//! The `nft` tool and what is built on it find a comment as a libnftnl record: type, length,
-//! bytes, a terminating zero (`libnftnl/udata.h`). Other records may stand beside it: a *note* is
-//! one for programs of ours, which other tools pass over.
+//! The `nft` tool reads a comment as a libnftnl record: type, length, bytes, a terminating zero
+//! (`libnftnl/udata.h`). Other records may be beside it: a *note* is one for our own programs, which
+//! other tools ignore.
 
 use thiserror::Error;
 
@@ -12,7 +12,7 @@ pub(crate) const COMMENT: u8 = 0;
 /// The record type of comments on sets, whose type 0 is the byte order of their keys.
 pub(crate) const SET_COMMENT: u8 = 7;
 
-/// The record type of notes, far from those libnftnl gives out.
+/// The record type of notes, far from those of libnftnl.
 pub(crate) const NOTE: u8 = 0xf0;
 
 /// `NFT_USERDATA_MAXLEN` of `linux/netfilter/nf_tables.h`.
@@ -21,21 +21,21 @@ const LONGEST_USER_DATA: usize = 256;
 /// `NFTNL_UDATA_COMMENT_MAXLEN`: the tool refuses longer ones.
 pub const LONGEST_COMMENT: usize = 128;
 
-/// A comment that the `nft` tool could neither write nor read.
+/// A comment that the `nft` tool cannot write or read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CommentError {
     /// It is longer than [`LONGEST_COMMENT`].
     #[error("comment of {0} bytes is longer than {LONGEST_COMMENT}")]
     TooLong(usize),
-    /// Its end would be taken to be at the zero byte.
+    /// It would be cut at the zero byte.
     #[error("comment contains a zero byte: {0:?}")]
     ZeroByte(String),
-    /// The kernel keeps no more for one object.
+    /// It is longer than the user data that the kernel stores for one object.
     #[error("comment and note of {0} bytes together are longer than {LONGEST_USER_DATA}")]
     TooMuch(usize),
 }
 
-/// Whether a text can be a comment.
+/// Checks a comment.
 pub(crate) fn check(comment: &str) -> Result<(), CommentError> {
     if comment.len() > LONGEST_COMMENT {
         return Err(CommentError::TooLong(comment.len()));
@@ -46,7 +46,7 @@ pub(crate) fn check(comment: &str) -> Result<(), CommentError> {
     Ok(())
 }
 
-/// Whether comment and note can stand on one object.
+/// Checks the comment and the note of one object.
 pub(crate) fn check_both(comment: Option<&str>, note: Option<&str>) -> Result<(), CommentError> {
     comment.map_or(Ok(()), check)?;
     let Some(note) = note else { return Ok(()) };

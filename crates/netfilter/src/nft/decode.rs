@@ -1,11 +1,9 @@
 //! Expressions as the kernel dumps them.
 //!
-//! What cannot be read becomes [`Expression::Other`]: a rule of somebody else, or of a newer
-//! kernel, must not make a chain unreadable.
+//! An expression that cannot be read becomes [`Expression::Other`]: a rule of another program, or of a
+//! newer kernel, must not make a chain unreadable.
 
-use super::expression::{
-    Base, Comparison, Conntrack, Expression, Meta, Nat, SetReference, Verdict,
-};
+use super::expression::{Base, CmpOp, Conntrack, Expression, Meta, Nat, SetReference, Verdict};
 use super::object::Family;
 use super::register::Register;
 use ferrule_kernel::netlink::Attributes;
@@ -21,10 +19,10 @@ const VERDICT_CHAIN: u16 = 2;
 
 const LOOKUP_NEGATED: u32 = 1;
 
-/// What the kernel's names for sets without one begin with.
+/// The prefix of the names that the kernel generates for anonymous sets.
 const ANONYMOUS_PREFIX: &str = "__set";
 
-/// Data of an immediate, an element or a comparison.
+/// Data of an immediate, an element or a op.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Data {
     Value(Vec<u8>),
@@ -78,9 +76,9 @@ fn read(data: &Attributes<'_>, name: &str) -> Option<Expression> {
             offset: data.be_u32(3)?,
             length: data.be_u32(4)?,
         },
-        "cmp" => Expression::Compare {
+        "cmp" => Expression::Cmp {
             from: register(data, 1)?,
-            comparison: Comparison::from_number(data.be_u32(2)?),
+            op: CmpOp::from_number(data.be_u32(2)?),
             with: value(data, 3)?,
         },
         "bitwise" => Expression::Bitwise {
@@ -105,9 +103,6 @@ fn read(data: &Attributes<'_>, name: &str) -> Option<Expression> {
         },
         // Flags and ports of a masquerade would make it another one.
         "masq" if data.clone().next().is_none() => Expression::Masquerade,
-        "redir" => Expression::Redirect {
-            port: register(data, 1),
-        },
         "fib" => Expression::Fib {
             to: register(data, 1)?,
             result: data.be_u32(2)?,
@@ -116,17 +111,6 @@ fn read(data: &Attributes<'_>, name: &str) -> Option<Expression> {
         "counter" => Expression::Counter {
             bytes: data.be_u64(1).unwrap_or(0),
             packets: data.be_u64(2).unwrap_or(0),
-        },
-        "limit" if data.be_u32(4) == Some(0) && data.be_u32(5).unwrap_or(0) == 0 => {
-            Expression::Limit {
-                packets: data.be_u64(1)?,
-                seconds: data.be_u64(2)?,
-                burst: data.be_u32(3)?,
-            }
-        }
-        "reject" => Expression::Reject {
-            kind: data.be_u32(1)?,
-            code: data.u8(2).unwrap_or(0),
         },
         "match" => Expression::Match {
             name: data.text(1)?,
@@ -153,7 +137,7 @@ fn meta(data: &Attributes<'_>) -> Option<Expression> {
 
 fn conntrack(data: &Attributes<'_>) -> Option<Expression> {
     let key = Conntrack::from_number(data.be_u32(2)?);
-    // A direction (attribute 3) makes it another question.
+    // With a direction (attribute 3) it is another expression.
     if data.get(3).is_some() {
         return None;
     }

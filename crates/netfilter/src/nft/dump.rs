@@ -1,4 +1,4 @@
-//! Reading what the kernel holds: one chain, one set, one element, never a whole ruleset.
+//! Reading: one chain, one set, one element, never a whole ruleset.
 
 use nix::libc::{
     NFT_MSG_GETCHAIN, NFT_MSG_GETGEN, NFT_MSG_GETRULE, NFT_MSG_GETSET, NFT_MSG_GETSETELEM,
@@ -18,7 +18,7 @@ use super::transaction::set_body;
 use crate::nfnetlink::{attributes, request};
 use ferrule_kernel::netlink::{Malformed, NetlinkError, Parsed};
 
-/// A rule as the kernel has it.
+/// A rule as the kernel dumps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedRule {
     /// The number it is deleted by, unique in its table.
@@ -27,14 +27,14 @@ pub struct ListedRule {
     pub comment: Option<String>,
     /// The note on it.
     pub note: Option<String>,
-    /// What it consists of. Sets without a name appear as number zero.
+    /// Its expressions. Anonymous sets have the number zero.
     pub expressions: Vec<Expression>,
 }
 
 impl ListedRule {
-    /// Whether it does what `rule` says. Comments do not matter, nor what has been counted, nor
-    /// the elements of sets without a name.
-    pub fn does_as(&self, rule: &Rule) -> bool {
+    /// Whether it does the same as `rule`. Comments, counter values and the elements of anonymous sets
+    /// are ignored.
+    pub fn same_as(&self, rule: &Rule) -> bool {
         let expected = rule.expressions();
         self.expressions.len() == expected.len()
             && self
@@ -44,7 +44,7 @@ impl ListedRule {
                 .all(|(one, other)| one.alike(other))
     }
 
-    /// Reads a rule of a reply if its comment is wanted; the others are hardly looked at.
+    /// Reads a rule of a reply if its comment is wanted; of others only the comment is read.
     fn parse(payload: &[u8], wanted: impl Fn(Option<&str>) -> bool) -> Parsed<Self> {
         let parts = attributes(payload);
         let data = parts.get(rule::USER_DATA).map(|data| data.value);
@@ -81,7 +81,7 @@ impl Nft {
         )
     }
 
-    /// Whether a table is there.
+    /// Whether a table exists.
     pub fn has_table(&self, table: Table<'_>) -> Result<bool, NetlinkError> {
         let mut body = request(table.family.number());
         body.text(table::NAME, table.name);
@@ -94,7 +94,7 @@ impl Nft {
         Ok(NetlinkError::none_if_not_found(found)?.is_some())
     }
 
-    /// Whether a set or map is there.
+    /// Whether a set or map exists.
     pub fn has_set(&self, set: Set<'_>) -> Result<bool, NetlinkError> {
         let body = set_body(set, set::TABLE, set::NAME);
         let operation = || format!("look for {set}");
@@ -104,7 +104,7 @@ impl Nft {
         Ok(NetlinkError::none_if_not_found(found)?.is_some())
     }
 
-    /// A chain by name; `None` if it, or its table, is not there.
+    /// A chain by name; `None` if it, or its table, does not exist.
     pub fn chain(&self, chain: Chain<'_>) -> Result<Option<ListedChain>, NetlinkError> {
         let mut body = request(chain.table.family.number());
         body.text(chain::TABLE, chain.table.name)
@@ -118,10 +118,10 @@ impl Nft {
         ))
     }
 
-    /// The chains of a table, without their rules; none if the table is not there.
+    /// The chains of a table, without their rules; none if the table does not exist.
     pub fn chains(&self, table: Table<'_>) -> Result<Vec<ListedChain>, NetlinkError> {
         let mut body = request(table.family.number());
-        // Newer kernels keep to the table, older ones list the family.
+        // Newer kernels dump the table's chains only, older ones the family's.
         body.text(chain::TABLE, table.name);
         let operation = || format!("list the chains of {table}");
         let kind = message(NFT_MSG_GETCHAIN);
@@ -131,13 +131,13 @@ impl Nft {
         Ok(NetlinkError::none_if_not_found(listed)?.unwrap_or_default())
     }
 
-    /// The rules of a chain, in order; none if the chain is not there.
+    /// The rules of a chain, in order; none if the chain does not exist.
     pub fn rules(&self, chain: Chain<'_>) -> Result<Vec<ListedRule>, NetlinkError> {
         self.list_rules(chain, |_| true)
     }
 
     /// Those rules of a chain whose comment is wanted, in order. Of a long chain this is several
-    /// times faster than listing all rules and choosing afterwards.
+    /// times faster than reading all rules and filtering them afterwards.
     pub fn rules_with_comment(
         &self,
         chain: Chain<'_>,
@@ -162,7 +162,7 @@ impl Nft {
         Ok(NetlinkError::none_if_not_found(listed)?.unwrap_or_default())
     }
 
-    /// All elements of a set or map; none if it is not there.
+    /// All elements of a set or map; none if it does not exist.
     pub fn elements(&self, set: Set<'_>) -> Result<Vec<Element>, NetlinkError> {
         let body = set_body(set, element::TABLE, element::SET);
         let operation = || format!("list the elements of {set}");
@@ -175,8 +175,8 @@ impl Nft {
             .concat())
     }
 
-    /// The element that has the key of `wanted`, looked up by the kernel; `None` if it, or the
-    /// set, is not there.
+    /// The element that has the key of `wanted`, looked up by the kernel; `None` if it, or the set,
+    /// does not exist.
     pub fn element(&self, set: Set<'_>, wanted: &Element) -> Result<Option<Element>, NetlinkError> {
         let mut body = set_body(set, element::TABLE, element::SET);
         body.nested(element::ELEMENTS, |list| wanted.append_to(list, true));

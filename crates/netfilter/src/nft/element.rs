@@ -3,7 +3,6 @@
 use super::comment;
 use super::decode::{self, Data};
 use super::encode;
-use super::expression::Verdict;
 use super::field::Value;
 use ferrule_kernel::netlink::{AttributeWriter, Attributes};
 
@@ -16,7 +15,7 @@ const DATA: u16 = 2;
 const USER_DATA: u16 = 6;
 const KEY_END: u16 = 10;
 
-/// A key, or what a map gives for one, as the kernel keeps it.
+/// A key, or the data of a map's element, as the kernel keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key(Vec<u8>);
 
@@ -47,21 +46,12 @@ pub struct Element {
     pub key: Key,
     /// The last key of a range, part by part.
     pub last: Option<Key>,
-    /// What a map gives.
-    pub data: Option<ElementData>,
+    /// The data of a map's element.
+    pub data: Option<Key>,
     /// A comment on the element; other tools show it, and it can say who owns the element.
     pub comment: Option<String>,
     /// Text for programs beside the comment, which other tools do not show.
     pub note: Option<String>,
-}
-
-/// What a map gives for a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ElementData {
-    /// Values.
-    Values(Key),
-    /// What happens to the packet.
-    Verdict(Verdict),
 }
 
 impl Element {
@@ -85,20 +75,11 @@ impl Element {
         }
     }
 
-    /// What the map gives for it.
+    /// Sets the data of a map's element.
     #[must_use]
-    pub fn giving(self, values: &[Value<'_>]) -> Self {
+    pub fn with_data(self, values: &[Value<'_>]) -> Self {
         Self {
-            data: Some(ElementData::Values(Key::new(values))),
-            ..self
-        }
-    }
-
-    /// What the verdict map says about it.
-    #[must_use]
-    pub fn deciding(self, verdict: Verdict) -> Self {
-        Self {
-            data: Some(ElementData::Verdict(verdict)),
+            data: Some(Key::new(values)),
             ..self
         }
     }
@@ -131,14 +112,8 @@ impl Element {
             if key_only {
                 return;
             }
-            match &self.data {
-                Some(ElementData::Values(values)) => {
-                    encode::append_value(element, DATA, values.as_bytes());
-                }
-                Some(ElementData::Verdict(verdict)) => {
-                    encode::append_verdict(element, DATA, verdict);
-                }
-                None => {}
+            if let Some(values) = &self.data {
+                encode::append_value(element, DATA, values.as_bytes());
             }
             let data = comment::user_data_of_both(self.comment.as_deref(), self.note.as_deref());
             if !data.is_empty() {
@@ -158,12 +133,7 @@ impl Element {
                     found = true;
                 }
                 (KEY_END, Some(Data::Value(bytes))) => element.last = Some(Key(bytes)),
-                (DATA, Some(Data::Value(bytes))) => {
-                    element.data = Some(ElementData::Values(Key(bytes)));
-                }
-                (DATA, Some(Data::Verdict(verdict))) => {
-                    element.data = Some(ElementData::Verdict(verdict));
-                }
+                (DATA, Some(Data::Value(bytes))) => element.data = Some(Key(bytes)),
                 (USER_DATA, _) => {
                     element.comment = comment::find(comment::COMMENT, attribute.value);
                     element.note = comment::find(comment::NOTE, attribute.value);

@@ -1,4 +1,4 @@
-//! Expressions as the kernel wants them.
+//! Encoding of expressions.
 
 use super::expression::{Expression, Nat, SetReference, Verdict};
 use super::register::Register;
@@ -15,7 +15,7 @@ const VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
 const VERDICT_CHAIN: u16 = 2;
 
-/// What the kernel makes a name of for a set that has none.
+/// The pattern from which the kernel generates the name of an anonymous set.
 pub(crate) const ANONYMOUS_NAME: &str = "__set%d";
 
 /// `NFT_LOOKUP_F_INV`.
@@ -58,18 +58,15 @@ fn name(expression: &Expression) -> &str {
     match expression {
         Expression::Meta { .. } | Expression::SetMeta { .. } => "meta",
         Expression::Payload { .. } => "payload",
-        Expression::Compare { .. } => "cmp",
+        Expression::Cmp { .. } => "cmp",
         Expression::Bitwise { .. } => "bitwise",
         Expression::Lookup { .. } => "lookup",
         Expression::Immediate { .. } | Expression::Verdict(_) => "immediate",
         Expression::Nat { .. } => "nat",
         Expression::Masquerade => "masq",
-        Expression::Redirect { .. } => "redir",
         Expression::Conntrack { .. } | Expression::SetConntrack { .. } => "ct",
         Expression::Fib { .. } => "fib",
         Expression::Counter { .. } => "counter",
-        Expression::Limit { .. } => "limit",
-        Expression::Reject { .. } => "reject",
         Expression::Match { .. } => "match",
         Expression::Target { .. } => "target",
         Expression::Other { name } => name,
@@ -98,12 +95,8 @@ fn fill(data: &mut AttributeWriter, expression: &Expression) {
             data.be_u32(3, *offset).be_u32(4, *length);
         }
         // nft_cmp_attributes: SREG, OP, DATA
-        Expression::Compare {
-            from,
-            comparison,
-            with,
-        } => {
-            data.be_u32(1, from.number()).be_u32(2, comparison.number());
+        Expression::Cmp { from, op, with } => {
+            data.be_u32(1, from.number()).be_u32(2, op.number());
             append_value(data, 3, with);
         }
         // nft_bitwise_attributes: SREG, DREG, LEN, MASK, XOR
@@ -143,12 +136,6 @@ fn fill(data: &mut AttributeWriter, expression: &Expression) {
         } => {
             fill_nat(data, *kind, family.number(), *address, *port);
         }
-        // nft_redir_attributes: REG_PROTO_MIN, REG_PROTO_MAX, FLAGS
-        Expression::Redirect { port } => {
-            if let Some(port) = port {
-                data.be_u32(1, port.number()).be_u32(3, NAT_PORT);
-            }
-        }
         // nft_ct_attributes: DREG, KEY, DIRECTION, SREG
         Expression::Conntrack { key, to } => {
             data.be_u32(2, key.number()).be_u32(1, to.number());
@@ -166,15 +153,6 @@ fn fill(data: &mut AttributeWriter, expression: &Expression) {
         Expression::Counter { packets, bytes } => {
             data.be_u64(1, *bytes).be_u64(2, *packets);
         }
-        Expression::Limit {
-            packets,
-            seconds,
-            burst,
-        } => fill_limit(data, *packets, *seconds, *burst),
-        // nft_reject_attributes: TYPE, ICMP_CODE
-        Expression::Reject { kind, code } => {
-            data.be_u32(1, *kind).u8(2, *code);
-        }
         // nft_match_attributes: NAME, REV, INFO
         // nft_target_attributes: the same
         Expression::Match {
@@ -191,12 +169,6 @@ fn fill(data: &mut AttributeWriter, expression: &Expression) {
         }
         Expression::Masquerade | Expression::Other { .. } => {}
     }
-}
-
-/// `nft_limit_attributes`: RATE, UNIT, BURST, TYPE, FLAGS; type 0 counts packets.
-fn fill_limit(data: &mut AttributeWriter, packets: u64, seconds: u64, burst: u32) {
-    data.be_u64(1, packets).be_u64(2, seconds);
-    data.be_u32(3, burst).be_u32(4, 0).be_u32(5, 0);
 }
 
 /// `nft_lookup_attributes`: SET, SREG, DREG, `SET_ID`, FLAGS.

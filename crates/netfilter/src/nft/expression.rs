@@ -1,4 +1,4 @@
-//! What rules are made of: the kernel's small machine of loads, comparisons and actions.
+//! Expressions, of which rules consist: loads, comparisons and actions on registers.
 //!
 //! [`Rule`](super::Rule) writes the usual sequences; expressions are for what it lacks, and for
 //! reading what the kernel holds. Numbers are those of `linux/netfilter/nf_tables.h`.
@@ -9,18 +9,18 @@ use super::register::Register;
 /// One operation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expression {
-    /// Loads a fact about the packet.
+    /// Loads metadata of the packet.
     Meta {
-        /// Which fact.
+        /// The key.
         key: Meta,
-        /// Where to.
+        /// The destination register.
         to: Register,
     },
-    /// Changes a fact about the packet.
+    /// Sets metadata of the packet.
     SetMeta {
-        /// Which fact.
+        /// The key.
         key: Meta,
-        /// Where its new value is.
+        /// The register of its new value.
         from: Register,
     },
     /// Loads bytes of the packet.
@@ -31,88 +31,83 @@ pub enum Expression {
         offset: u32,
         /// How many bytes.
         length: u32,
-        /// Where to.
+        /// The destination register.
         to: Register,
     },
-    /// Goes on if a value compares as wanted.
-    Compare {
-        /// Where the value is.
+    /// Continues if the comparison is true.
+    Cmp {
+        /// The source register.
         from: Register,
         /// The comparison.
-        comparison: Comparison,
-        /// What it is compared with, as the packet would hold it.
+        op: CmpOp,
+        /// The right-hand side, in the packet's byte order.
         with: Vec<u8>,
     },
     /// Computes `(value & mask) ^ xor`.
     Bitwise {
-        /// Where the value is.
+        /// The source register.
         from: Register,
-        /// Where the outcome goes.
+        /// The destination register.
         to: Register,
         /// The bits to keep.
         mask: Vec<u8>,
-        /// The bits to turn over; as long as `mask`.
+        /// The bits to flip; as long as `mask`.
         xor: Vec<u8>,
     },
-    /// Goes on if a key is in a set; for maps also loads what it stands for.
+    /// Continues if a key is in a set; for maps also loads its data.
     Lookup {
         /// The set or map.
         set: SetReference,
-        /// Where the key begins.
+        /// The register at which the key begins.
         key: Register,
-        /// Whether to go on if the key is *not* in it.
+        /// Whether to continue if the key is *not* in it.
         negated: bool,
-        /// Where a map's value goes; [`Register::VERDICT`] for a verdict map.
+        /// The register for a map's data; [`Register::VERDICT`] for a verdict map.
         value: Option<Register>,
     },
     /// Loads a constant.
     Immediate {
-        /// Where to.
+        /// The destination register.
         to: Register,
         /// The constant.
         value: Vec<u8>,
     },
-    /// Decides.
+    /// Ends the rule with a verdict.
     Verdict(Verdict),
-    /// Changes the source or destination of the connection.
+    /// Translates the source or destination of the connection.
     Nat {
         /// Which of the two.
         kind: Nat,
         /// The family of the address.
         family: Family,
-        /// Where the new address is; without it the address stays.
+        /// The register of the new address; without it the address stays.
         address: Option<Register>,
-        /// Where the new port is; without it the port stays.
+        /// The register of the new port; without it the port stays.
         port: Option<Register>,
     },
     /// Replaces the source by the address of the interface the packet leaves through.
     Masquerade,
-    /// Sends the packet to this host itself.
-    Redirect {
-        /// Where the new port is; without it the port stays.
-        port: Option<Register>,
-    },
-    /// Loads a fact about the connection.
+    /// Loads metadata of the connection.
     Conntrack {
-        /// Which fact.
+        /// The key.
         key: Conntrack,
-        /// Where to.
+        /// The destination register.
         to: Register,
     },
-    /// Changes a fact about the connection.
+    /// Sets metadata of the connection.
     SetConntrack {
-        /// Which fact.
+        /// The key.
         key: Conntrack,
-        /// Where its new value is.
+        /// The register of its new value.
         from: Register,
     },
-    /// Loads what the routing tables say about an address of the packet.
+    /// Looks an address of the packet up in the routing tables.
     Fib {
         /// `NFTA_FIB_F_*`: which address and what else is looked at.
         flags: u32,
         /// `NFT_FIB_RESULT_*`: what is loaded.
         result: u32,
-        /// Where to.
+        /// The destination register.
         to: Register,
     },
     /// Counts packets and bytes.
@@ -122,24 +117,8 @@ pub enum Expression {
         /// Bytes so far.
         bytes: u64,
     },
-    /// Goes on for so many packets in a time.
-    Limit {
-        /// How many packets.
-        packets: u64,
-        /// In how many seconds.
-        seconds: u64,
-        /// How many more at once.
-        burst: u32,
-    },
-    /// Drops the packet and tells its sender.
-    Reject {
-        /// `NFT_REJECT_*`.
-        kind: u32,
-        /// The code of the ICMP message.
-        code: u8,
-    },
-    /// Goes on if a match of iptables does (`nft_compat`). The tools of iptables write these, and
-    /// understand no other way of saying the same.
+    /// Continues if a match of iptables does (`nft_compat`). The tools of iptables write these and
+    /// understand no native equivalent.
     Match {
         /// The match's name: `conntrack`.
         name: String,
@@ -148,7 +127,7 @@ pub enum Expression {
         /// Its data, a structure of the kernel (`linux/netfilter/xt_*.h`), possibly padded.
         data: Vec<u8>,
     },
-    /// Does what a target of iptables does (`nft_compat`).
+    /// Executes a target of iptables (`nft_compat`).
     Target {
         /// The target's name: `MARK`.
         name: String,
@@ -157,71 +136,71 @@ pub enum Expression {
         /// Its data, a structure of the kernel (`linux/netfilter/xt_*.h`), possibly padded.
         data: Vec<u8>,
     },
-    /// An expression this crate has no word for, as listings may hold it.
+    /// An expression this crate does not know; only in dumps.
     Other {
         /// The kernel's name for it.
         name: String,
     },
 }
 
-/// How a rule speaks of a set.
+/// A reference to a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetReference {
     /// A set of the rule's table, by name.
     Named(String),
-    /// A set without a name that belongs to the rule, by its number in the transaction. Listings
-    /// give these names and tell nothing of the number, which is zero then.
+    /// An anonymous set, which belongs to the rule, by its number in the transaction. Dumps have a
+    /// generated name instead; the number is zero then.
     Anonymous(u32),
 }
 
-/// What happens to a packet.
+/// A verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It passes this chain and what is above it.
+    /// Accepts the packet.
     Accept,
-    /// It is gone.
+    /// Drops the packet.
     Drop,
-    /// The rules behind this one go on.
+    /// Continues with the next rule.
     Continue,
-    /// The chain above goes on behind its jump.
+    /// Returns to the calling chain.
     Return,
-    /// Another chain is asked, then the rules behind this one.
+    /// Calls a chain.
     Jump(String),
-    /// Another chain is asked instead of the rules behind this one.
+    /// Continues in a chain, without return.
     Goto(String),
-    /// A verdict this crate has no word for.
+    /// A verdict this crate does not know.
     Other(i32),
 }
 
-/// Facts about a packet (`enum nft_meta_keys`).
+/// Keys of packet metadata (`enum nft_meta_keys`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meta {
     /// The protocol of the link layer's payload (an `ETH_P_*` number in network order).
     Protocol,
     /// The packet mark.
     Mark,
-    /// The name of the interface it came in through.
+    /// The name of the input interface.
     InInterface,
-    /// The name of the interface it leaves through.
+    /// The name of the output interface.
     OutInterface,
     /// The protocol family (`NFPROTO_*`).
     Family,
     /// The transport protocol.
     Transport,
-    /// One this crate has no word for.
+    /// One this crate does not know.
     Other(u32),
 }
 
-/// Facts about a connection (`enum nft_ct_keys`).
+/// Keys of connection metadata (`enum nft_ct_keys`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conntrack {
     /// Its state, one bit each; see [`ConntrackState`](super::ConntrackState).
     State,
-    /// What has been done with it (`IPS_*`).
+    /// Its status bits (`IPS_*`).
     Status,
     /// The connection mark.
     Mark,
-    /// One this crate has no word for.
+    /// One this crate does not know.
     Other(u32),
 }
 
@@ -234,18 +213,18 @@ pub enum Base {
     Network,
     /// TCP, UDP, SCTP and others.
     Transport,
-    /// One this crate has no word for.
+    /// One this crate does not know.
     Other(u32),
 }
 
 /// Comparisons (`enum nft_cmp_ops`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    /// The same bytes.
+pub enum CmpOp {
+    /// Equal bytes.
     Equal,
-    /// Other bytes.
+    /// Different bytes.
     Different,
-    /// One this crate has no word for.
+    /// One this crate does not know.
     Other(u32),
 }
 
@@ -258,7 +237,7 @@ pub enum Nat {
     Destination,
 }
 
-/// Makes the two directions between a word and its number.
+/// Implements the conversions between a variant and its number.
 macro_rules! numbers {
     ($name:ident: $($word:ident = $number:literal),+ $(,)?) => {
         impl $name {
@@ -283,10 +262,10 @@ numbers!(Meta: Protocol = 1, Mark = 3, InInterface = 6, OutInterface = 7, Family
          Transport = 16);
 numbers!(Conntrack: State = 0, Status = 2, Mark = 3);
 numbers!(Base: Link = 0, Network = 1, Transport = 2);
-numbers!(Comparison: Equal = 0, Different = 1);
+numbers!(CmpOp: Equal = 0, Different = 1);
 
 impl Expression {
-    /// Whether it does the same as another one, whatever has been counted.
+    /// Whether it does the same as another one; counter values are ignored.
     pub(super) fn alike(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Counter { .. }, Self::Counter { .. }) => true,

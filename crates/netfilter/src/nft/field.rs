@@ -1,4 +1,4 @@
-//! Parts of a packet that make up keys of sets and maps, and their values.
+//! Fields of a packet, of which keys of sets and maps consist, and their values.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use ferrule_kernel::Family;
 /// Bytes of an interface name with its padding (`IFNAMSIZ`).
 const INTERFACE: u32 = 16;
 
-/// A part of a packet that can be looked up; several make a concatenation.
+/// A field of a packet that can be looked up; several make a concatenation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// The source address.
@@ -22,16 +22,16 @@ pub enum Field {
     SourcePort,
     /// The destination port of TCP, UDP and SCTP.
     DestinationPort,
-    /// The name of the interface the packet came in through.
+    /// The name of the input interface.
     InInterface,
-    /// The name of the interface the packet leaves through.
+    /// The name of the output interface.
     OutInterface,
     /// The packet mark.
     Mark,
 }
 
-/// What the values of a [`Field`], or of a map, are. The numbers are those the `nft` tool gives
-/// its types (`enum datatypes` of nftables' `datatype.h`); the kernel only keeps them for it.
+/// The type of a [`Field`], or of a map's data. The numbers are those of the `nft` tool (`enum
+/// datatypes` of nftables' `datatype.h`); the kernel only stores them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataType {
     /// `ipv4_addr` or `ipv6_addr`.
@@ -87,7 +87,7 @@ impl Transport {
 }
 
 impl Field {
-    /// What its values are.
+    /// The type of its values.
     pub const fn data_type(self) -> DataType {
         match self {
             Self::Source(family) | Self::Destination(family) => DataType::Address(family),
@@ -160,7 +160,7 @@ impl DataType {
         }
     }
 
-    /// Bytes of one value inside a concatenation, where each begins a word.
+    /// Bytes of one value inside a concatenation, where each begins at a multiple of four.
     pub(crate) const fn padded_length(self) -> u32 {
         self.length().next_multiple_of(4)
     }
@@ -173,7 +173,7 @@ impl DataType {
     }
 }
 
-/// One value of a key or of what a map gives.
+/// One value of a key or of a map's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
     /// An address.

@@ -1,4 +1,4 @@
-//! `nf_tables`, the kernel's packet filter, over netlink; the `nft` tool is never started.
+//! `nf_tables` over netlink; the `nft` tool is never started.
 //!
 //! # Changing
 //!
@@ -29,11 +29,11 @@
 //! ```
 //!
 //! - [`Table`], [`Chain`] and [`Set`] are names; making one touches nothing.
-//! - [`Rule`] reads as the tool's sentences and yields the tool's very expressions, so that
-//!   `nft list ruleset` prints what was meant. What it lacks is added as [`Expression`]s.
+//! - [`Rule`] reads like the tool's rules and yields the tool's expressions, so that
+//!   `nft list ruleset` prints the rule as it was meant. What it lacks is added as [`Expression`]s.
 //! - Sets and maps have a [`SetLayout`]; keys are concatenations of [`Value`]s, looked up by
-//!   [`Field`]s; [`Element`]s have data, or a [`Verdict`], and a comment of their own.
-//! - Comments are those other tools show and find things by (at most 128 bytes).
+//!   [`Field`]s; [`Element`]s have data and a comment of their own.
+//! - Comments are those that `nft` shows (at most 128 bytes).
 //! - A failed commit names the change that failed, with the kernel's text, and nothing of the
 //!   transaction has happened. [`NetlinkError::is_not_found`] tells the case that a rule to be
 //!   deleted by handle was deleted meanwhile by somebody else. [`Nft::update`] then plans the
@@ -41,17 +41,17 @@
 //!
 //! # Reading
 //!
-//! [`Nft::rules`] lists one chain with handles and comments, [`Nft::element`] finds one element
-//! by its key without listing the others. A listing that changes interfere with is repeated.
+//! [`Nft::rules`] dumps one chain with handles and comments, [`Nft::element`] gets one element by its
+//! key. A dump that a change interrupted is repeated.
 //!
 //! # What takes time
 //!
-//! A commit takes some ten microseconds. What it deletes, and chains it adds though they are
-//! there ([`Nft::add_missing_chain`] does not), the kernel disposes of afterwards, and the end of
-//! the thread waits for that: ten milliseconds and more. So delete first and do the rest of the
-//! work, removing links above all, while the kernel is at it.
+//! A commit takes some ten microseconds. The kernel frees afterwards what the commit deletes, and
+//! chains that it adds although they exist ([`Nft::add_missing_chain`] does not). Closing the socket,
+//! at the end of the thread, waits for that: ten milliseconds and more. So delete rules first and do
+//! the rest of the work, above all deleting links, meanwhile.
 //!
-//! A conversation belongs to the network namespace it was opened in.
+//! A socket belongs to the network namespace it was opened in.
 
 mod chain;
 mod comment;
@@ -81,8 +81,8 @@ pub use chain::{
 };
 pub use comment::{CommentError, LONGEST_COMMENT};
 pub use dump::ListedRule;
-pub use element::{Element, ElementData, Key};
-pub use expression::{Base, Comparison, Conntrack, Expression, Meta, Nat, SetReference, Verdict};
+pub use element::{Element, Key};
+pub use expression::{Base, CmpOp, Conntrack, Expression, Meta, Nat, SetReference, Verdict};
 pub use field::{DataType, Field, Transport, Value};
 pub use object::{Chain, Family, Set, Table};
 pub use register::Register;
@@ -94,23 +94,22 @@ use crate::{nfnetlink, retry};
 use commit::CommitMode;
 use ferrule_kernel::netlink::{NetlinkError, Socket};
 
-/// A conversation about the rulesets of one network namespace: the one the thread was in when it
-/// was opened. All conversations of a thread about a namespace share one socket.
+/// A netlink socket for the rulesets of one network namespace: the one the thread was in when it was
+/// opened. A thread has one socket per namespace.
 #[derive(Debug)]
 pub struct Nft {
     socket: Rc<Socket>,
 }
 
 impl Nft {
-    /// Opens a conversation about the namespace the calling thread is in.
+    /// Opens a socket of the namespace the calling thread is in.
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
             socket: nfnetlink::open()?,
         })
     }
 
-    /// As [`Nft::open`]; `None` if the kernel has no `nf_tables`, where there can be no ruleset
-    /// either.
+    /// As [`Nft::open`]; `None` if the kernel has no `nf_tables`.
     pub fn open_if_supported() -> Result<Option<Self>, NetlinkError> {
         let nft = match Self::open() {
             Err(error) if error.errno() == Some(Errno::EPROTONOSUPPORT) => return Ok(None),
@@ -118,16 +117,16 @@ impl Nft {
         };
         match nft.generation() {
             Ok(_) => Ok(Some(nft)),
-            // nfnetlink knows no such subsystem.
+            // nfnetlink has no such subsystem.
             Err(error) if error.errno() == Some(Errno::EINVAL) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Adds a chain to a transaction unless it is there already.
+    /// Adds a chain to a transaction unless it exists.
     ///
-    /// [`Transaction::add_chain`] does nothing to a chain that is there, but the kernel takes it
-    /// for an update, whose disposal the closing of the conversation then waits for.
+    /// [`Transaction::add_chain`] does nothing to a chain that exists, but the kernel makes an update of
+    /// it, which it frees later; closing the socket waits for that.
     pub fn add_missing_chain(
         &self,
         transaction: &mut Transaction,

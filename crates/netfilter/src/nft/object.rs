@@ -1,8 +1,8 @@
-//! Names of what a ruleset consists of: tables, and chains and sets in them.
+//! Names of tables, and of chains and sets in them.
 
 use std::fmt;
 
-/// The packets a table sees (`NFPROTO_*` of `linux/netfilter.h`).
+/// The family of a table (`NFPROTO_*` of `linux/netfilter.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4 and IPv6.
@@ -52,10 +52,10 @@ impl fmt::Display for Family {
     }
 }
 
-/// A table by name; the table itself need not exist.
+/// A table by name; it need not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table<'a> {
-    /// Which packets it sees. Tables of different families may share a name.
+    /// Its family. Tables of different families may share a name.
     pub family: Family,
     /// Its name.
     pub name: &'a str,

@@ -1,10 +1,10 @@
-//! Where expressions of a rule leave values for one another.
+//! Registers, in which expressions of a rule pass values on.
 
 /// A register: sixteen words of four bytes, of which a value takes as many as it needs.
 ///
 /// The kernel numbers them twice (`enum nft_registers` of `linux/netfilter/nf_tables.h`): the
-/// words from 8 on, and every fourth word from 1 on under an older number. It always answers
-/// with the older number where there is one, and so do we, which keeps rules comparable.
+/// words from 8 on, and every fourth word from 1 on under an older number. Its replies have the
+/// older number where there is one, and so does this type, which keeps rules comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Register(u32);
 
@@ -12,7 +12,7 @@ pub struct Register(u32);
 const FIRST_WORD: u32 = 8;
 
 impl Register {
-    /// Where the verdict goes.
+    /// The verdict register.
     pub const VERDICT: Self = Self(0);
 
     /// The register that begins at a word, from 0.

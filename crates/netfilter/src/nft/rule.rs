@@ -1,17 +1,16 @@
-//! Writing rules.
+//! Building rules.
 //!
-//! A [`Rule`] is put together from left to right, as the `nft` tool's sentences are, and makes
-//! the very expressions that tool makes of the same sentence: whoever lists the ruleset reads
-//! it as if the tool had written it.
+//! A [`Rule`] is built from left to right, like a rule of the `nft` tool, and has the same expressions
+//! as that tool's rule, so that `nft list ruleset` prints it in the same words.
 
 use ipnetwork::IpNetwork;
 
-use super::expression::{Base, Comparison, Conntrack, Expression, Meta, SetReference};
+use super::expression::{Base, CmpOp, Conntrack, Expression, Meta, SetReference};
 use super::field::{Field, Transport, interface_bytes};
 use super::object::Family;
 use super::register::Register;
 
-/// Where a comparison's left side is loaded.
+/// The register of a comparison's left side.
 const FIRST: Register = Register::word(0);
 
 /// `NFTA_FIB_F_DADDR`, `NFT_FIB_RESULT_ADDRTYPE` of `linux/netfilter/nf_tables.h` and
@@ -23,29 +22,27 @@ const LOCAL: u32 = 2;
 /// `IPS_DST_NAT` of `linux/netfilter/nf_conntrack_common.h`.
 const STATUS_DESTINATION_NAT: u32 = 0x20;
 
-/// A rule being written, for a table of one family.
+/// A rule for a table of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     family: Family,
     expressions: Vec<Expression>,
     comment: Option<String>,
     note: Option<String>,
-    /// The version of the Internet Protocol the expressions so far let through.
+    /// The IP version that the expressions so far match.
     version: Option<ferrule_kernel::Family>,
     /// Whether the transport protocol has been compared.
     transport: bool,
 }
 
-/// States of a connection, one bit each (`NF_CT_STATE_BIT`); unite them with `|`.
+/// States of a connection, one bit each (`NF_CT_STATE_BIT`), combined with `|`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConntrackState(u32);
 
 impl ConntrackState {
-    /// Belongs to no connection.
-    pub const INVALID: Self = Self(1);
     /// Has been seen in both directions.
     pub const ESTABLISHED: Self = Self(2);
-    /// Was started by another connection.
+    /// Expected by another connection.
     pub const RELATED: Self = Self(4);
     /// Has been seen in one direction only.
     pub const NEW: Self = Self(8);
@@ -60,7 +57,7 @@ impl std::ops::BitOr for ConntrackState {
 }
 
 impl Rule {
-    /// An empty rule, which lets every packet go on.
+    /// An empty rule, which matches every packet.
     pub fn new(family: Family) -> Self {
         let version = match family {
             Family::Ipv4 => Some(ferrule_kernel::Family::V4),
@@ -82,7 +79,7 @@ impl Rule {
         self.family
     }
 
-    /// What it consists of.
+    /// Its expressions.
     pub fn expressions(&self) -> &[Expression] {
         &self.expressions
     }
@@ -123,31 +120,31 @@ impl Rule {
         self
     }
 
-    /// Goes on for packets from a network or address.
+    /// Matches packets from a network or address.
     #[must_use]
     pub fn source(self, network: IpNetwork) -> Self {
-        self.address(Field::Source, network, Comparison::Equal)
+        self.address(Field::Source, network, CmpOp::Equal)
     }
 
-    /// Goes on for packets from elsewhere.
+    /// Matches packets from all other sources.
     #[must_use]
     pub fn source_outside(self, network: IpNetwork) -> Self {
-        self.address(Field::Source, network, Comparison::Different)
+        self.address(Field::Source, network, CmpOp::Different)
     }
 
-    /// Goes on for packets to a network or address.
+    /// Matches packets to a network or address.
     #[must_use]
     pub fn destination(self, network: IpNetwork) -> Self {
-        self.address(Field::Destination, network, Comparison::Equal)
+        self.address(Field::Destination, network, CmpOp::Equal)
     }
 
-    /// Goes on for packets to elsewhere.
+    /// Matches packets to all other destinations.
     #[must_use]
     pub fn destination_outside(self, network: IpNetwork) -> Self {
-        self.address(Field::Destination, network, Comparison::Different)
+        self.address(Field::Destination, network, CmpOp::Different)
     }
 
-    /// Goes on for packets to an address of this host, whatever table routing knows it from.
+    /// Matches packets to a local address, by routing type (`fib daddr type local`).
     #[must_use]
     pub fn destination_is_local(self) -> Self {
         let flags = FIB_DESTINATION;
@@ -156,34 +153,34 @@ impl Rule {
             result: FIB_ADDRESS_TYPE,
             to: FIRST,
         })
-        .compared(Comparison::Equal, LOCAL.to_ne_bytes().to_vec())
+        .compared(CmpOp::Equal, LOCAL.to_ne_bytes().to_vec())
     }
 
-    /// Goes on for packets that came in through an interface.
+    /// Matches packets from an input interface.
     #[must_use]
     pub fn in_interface(self, name: &str) -> Self {
-        self.interface(Meta::InInterface, name, Comparison::Equal)
+        self.interface(Meta::InInterface, name, CmpOp::Equal)
     }
 
-    /// Goes on for packets that came in through another interface.
+    /// Matches packets from any other input interface.
     #[must_use]
     pub fn in_interface_other_than(self, name: &str) -> Self {
-        self.interface(Meta::InInterface, name, Comparison::Different)
+        self.interface(Meta::InInterface, name, CmpOp::Different)
     }
 
-    /// Goes on for packets that leave through an interface.
+    /// Matches packets to an output interface.
     #[must_use]
     pub fn out_interface(self, name: &str) -> Self {
-        self.interface(Meta::OutInterface, name, Comparison::Equal)
+        self.interface(Meta::OutInterface, name, CmpOp::Equal)
     }
 
-    /// Goes on for packets that leave through another interface.
+    /// Matches packets to any other output interface.
     #[must_use]
     pub fn out_interface_other_than(self, name: &str) -> Self {
-        self.interface(Meta::OutInterface, name, Comparison::Different)
+        self.interface(Meta::OutInterface, name, CmpOp::Different)
     }
 
-    /// Goes on for frames from an Ethernet address. For tables of the bridge family, where
+    /// Matches frames from an Ethernet address. For tables of the bridge family, where
     /// every packet has one.
     #[must_use]
     pub fn ether_source(self, address: [u8; 6]) -> Self {
@@ -193,10 +190,10 @@ impl Rule {
             length: 6,
             to: FIRST,
         })
-        .compared(Comparison::Equal, address.to_vec())
+        .compared(CmpOp::Equal, address.to_vec())
     }
 
-    /// Goes on for packets of a transport protocol.
+    /// Matches packets of a transport protocol.
     #[must_use]
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = true;
@@ -204,10 +201,10 @@ impl Rule {
             key: Meta::Transport,
             to: FIRST,
         })
-        .compared(Comparison::Equal, vec![transport.number()])
+        .compared(CmpOp::Equal, vec![transport.number()])
     }
 
-    /// Goes on for packets of a transport protocol to a port.
+    /// Matches packets of a transport protocol to a port.
     #[must_use]
     pub fn destination_port(self, transport: Transport, port: u16) -> Self {
         let rule = if self.transport {
@@ -216,45 +213,33 @@ impl Rule {
             self.transport(transport)
         };
         rule.with(Field::DestinationPort.load(FIRST))
-            .compared(Comparison::Equal, port.to_be_bytes().to_vec())
+            .compared(CmpOp::Equal, port.to_be_bytes().to_vec())
     }
 
-    /// Goes on for packets whose mark has a value in the bits of a mask.
+    /// Matches packets whose mark has a value in the bits of a mask.
     #[must_use]
     pub fn mark(self, value: u32, mask: u32) -> Self {
         self.with(Field::Mark.load(FIRST))
             .masked(mask.to_ne_bytes().to_vec())
-            .compared(Comparison::Equal, value.to_ne_bytes().to_vec())
+            .compared(CmpOp::Equal, value.to_ne_bytes().to_vec())
     }
 
-    /// Goes on for packets of connections in one of some states.
+    /// Matches packets of connections in one of some states.
     #[must_use]
     pub fn conntrack_state(self, states: ConntrackState) -> Self {
         self.conntrack_bits(Conntrack::State, states.0)
     }
 
-    /// Goes on for packets of connections whose destination has been changed.
+    /// Matches packets of connections whose destination was translated (`ct status dnat`).
     #[must_use]
     pub fn destination_was_translated(self) -> Self {
         self.conntrack_bits(Conntrack::Status, STATUS_DESTINATION_NAT)
     }
 
-    /// Goes on if the key made of `fields` is in a set.
+    /// Matches if the key made of `fields` is in a set.
     #[must_use]
     pub fn in_set(self, fields: &[Field], set: impl Into<SetReference>) -> Self {
         self.lookup(fields, set.into(), false, None)
-    }
-
-    /// Goes on if the key made of `fields` is not in a set.
-    #[must_use]
-    pub fn not_in_set(self, fields: &[Field], set: impl Into<SetReference>) -> Self {
-        self.lookup(fields, set.into(), true, None)
-    }
-
-    /// Does what a verdict map says about the key made of `fields`; goes on if it is not there.
-    #[must_use]
-    pub fn verdict_from(self, fields: &[Field], map: impl Into<SetReference>) -> Self {
-        self.lookup(fields, map.into(), false, Some(Register::VERDICT))
     }
 
     pub(super) fn lookup(
@@ -283,7 +268,7 @@ impl Rule {
         })
     }
 
-    /// Goes on for one version of the Internet Protocol, unless that is certain already.
+    /// Matches one IP version, unless the rule does already.
     pub(super) fn of_version(mut self, version: ferrule_kernel::Family) -> Self {
         if self.version == Some(version) {
             return self;
@@ -296,14 +281,14 @@ impl Rule {
             _ => (Meta::Family, vec![Family::of(version).number()]),
         };
         self.with(Expression::Meta { key, to: FIRST })
-            .compared(Comparison::Equal, number)
+            .compared(CmpOp::Equal, number)
     }
 
     fn address(
         self,
         field: fn(ferrule_kernel::Family) -> Field,
         network: IpNetwork,
-        comparison: Comparison,
+        op: CmpOp,
     ) -> Self {
         let version = ferrule_kernel::Family::of(network.ip());
         let mut rule = self.of_version(version);
@@ -340,7 +325,7 @@ impl Rule {
                     length,
                     to,
                 })
-                .compared(comparison, wanted);
+                .compared(op, wanted);
         }
         rule = rule.with(Expression::Payload {
             base,
@@ -349,18 +334,18 @@ impl Rule {
             to,
         });
         mask.truncate(wanted.len());
-        rule.masked(mask).compared(comparison, wanted)
+        rule.masked(mask).compared(op, wanted)
     }
 
-    fn interface(self, key: Meta, name: &str, comparison: Comparison) -> Self {
+    fn interface(self, key: Meta, name: &str, op: CmpOp) -> Self {
         self.with(Expression::Meta { key, to: FIRST })
-            .compared(comparison, interface_bytes(name).to_vec())
+            .compared(op, interface_bytes(name).to_vec())
     }
 
     fn conntrack_bits(self, key: Conntrack, bits: u32) -> Self {
         self.with(Expression::Conntrack { key, to: FIRST })
             .masked(bits.to_ne_bytes().to_vec())
-            .compared(Comparison::Different, vec![0; 4])
+            .compared(CmpOp::Different, vec![0; 4])
     }
 
     fn masked(self, mask: Vec<u8>) -> Self {
@@ -373,10 +358,10 @@ impl Rule {
         })
     }
 
-    fn compared(self, comparison: Comparison, with: Vec<u8>) -> Self {
-        self.with(Expression::Compare {
+    fn compared(self, op: CmpOp, with: Vec<u8>) -> Self {
+        self.with(Expression::Cmp {
             from: FIRST,
-            comparison,
+            op,
             with,
         })
     }

@@ -1,4 +1,4 @@
-//! What sets and maps hold.
+//! Types of sets and maps.
 
 use super::comment;
 use super::field::{ByteOrder, DataType};
@@ -6,9 +6,6 @@ use ferrule_kernel::netlink::AttributeWriter;
 
 /// The bits a type takes in the number of a concatenation.
 const TYPE_BITS: u32 = 6;
-
-/// `NFT_DATA_VERDICT` of `linux/netfilter/nf_tables.h`.
-const VERDICT_TYPE: u32 = 0xffff_ff00;
 
 /// `enum nft_set_flags`.
 const ANONYMOUS: u32 = 0x01;
@@ -33,16 +30,16 @@ const LIST_ELEMENT: u16 = 1;
 const FIELD_LENGTH: u16 = 1;
 
 /// Records of a set's user data (`enum nftnl_udata_set_types` of libnftnl): without them the
-/// `nft` tool prints keys and data with their bytes turned round.
+/// `nft` tool prints keys and data with their bytes reversed.
 const KEY_BYTE_ORDER: u8 = 0;
 const DATA_BYTE_ORDER: u8 = 1;
 
-/// What a set holds.
+/// The type of a set or map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetLayout<'a> {
-    /// The parts of a key, in order.
+    /// The types of a key's parts, in order.
     pub key: &'a [DataType],
-    /// What a key stands for.
+    /// The data of a key.
     pub data: SetData<'a>,
     /// Whether parts of a key may be ranges. Needs at least two parts (kernel 5.6).
     pub ranges: bool,
@@ -50,15 +47,13 @@ pub struct SetLayout<'a> {
     pub comment: Option<&'a str>,
 }
 
-/// What the keys of a set stand for.
+/// The data of the keys of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetData<'a> {
     /// Nothing: a set.
     Nothing,
     /// Values: a map.
     Values(&'a [DataType]),
-    /// What happens to the packet: a verdict map.
-    Verdicts,
 }
 
 impl<'a> SetLayout<'a> {
@@ -76,14 +71,6 @@ impl<'a> SetLayout<'a> {
     pub const fn map(key: &'a [DataType], data: &'a [DataType]) -> Self {
         Self {
             data: SetData::Values(data),
-            ..Self::set(key)
-        }
-    }
-
-    /// A map from keys to verdicts.
-    pub const fn verdict_map(key: &'a [DataType]) -> Self {
-        Self {
-            data: SetData::Verdicts,
             ..Self::set(key)
         }
     }
@@ -129,9 +116,6 @@ impl<'a> SetLayout<'a> {
             SetData::Values(data) => {
                 body.be_u32(DATA_TYPE, type_number(data))
                     .be_u32(DATA_LENGTH, length(data));
-            }
-            SetData::Verdicts => {
-                body.be_u32(DATA_TYPE, VERDICT_TYPE).be_u32(DATA_LENGTH, 0);
             }
         }
         if flags & CONCATENATION != 0 {

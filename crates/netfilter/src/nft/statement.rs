@@ -1,17 +1,17 @@
-//! What rules do with the packets they let through.
+//! Statements: what a rule does with the packets it matches.
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::expression::{Expression, Meta, Nat, SetReference, Verdict};
+use super::expression::{Expression, Nat, SetReference, Verdict};
 use super::field::{Field, Value};
 use super::object::Family;
 use super::register::Register;
 use super::rule::Rule;
 
-/// Where an address, or another single value, is loaded.
+/// The register of an address, or of another single value.
 const FIRST: Register = Register::word(0);
 
-/// Where a port behind an address is loaded.
+/// The register of a port after an address.
 const SECOND: Register = Register::word(4);
 
 /// The words an address takes inside a map's values.
@@ -23,7 +23,7 @@ const fn words(version: ferrule_kernel::Family) -> u32 {
 }
 
 impl Rule {
-    /// Lets the packet pass.
+    /// Accepts the packet.
     #[must_use]
     pub fn accept(self) -> Self {
         self.verdict(Verdict::Accept)
@@ -35,19 +35,19 @@ impl Rule {
         self.verdict(Verdict::Drop)
     }
 
-    /// Returns to the chain above.
+    /// Returns to the calling chain.
     #[must_use]
     pub fn return_to_caller(self) -> Self {
         self.verdict(Verdict::Return)
     }
 
-    /// Asks another chain, then goes on.
+    /// Calls a chain.
     #[must_use]
     pub fn jump(self, chain: &str) -> Self {
         self.verdict(Verdict::Jump(chain.to_owned()))
     }
 
-    /// Asks another chain instead of what follows.
+    /// Continues in a chain, without return.
     #[must_use]
     pub fn goto(self, chain: &str) -> Self {
         self.verdict(Verdict::Goto(chain.to_owned()))
@@ -59,7 +59,7 @@ impl Rule {
         self.with(Expression::Verdict(verdict))
     }
 
-    /// Counts.
+    /// Counts packets and bytes.
     #[must_use]
     pub fn counter(self) -> Self {
         self.with(Expression::Counter {
@@ -68,41 +68,14 @@ impl Rule {
         })
     }
 
-    /// Goes on for so many packets per second and `burst` more at once.
-    #[must_use]
-    pub fn limit_per_second(self, packets: u64, burst: u32) -> Self {
-        self.with(Expression::Limit {
-            packets,
-            seconds: 1,
-            burst,
-        })
-    }
-
-    /// Sets some bits of the packet mark.
-    #[must_use]
-    pub fn set_mark_bits(self, bits: u32) -> Self {
-        self.with(Field::Mark.load(FIRST))
-            .with(Expression::Bitwise {
-                from: FIRST,
-                to: FIRST,
-                mask: (!bits).to_ne_bytes().to_vec(),
-                xor: bits.to_ne_bytes().to_vec(),
-            })
-            .with(Expression::SetMeta {
-                key: Meta::Mark,
-                from: FIRST,
-            })
-    }
-
-    /// Replaces the source by the address of the interface the packet leaves through. For chains
-    /// of type NAT at the postrouting hook.
+    /// Masquerades. For chains of type NAT at the postrouting hook.
     #[must_use]
     pub fn masquerade(self) -> Self {
         self.with(Expression::Masquerade)
     }
 
-    /// Changes destination address and port. For chains of type NAT at the prerouting and output
-    /// hooks, behind a comparison of the transport protocol.
+    /// Translates destination address and port (DNAT). For chains of type NAT at the prerouting and
+    /// output hooks, after a match of the transport protocol.
     #[must_use]
     pub fn destination_nat(self, to: SocketAddr) -> Self {
         let mut address = Vec::new();
@@ -129,8 +102,8 @@ impl Rule {
         })
     }
 
-    /// Changes destination address and port to what a map from `fields` to address and port
-    /// gives; goes on if the key is not there.
+    /// Translates destination address and port to the data of a map from `fields` to address and port;
+    /// continues if the key is not in the map.
     #[must_use]
     pub fn destination_nat_from(
         self,
@@ -146,16 +119,6 @@ impl Rule {
                 address: Some(FIRST),
                 port: Some(Register::word(words(version))),
             })
-    }
-
-    /// Sends the packet to a port of this host. Behind a comparison of the transport protocol.
-    #[must_use]
-    pub fn redirect(self, port: u16) -> Self {
-        self.with(Expression::Immediate {
-            to: FIRST,
-            value: port.to_be_bytes().to_vec(),
-        })
-        .with(Expression::Redirect { port: Some(FIRST) })
     }
 }
 

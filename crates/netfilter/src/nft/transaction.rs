@@ -1,10 +1,10 @@
-//! Changes that take effect together or not at all.
+//! Transactions: changes that take effect together or not at all.
 
 use netlink_packet_core::Emitable;
 use nix::libc::{
-    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE,
-    NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE,
-    NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE,
+    NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL,
+    NLM_F_REQUEST,
 };
 
 use super::chain::ChainLayout;
@@ -23,10 +23,10 @@ use ferrule_kernel::netlink::{AttributeWriter, append_request, flag};
 const ELEMENT_BYTES: usize = 32 * 1024;
 
 /// Changes to rulesets, in order. [`Nft::commit`](super::Nft::commit) carries them out as one:
-/// no packet sees half of them, and if one fails none has happened.
+/// no packet sees half of them, and if one fails none takes effect.
 ///
-/// *Adding* accepts that a table, chain, set or element is there already, provided it is the
-/// same; *creating* fails then. Rules have no identity and are always new.
+/// *Adding* accepts that a table, chain, set or element exists already, provided it is the same;
+/// *creating* an element fails then. Rules have no identity and are always new.
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub(super) requests: Vec<Request>,
@@ -43,28 +43,11 @@ pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Whether an object may exist already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CreateMode {
-    Add,
-    Create,
-}
+/// An object that exists already is no error, provided it is the same.
+const ADD: u16 = flag(NLM_F_CREATE);
 
-impl CreateMode {
-    fn flags(self) -> u16 {
-        match self {
-            Self::Add => flag(NLM_F_CREATE),
-            Self::Create => flag(NLM_F_CREATE) | flag(NLM_F_EXCL),
-        }
-    }
-
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Create => "create",
-        }
-    }
-}
+/// An object that exists already is an error.
+const CREATE: u16 = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
 
 impl Transaction {
     /// No changes yet.
@@ -79,32 +62,28 @@ impl Transaction {
 
     /// Adds a table. The comment counts only if the table is new.
     pub fn add_table(&mut self, table: Table<'_>, comment: Option<&str>) -> &mut Self {
-        self.table(CreateMode::Add, table, comment)
-    }
-
-    /// Creates a table.
-    pub fn create_table(&mut self, table: Table<'_>, comment: Option<&str>) -> &mut Self {
-        self.table(CreateMode::Create, table, comment)
-    }
-
-    /// Deletes a table with everything in it.
-    pub fn delete_table(&mut self, table: Table<'_>) -> &mut Self {
+        let operation = format!("add {table}");
         let mut body = request(table.family.number());
-        body.text(table::NAME, table.name);
-        self.request(format!("delete {table}"), NFT_MSG_DELTABLE, 0, &body)
+        body.text(table::NAME, table.name).be_u32(table::FLAGS, 0);
+        if let Some(comment) = comment {
+            self.check_comment(&operation, comment);
+            body.bytes(table::USER_DATA, &comment::user_data(COMMENT, comment));
+        }
+        self.request(operation, NFT_MSG_NEWTABLE, ADD, &body)
     }
 
-    /// Adds a chain. If it is there already, type, hook and priority must be the same.
+    /// Adds a chain. If it exists, type, hook and priority must be the same.
     pub fn add_chain(&mut self, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
-        self.chain(CreateMode::Add, chain, layout)
+        let operation = format!("add {chain}");
+        let mut body = chain_body(chain, chain::TABLE, chain::NAME);
+        if let Some(comment) = layout.comment {
+            self.check_comment(&operation, comment);
+        }
+        layout.append_to(&mut body);
+        self.request(operation, NFT_MSG_NEWCHAIN, ADD, &body)
     }
 
-    /// Creates a chain.
-    pub fn create_chain(&mut self, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
-        self.chain(CreateMode::Create, chain, layout)
-    }
-
-    /// Deletes a chain with its rules. No other rule may lead to it.
+    /// Deletes a chain with its rules. No other rule may jump to it.
     pub fn delete_chain(&mut self, chain: Chain<'_>) -> &mut Self {
         let body = chain_body(chain, chain::TABLE, chain::NAME);
         // Kernels before 5.x refuse to delete a chain that has rules.
@@ -124,12 +103,12 @@ impl Transaction {
         self.rule("append rule to", chain, rule, flags, None)
     }
 
-    /// Puts a rule in front of all others.
+    /// Inserts a rule before all others.
     pub fn insert_rule(&mut self, chain: Chain<'_>, rule: &Rule) -> &mut Self {
         self.rule("insert rule into", chain, rule, flag(NLM_F_CREATE), None)
     }
 
-    /// Puts a rule behind the one with a handle.
+    /// Appends a rule after the one with a handle.
     pub fn append_rule_behind(&mut self, chain: Chain<'_>, handle: u64, rule: &Rule) -> &mut Self {
         let flags = flag(NLM_F_CREATE) | flag(NLM_F_APPEND);
         self.rule(
@@ -141,7 +120,7 @@ impl Transaction {
         )
     }
 
-    /// Puts a rule in front of the one with a handle.
+    /// Inserts a rule before the one with a handle.
     pub fn insert_rule_before(&mut self, chain: Chain<'_>, handle: u64, rule: &Rule) -> &mut Self {
         let position = Some((rule::POSITION, handle));
         self.rule(
@@ -149,18 +128,6 @@ impl Transaction {
             chain,
             rule,
             flag(NLM_F_CREATE),
-            position,
-        )
-    }
-
-    /// Puts a rule in the place of the one with a handle.
-    pub fn replace_rule(&mut self, chain: Chain<'_>, handle: u64, rule: &Rule) -> &mut Self {
-        let position = Some((rule::HANDLE, handle));
-        self.rule(
-            "replace rule of",
-            chain,
-            rule,
-            flag(NLM_F_REPLACE),
             position,
         )
     }
@@ -179,15 +146,10 @@ impl Transaction {
 
     /// Adds a set or map.
     pub fn add_set(&mut self, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
-        self.set(CreateMode::Add, set, layout)
+        self.set(set, layout, false)
     }
 
-    /// Creates a set or map.
-    pub fn create_set(&mut self, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
-        self.set(CreateMode::Create, set, layout)
-    }
-
-    /// Creates a set without a name for the rule that is appended next and looks keys up in it.
+    /// Creates an anonymous set for the rule that is appended next and looks keys up in it.
     pub fn anonymous_set(
         &mut self,
         table: Table<'_>,
@@ -196,72 +158,31 @@ impl Transaction {
     ) -> SetReference {
         let set = table.set(ANONYMOUS_NAME);
         let number = self.sets + 1;
-        self.set_message(CreateMode::Add, set, layout, true);
-        self.elements(
-            "add elements to",
-            NFT_MSG_NEWSETELEM,
-            CreateMode::Add.flags(),
-            set,
-            elements,
-        );
+        self.set(set, layout, true);
+        self.elements("add elements to", NFT_MSG_NEWSETELEM, ADD, set, elements);
         SetReference::Anonymous(number)
     }
 
-    /// Deletes a set or map. No rule may use it.
-    pub fn delete_set(&mut self, set: Set<'_>) -> &mut Self {
-        let body = set_body(set, set::TABLE, set::NAME);
-        self.request(format!("delete {set}"), NFT_MSG_DELSET, 0, &body)
-    }
-
-    /// Deletes all elements of a set or map.
-    pub fn flush_set(&mut self, set: Set<'_>) -> &mut Self {
-        let body = set_body(set, element::TABLE, element::SET);
-        self.request(format!("flush {set}"), NFT_MSG_DELSETELEM, 0, &body)
-    }
-
-    /// Adds elements. A key that is there already with the same data stays as it is, comment
-    /// included; with other data it fails the transaction.
+    /// Adds elements. An existing key with the same data stays as it is, comment included; with other
+    /// data it fails the transaction.
     pub fn add_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
-        let flags = CreateMode::Add.flags();
-        self.elements("add elements to", NFT_MSG_NEWSETELEM, flags, set, elements)
+        self.elements("add elements to", NFT_MSG_NEWSETELEM, ADD, set, elements)
     }
 
-    /// Creates elements: fails if a key is there already.
+    /// Creates elements: fails if a key exists.
     pub fn create_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
-        let flags = CreateMode::Create.flags();
         self.elements(
             "create elements of",
             NFT_MSG_NEWSETELEM,
-            flags,
+            CREATE,
             set,
             elements,
         )
     }
 
-    /// Deletes elements by their keys; fails if one is not there.
+    /// Deletes elements by their keys; fails if one does not exist.
     pub fn delete_elements(&mut self, set: Set<'_>, elements: &[Element]) -> &mut Self {
         self.elements("delete elements of", NFT_MSG_DELSETELEM, 0, set, elements)
-    }
-
-    fn table(&mut self, mode: CreateMode, table: Table<'_>, comment: Option<&str>) -> &mut Self {
-        let operation = format!("{} {table}", mode.verb());
-        let mut body = request(table.family.number());
-        body.text(table::NAME, table.name).be_u32(table::FLAGS, 0);
-        if let Some(comment) = comment {
-            self.check_comment(&operation, comment);
-            body.bytes(table::USER_DATA, &comment::user_data(COMMENT, comment));
-        }
-        self.request(operation, NFT_MSG_NEWTABLE, mode.flags(), &body)
-    }
-
-    fn chain(&mut self, mode: CreateMode, chain: Chain<'_>, layout: &ChainLayout<'_>) -> &mut Self {
-        let operation = format!("{} {chain}", mode.verb());
-        let mut body = chain_body(chain, chain::TABLE, chain::NAME);
-        if let Some(comment) = layout.comment {
-            self.check_comment(&operation, comment);
-        }
-        layout.append_to(&mut body);
-        self.request(operation, NFT_MSG_NEWCHAIN, mode.flags(), &body)
     }
 
     fn rule(
@@ -291,26 +212,15 @@ impl Transaction {
         self.request(operation, NFT_MSG_NEWRULE, flags, &body)
     }
 
-    fn set(&mut self, mode: CreateMode, set: Set<'_>, layout: &SetLayout<'_>) -> &mut Self {
-        self.set_message(mode, set, layout, false);
-        self
-    }
-
-    fn set_message(
-        &mut self,
-        mode: CreateMode,
-        set: Set<'_>,
-        layout: &SetLayout<'_>,
-        anonymous: bool,
-    ) {
-        let operation = format!("{} {set}", mode.verb());
+    fn set(&mut self, set: Set<'_>, layout: &SetLayout<'_>, is_anonymous: bool) -> &mut Self {
+        let operation = format!("add {set}");
         if let Some(comment) = layout.comment {
             self.check_comment(&operation, comment);
         }
         self.sets += 1;
         let mut body = set_body(set, set::TABLE, set::NAME);
-        layout.append_to(&mut body, self.sets, anonymous);
-        self.request(operation, NFT_MSG_NEWSET, mode.flags(), &body);
+        layout.append_to(&mut body, self.sets, is_anonymous);
+        self.request(operation, NFT_MSG_NEWSET, ADD, &body)
     }
 
     fn elements(

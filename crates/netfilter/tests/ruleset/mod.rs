@@ -9,7 +9,7 @@ use ferrule_netfilter::nft::{Chain, ChainLayout, Family, Nft, Rule, Table, Trans
 
 pub(crate) const TABLE: Table<'_> = Table::new(Family::Inet, "t");
 
-/// A conversation about an empty ruleset.
+/// A socket of a namespace with an empty ruleset.
 pub(crate) fn private() -> Nft {
     lab::private();
     Nft::open().unwrap()

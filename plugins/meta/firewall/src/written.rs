@@ -86,17 +86,13 @@ fn is_alike(one: &Expression, other: &Expression) -> bool {
             },
         ) => (name, revision, trimmed(data)) == (name2, revision2, trimmed(data2)),
         (
-            Expression::Compare {
-                from,
-                comparison,
-                with,
-            },
-            Expression::Compare {
+            Expression::Cmp { from, op, with },
+            Expression::Cmp {
                 from: from2,
-                comparison: comparison2,
+                op: op2,
                 with: with2,
             },
-        ) => (from, comparison, trimmed(with)) == (from2, comparison2, trimmed(with2)),
+        ) => (from, op, trimmed(with)) == (from2, op2, trimmed(with2)),
         _ => one == other,
     }
 }
@@ -157,7 +153,7 @@ mod tests {
         theirs.comment = None;
         for one in &mut theirs.expressions {
             match one {
-                Expression::Compare { with, .. } => with.truncate(2),
+                Expression::Cmp { with, .. } => with.truncate(2),
                 Expression::Counter { packets, .. } => *packets = 7,
                 _ => {}
             }

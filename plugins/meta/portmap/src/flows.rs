@@ -99,7 +99,7 @@ fn forget_port(
         Some(address) => filter.at(address),
         None => filter,
     };
-    conntrack.forget(&filter, meant).map(drop)
+    conntrack.delete(&filter, meant).map(drop)
 }
 
 /// Which addresses are this host's, asked for one by one and remembered.

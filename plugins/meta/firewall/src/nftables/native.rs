@@ -51,7 +51,7 @@ struct Sentence {
 
 impl Sentence {
     fn is(&self, held: &ListedRule) -> bool {
-        held.does_as(&self.rule)
+        held.same_as(&self.rule)
     }
 }
 

@@ -210,7 +210,7 @@ fn marks(nft: &Nft, table: Table<'_>, bit: u32) -> Result<bool, IptablesError> {
     let sets = |one: &Expression| matches!(one, Expression::Target { name, revision: 2, data } if name == "MARK" && data.starts_with(&both));
     let tests = |one: &Expression| match one {
         Expression::Match { name, data, .. } => name == "mark" && data.starts_with(&both),
-        Expression::Compare { with, .. } => *with == mark,
+        Expression::Cmp { with, .. } => *with == mark,
         _ => false,
     };
     let only = |chain, fits: &dyn Fn(&Expression) -> bool| {

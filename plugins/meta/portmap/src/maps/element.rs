@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use cni_types::Cidr;
 use ferrule_kernel::Family;
-use ferrule_netfilter::nft::{Element, ElementData, Transport, Value};
+use ferrule_netfilter::nft::{Element, Transport, Value};
 
 use super::skeleton::{HOSTIP_HOSTPORTS, HOSTPORTS};
 use crate::config::Masquerading;
@@ -38,7 +38,7 @@ pub(super) fn mapping(forwarding: &Forwarding, owner: &Owner, count: usize) -> E
         to,
     } = *forwarding;
     let to = [Value::Address(to.ip()), Value::Port(to.port())];
-    signed(key(transport, only, host_port).giving(&to), owner, count)
+    signed(key(transport, only, host_port).with_data(&to), owner, count)
 }
 
 /// What an element of a map forwards.
@@ -58,7 +58,7 @@ pub(super) fn forwarding(element: &Element, family: Family) -> Option<Forwarding
     let [protocol, _, _, _, high, low, _, _] = port else {
         return None;
     };
-    let Some(ElementData::Values(data)) = &element.data else {
+    let Some(data) = &element.data else {
         return None;
     };
     let (to, to_port) = data.as_bytes().split_at_checked(length)?;

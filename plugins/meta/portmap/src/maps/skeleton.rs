@@ -71,7 +71,7 @@ impl Line {
     }
 
     fn is(&self, found: &ListedRule, family: Family) -> bool {
-        found.does_as(&self.rule(family, || SetReference::Anonymous(0)))
+        found.same_as(&self.rule(family, || SetReference::Anonymous(0)))
     }
 }
 

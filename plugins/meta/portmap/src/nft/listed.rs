@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ferrule_kernel::Family;
 use ferrule_netfilter::nft::{
-    Base, Chain, Comparison, Expression, ListedRule, Meta, Nat, Nft, Transport,
+    Base, Chain, CmpOp, Expression, ListedRule, Meta, Nat, Nft, Transport,
 };
 
 use super::skeleton;
@@ -71,9 +71,9 @@ fn forwarding(expressions: &[Expression]) -> Option<Forwarding> {
                 length,
                 ..
             } => loaded = loaded_from(*base, *offset, *length),
-            Expression::Compare {
+            Expression::Cmp {
                 with,
-                comparison: Comparison::Equal,
+                op: CmpOp::Equal,
                 ..
             } => match loaded {
                 Loaded::Transport => transport = transport_of(with),

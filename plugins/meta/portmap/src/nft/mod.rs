@@ -114,7 +114,7 @@ impl Rules {
             for wanted in wanted {
                 let is_it = |found: &Found| {
                     let mut forms = std::iter::once(&wanted.rule).chain(&wanted.equals);
-                    chains.contains(&found.chain) && forms.any(|rule| found.rule.does_as(rule))
+                    chains.contains(&found.chain) && forms.any(|rule| found.rule.same_as(rule))
                 };
                 // The same mapping twice needs two rules.
                 let Some(place) = own.iter().position(is_it) else {

@@ -94,7 +94,7 @@ pub(crate) fn ensure(
             && found
                 .iter()
                 .zip(&chain.rules)
-                .all(|(found, (_, rule))| found.does_as(rule));
+                .all(|(found, (_, rule))| found.same_as(rule));
         if !same {
             changes.flush_chain(name);
             for (_, rule) in &chain.rules {
@@ -117,7 +117,7 @@ pub(crate) fn check(nft: &Nft, family: Family, masquerading: bool) -> Result<(),
         check_base(nft, name, chain.layout.base)?;
         let found = nft.rules(name)?;
         for (sentence, rule) in &chain.rules {
-            if !found.iter().any(|found| found.does_as(rule)) {
+            if !found.iter().any(|found| found.same_as(rule)) {
                 return Err(PortmapError::missing(&name, format!("rule \"{sentence}\"")));
             }
         }

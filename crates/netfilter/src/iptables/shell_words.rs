@@ -1,12 +1,12 @@
-//! The language in which iptables prints rules and reads them again: words between blanks, some
-//! in double quotes, where a backslash makes the next character an ordinary one.
+//! The quoting of `iptables -S` and `iptables-restore`: words separated by blanks, some in double
+//! quotes, in which a backslash escapes the next character.
 
 /// Characters a word may consist of without quotes (`xtables_save_string` in libxtables).
 fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_-.,:/+=@%!".contains(character)
 }
 
-/// Appends a word to a line, behind a blank unless the line is empty.
+/// Appends a word to a line, after a blank unless the line is empty.
 pub(super) fn append(line: &mut String, word: &str) {
     if !line.is_empty() {
         line.push(' ');

@@ -1,4 +1,4 @@
-//! Talking to a tool for a limited time.
+//! Running a process with input, bounded output and a deadline.
 
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::fd::AsFd;
@@ -10,12 +10,12 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// How much a tool may say, in bytes: more than the rules of any node.
+/// The most a tool may print, in bytes: more than the rules of any node.
 const MOST: usize = 256 << 20;
 
-/// Starts a tool, hands it `input` and takes what it says until its end; `None` if it has not
-/// ended within `limit`, and was killed.
-pub(super) fn talk(
+/// Starts a tool, writes `input` to its stdin and reads its output until it exits; `None` if it did not
+/// exit within `limit` and was killed.
+pub(super) fn communicate(
     command: &mut Command,
     input: Option<&str>,
     limit: Duration,
@@ -33,7 +33,7 @@ pub(super) fn talk(
         .spawn()?;
     let outcome = exchange(&mut child, input.unwrap_or_default().as_bytes(), end);
     if !matches!(outcome, Ok(Some(_))) {
-        // Both fail only if it has ended already.
+        // Both fail only if the tool has exited already.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -45,8 +45,8 @@ fn exchange(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<Opt
     if let Some(pipe) = &stdin {
         fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
-    let mut stdout = Hearing::new(child.stdout.take());
-    let mut stderr = Hearing::new(child.stderr.take());
+    let mut stdout = PipeReader::new(child.stdout.take());
+    let mut stderr = PipeReader::new(child.stderr.take());
     while stdout.pipe.is_some() || stderr.pipe.is_some() {
         let Some(left) = end.checked_duration_since(Instant::now()) else {
             return Ok(None);
@@ -62,7 +62,7 @@ fn exchange(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<Opt
             stderr.receive()?;
         }
     }
-    // It has closed all, which it does by ending.
+    // The tool has closed its output, normally by exiting.
     loop {
         if let Some(status) = child.try_wait()? {
             let (stdout, stderr) = (stdout.bytes, stderr.bytes);
@@ -79,11 +79,11 @@ fn exchange(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<Opt
     }
 }
 
-/// Which of the three pipes can move: stdin, stdout, stderr.
+/// Which of the three pipes are ready: stdin, stdout, stderr.
 fn wait(
     stdin: Option<&ChildStdin>,
-    stdout: &Hearing<impl Read + AsFd>,
-    stderr: &Hearing<impl Read + AsFd>,
+    stdout: &PipeReader<impl Read + AsFd>,
+    stderr: &PipeReader<impl Read + AsFd>,
     left: Duration,
 ) -> io::Result<[bool; 3]> {
     let stdin = stdin.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT));
@@ -99,14 +99,14 @@ fn wait(
     Ok(is_open.map(|open| open && answers.next().unwrap_or(false)))
 }
 
-/// Sends what fits into the pipe, and closes it behind the last of the input.
+/// Writes what fits into the pipe, and closes it after the last byte.
 fn send(stdin: &mut Option<ChildStdin>, input: &mut &[u8]) -> io::Result<()> {
     let Some(pipe) = stdin else { return Ok(()) };
     match pipe.write(input) {
         Ok(sent) => *input = input.get(sent..).unwrap_or_default(),
         Err(error) => match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
-            // A tool that finds a mistake does not read on; what it says matters more.
+            // A tool stops reading at an error; its message on stderr matters more.
             ErrorKind::BrokenPipe => *input = &[],
             _ => return Err(error),
         },
@@ -117,13 +117,13 @@ fn send(stdin: &mut Option<ChildStdin>, input: &mut &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What is heard from one pipe.
-struct Hearing<P> {
+/// Reads one pipe of the tool.
+struct PipeReader<P> {
     pipe: Option<P>,
     bytes: Vec<u8>,
 }
 
-impl<P: Read + AsFd> Hearing<P> {
+impl<P: Read + AsFd> PipeReader<P> {
     fn new(pipe: Option<P>) -> Self {
         let bytes = Vec::new();
         Self { pipe, bytes }
@@ -134,7 +134,7 @@ impl<P: Read + AsFd> Hearing<P> {
         Some(PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
     }
 
-    /// Takes what is there, of which there is something.
+    /// Reads once; the pipe is ready.
     fn receive(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else {
             return Ok(());
@@ -147,7 +147,7 @@ impl<P: Read + AsFd> Hearing<P> {
             Err(error) => return Err(error),
         }
         if self.bytes.len() > MOST {
-            return Err(io::Error::other("it says too much"));
+            return Err(io::Error::other("it prints too much"));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ const SEARCH: Duration = Duration::from_millis(500);
 
 /// A process that has a file open and locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockHolder {
+pub struct LockOwner {
     /// Its number in the process namespace of the caller.
     pub process: u32,
     /// Its name.
@@ -22,14 +22,14 @@ pub struct LockHolder {
     pub is_stopped: bool,
 }
 
-impl fmt::Display for LockHolder {
+impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stopped = if self.is_stopped { ", stopped" } else { "" };
         write!(f, "{} (process {}{stopped})", self.name, self.process)
     }
 }
 
-impl LockHolder {
+impl LockOwner {
     /// Who holds the lock on the file of this path just now.
     pub fn at(path: &Path) -> Option<Self> {
         // Opening could have effects; only the numbers of the file are needed.
@@ -43,14 +43,14 @@ impl LockHolder {
 
     fn of_numbers(file: &Numbers) -> Option<Self> {
         let locks = read(Path::new("/proc/locks"))?;
-        let taker = taker(&locks, file)?;
+        let (process, file) = find_lock(&locks, file)?;
         // The process that took the lock may be gone, or have left it to a child.
-        let heir = if has_open(taker, file) {
+        let owner = if has_locked(process, file) {
             None
         } else {
-            heir(file)
+            find_owner(file)
         };
-        Self::named(heir.unwrap_or(taker))
+        Self::named(owner.unwrap_or(process))
     }
 
     /// From proc(5) `stat`: number, name in parentheses, state.
@@ -86,16 +86,15 @@ impl Numbers {
     }
 }
 
-/// The process that holds a lock on a file, by proc(5) `locks`:
-/// `1: FLOCK  ADVISORY  WRITE 28154 00:27:2 0 EOF`.
-fn taker(locks: &str, file: &Numbers) -> Option<u32> {
-    let holders = || locks.lines().filter_map(holder_and_file);
-    let exact = holders().find(|(_, found)| *found == file.text);
-    let found = exact.or_else(|| holders().find(|(_, found)| found.ends_with(&file.ending)));
-    found.map(|(process, _)| process)
+/// The process that took the lock on a file, and the file as the kernel's lock table has it, by
+/// proc(5) `locks`: `1: FLOCK  ADVISORY  WRITE 28154 00:27:2 0 EOF`.
+fn find_lock<'a>(locks: &'a str, file: &Numbers) -> Option<(u32, &'a str)> {
+    let entries = || locks.lines().filter_map(process_and_file);
+    let exact = entries().find(|(_, found)| *found == file.text);
+    exact.or_else(|| entries().find(|(_, found)| found.ends_with(&file.ending)))
 }
 
-fn holder_and_file(line: &str) -> Option<(u32, &str)> {
+fn process_and_file(line: &str) -> Option<(u32, &str)> {
     let mut words = line.split_whitespace().skip(1);
     // Somebody who waits has an arrow in front.
     if words.next()? != "FLOCK" {
@@ -105,22 +104,24 @@ fn holder_and_file(line: &str) -> Option<(u32, &str)> {
     Some((words.nth(2)?.parse().unwrap_or(0), words.next()?))
 }
 
-/// Looks through all open files for the lock.
-fn heir(file: &Numbers) -> Option<u32> {
+/// Looks for a process with the lock on a file, as the lock table has it, among all open files.
+fn find_owner(file: &str) -> Option<u32> {
     let end = Instant::now() + SEARCH;
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    numbers.find(|process| Instant::now() < end && has_open(*process, file))
+    numbers.find(|process| Instant::now() < end && has_locked(*process, file))
 }
 
-/// Whether a process has the locked file open, by proc(5) `fdinfo`.
-fn has_open(process: u32, file: &Numbers) -> bool {
+/// Whether a process has the locked file open, by proc(5) `fdinfo`, which names files as the lock
+/// table does. The inode number alone would not do: other file systems have the same.
+fn has_locked(process: u32, file: &str) -> bool {
     let files = fs::read_dir(format!("/proc/{process}/fdinfo"));
     let mut files = files.into_iter().flatten().flatten();
     files.any(|open| {
         let text = read(&open.path()).unwrap_or_default();
         let mut locks = text.lines().filter_map(|line| line.strip_prefix("lock:"));
-        locks.any(|line| taker(line.trim_start(), file).is_some())
+        locks
+            .any(|line| process_and_file(line.trim_start()).is_some_and(|(_, found)| found == file))
     })
 }
 
@@ -147,10 +148,11 @@ mod tests {
                      2: POSIX  ADVISORY  READ 13 00:28:2 0 EOF\n\
                      3: FLOCK  ADVISORY  WRITE 14 00:28:2 0 EOF\n\
                      \n4: FLOCK";
-        assert_eq!(taker(locks, &numbers("00:27:2", ":2")), Some(11));
-        assert_eq!(taker(locks, &numbers("00:28:2", ":2")), Some(14));
-        assert_eq!(taker(locks, &numbers("00:29:2", ":2")), Some(11));
-        assert_eq!(taker(locks, &numbers("00:29:27", ":27")), None);
+        let find = |text, ending| find_lock(locks, &numbers(text, ending));
+        assert_eq!(find("00:27:2", ":2"), Some((11, "00:27:2")));
+        assert_eq!(find("00:28:2", ":2"), Some((14, "00:28:2")));
+        assert_eq!(find("00:29:2", ":2"), Some((11, "00:27:2")));
+        assert_eq!(find("00:29:27", ":27"), None);
     }
 
     #[test]
@@ -158,12 +160,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let file = File::create(&path).unwrap();
-        assert_eq!(LockHolder::at(&path), None);
+        assert_eq!(LockOwner::at(&path), None);
         file.lock().unwrap();
-        let holder = LockHolder::at(&path).unwrap();
+        let holder = LockOwner::at(&path).unwrap();
         assert_eq!(holder.process, std::process::id());
         assert!(!holder.name.is_empty() && !holder.is_stopped);
-        assert_eq!(LockHolder::at(&folder.path().join("none")), None);
+        assert_eq!(LockOwner::at(&folder.path().join("none")), None);
     }
 
     #[test]
@@ -172,6 +174,9 @@ mod tests {
         let file = File::create(folder.path().join("lock")).unwrap();
         file.lock().unwrap();
         let numbers = Numbers::of(&file.metadata().unwrap());
-        assert_eq!(heir(&numbers), Some(std::process::id()));
+        let locks = read(Path::new("/proc/locks")).unwrap();
+        let (_, file) = find_lock(&locks, &numbers).unwrap();
+        assert_eq!(find_owner(file), Some(std::process::id()));
+        assert_eq!(find_owner("00:00:0"), None);
     }
 }

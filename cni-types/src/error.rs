@@ -37,6 +37,8 @@ pub enum Code {
 
 /// The most that is printed of a message, of details or of a log line, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
+/// How much of a longer text is kept from its end.
+const END_BYTES: usize = 1024;
 
 /// The error object a failing plugin prints: `{"code": …, "msg": …, "details": …}`.
 ///
@@ -100,9 +102,8 @@ impl Error {
         })
     }
 
-    /// The object as plugins print it: indented by four blanks, no newline at the end. Texts are
-    /// cut where they are longer than anybody reads: some quote what the request says, which may be
-    /// megabytes.
+    /// The object as plugins print it: indented by four blanks, no newline at the end. Long texts lose
+    /// their middle: some quote the request, which may have megabytes.
     pub fn to_json(&self) -> String {
         crate::json::to_pretty(&Self {
             code: self.code,
@@ -112,14 +113,18 @@ impl Error {
     }
 }
 
-/// The text, cut at a character's boundary if it is longer than 4096 bytes.
+/// The text, without its middle if it is longer than 4096 bytes: what failed is at the start, the cause
+/// at the end. Both are cut between characters.
 pub fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_BYTES {
         return Cow::Borrowed(text);
     }
-    let start = (0..=MAX_TEXT_BYTES).rev().find_map(|end| text.get(..end));
-    let start = start.unwrap_or_default();
-    Cow::Owned(format!("{start} … ({} bytes in all)", text.len()))
+    let start = (0..=MAX_TEXT_BYTES - END_BYTES)
+        .rev()
+        .find_map(|end| text.get(..end));
+    let end = (text.len() - END_BYTES..text.len()).find_map(|start| text.get(start..));
+    let (start, end) = (start.unwrap_or_default(), end.unwrap_or_default());
+    Cow::Owned(format!("{start} … ({} bytes in all) … {end}", text.len()))
 }
 
 impl fmt::Display for Error {
@@ -154,15 +159,22 @@ mod tests {
 
     #[test]
     fn texts_without_end_are_cut_between_characters() {
-        for (piece, fits) in [("x", 4096), ("é", 2048), ("€", 1365)] {
+        for (piece, fits, start, end) in [
+            ("x", 4096, 3072, 1024),
+            ("é", 2048, 1536, 512),
+            ("€", 1365, 1024, 341),
+        ] {
             let whole = Error::new(Code::Io, piece.repeat(fits)).details(piece.repeat(fits));
             let printed: Error = serde_json::from_str(&whole.to_json()).unwrap();
             assert_eq!(printed, whole);
             let long = Error::new(Code::Io, piece.repeat(100_000)).details(piece.repeat(fits + 1));
             let printed: Error = serde_json::from_str(&long.to_json()).unwrap();
-            let ending = format!(" … ({} bytes in all)", piece.len() * 100_000);
-            assert_eq!(printed.msg, piece.repeat(fits) + &ending);
-            assert!(printed.details.starts_with(&(piece.repeat(fits) + " … (")));
+            let cut = |bytes: usize| {
+                let (start, end) = (piece.repeat(start), piece.repeat(end));
+                format!("{start} … ({bytes} bytes in all) … {end}")
+            };
+            assert_eq!(printed.msg, cut(piece.len() * 100_000));
+            assert_eq!(printed.details, cut(piece.len() * (fits + 1)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The plugin `dummy`, seen from outside. (Debian has no Go plugin of that name.)
+//! The plugin `dummy`: black-box tests. Debian has no Go plugin of that name.
 
 use ferrule_tests::single_link::{self, check_notices};
 use ferrule_tests::{Network, answers_at_once};
@@ -9,8 +9,8 @@ fn dummy() -> Network {
 }
 
 ferrule_testkit::test! {
-    /// The link is up and holds the addresses, under a name that the host may have, too; the
-    /// result tells it in every version.
+    /// The link is up and has the addresses, under a name that may exist on the host, with the
+    /// result of every version.
     fn the_link_holds_addresses(host) needs [Dummy] {
         host.ip("link add eth0 type dummy");
         for version in ferrule_testkit::VERSIONS {
@@ -52,8 +52,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK notices each thing that is not as it was left; an address plugin is required.
-    fn check_notices_every_change(host) needs [Dummy] {
+    /// CHECK detects each change; an address plugin is required.
+    fn check_detects_every_change(host) needs [Dummy] {
         check_notices(host, &dummy(), &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 mtu 1400", "MTU"),
@@ -75,8 +75,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Nothing is left by DEL, whatever became of the container, by a failed ADD, and after
-    /// GC.
+    /// DEL in every state of the container, a failed ADD, and GC leave nothing.
     fn nothing_is_left(host) needs [Dummy] {
         single_link::del_leaves_nothing(host, &dummy());
         single_link::del_spares_others(host, &dummy());

@@ -1,4 +1,4 @@
-//! The plugin `ipvlan`, seen from outside.
+//! The plugin `ipvlan`: black-box tests.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ fn ipvlan() -> Network {
     Network::on_wire("ipvlan")
 }
 
-/// What the kernel says of the container's link.
+/// The kernel's data of the container's link.
 fn data(attachment: &ferrule_tests::Attachment, key: &str) -> Value {
     attachment.container.link("eth0")["linkinfo"]["info_data"][key].clone()
 }
 
 ferrule_testkit::test! {
-    /// In mode l2 containers reach the far end of the wire and each other at once, over both
-    /// families, with the master's hardware address.
+    /// In mode l2 containers reach the peer on the wire and each other at once, over both families,
+    /// with the master's MAC address.
     fn l2_joins_the_wire(host) needs [Ipvlan] {
         let wire = Wire::new(host);
         for address in ["10.1.2.2", "fd00:1:2::2"] {
@@ -27,7 +27,7 @@ ferrule_testkit::test! {
         }
         let first = ipvlan().attach(host, "c1");
         let mac = host.link("wire0")["address"].clone();
-        // What reuses an address is announced, so nothing waits for a stale neighbour entry.
+        // A reused address is announced, so no stale neighbour entry delays packets.
         for address in [first.address(0), first.address(1)] {
             assert!(answers_at_once(&wire.far, address), "{address}");
             let known = wire.far.ip(["neigh", "show", address, "dev", "wire1"]);
@@ -49,8 +49,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// In the modes l3 and l3s the host routes: containers reach what the host reaches, and each
-    /// other, and say nothing about themselves on the wire.
+    /// In the modes l3 and l3s the host routes: containers reach each other and what the host
+    /// reaches, and announce nothing on the wire.
     fn l3_is_routed_by_the_host(host, mode in ["l3", "l3s"]) needs [Ipvlan] {
         let wire = Wire::without_addresses(host);
         host.ip("address add 10.9.0.1/24 dev wire0");
@@ -78,8 +78,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The MTU is read back; CHECK notices each thing that is not as it was left.
-    fn check_notices_every_change(host) needs [Ipvlan] {
+    /// The kernel has the configured MTU; CHECK detects each change.
+    fn check_detects_every_change(host) needs [Ipvlan] {
         Wire::new(host);
         host.ip("link add other type veth peer name other1");
         let network = ipvlan().with(json!({ "mtu": 1400 }));
@@ -110,8 +110,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Nothing is left by DEL, whatever became of container and master, by a failed ADD, and after
-    /// GC.
+    /// DEL in every state of container and master, a failed ADD, and GC leave nothing.
     fn nothing_is_left(host) needs [Ipvlan] {
         Wire::new(host);
         single_link::del_leaves_nothing(host, &ipvlan());
@@ -119,7 +118,7 @@ ferrule_testkit::test! {
         single_link::failed_add_leaves_nothing(host, &ipvlan());
         single_link::gc_collects_what_is_dead(host, &ipvlan());
 
-        // Without the key, DEL could not tell the master any more; it has no need to.
+        // Without the key, DEL cannot know the master and does not need it.
         host.ip("route add default dev wire0");
         let network = ipvlan().with(json!({ "master": null }));
         for name in ["m1", "m2"] {
@@ -139,8 +138,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A name that the host has, too, is no obstacle, and killed at any of its system calls an ADD
-    /// leaves nothing that the DEL after it does not take away.
+    /// The name may exist on the host. DEL removes everything after an ADD that was killed at any
+    /// system call.
     fn a_killed_add_leaves_nothing_after_del(host) needs [Ipvlan] {
         Wire::new(host);
         host.ip("link add eth0 type veth peer name eth1");
@@ -150,7 +149,7 @@ ferrule_testkit::test! {
         let host_links = || host.ip("-o -br link show");
         let (inside, outside) = (links(), host_links());
         let mut killed = 0;
-        // On a slow kernel not every one; the steps between two changes are few.
+        // Not every one on a slow kernel: few calls are made between two changes.
         for count in (40..).step_by(5) {
             let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
             killed += 1;
@@ -168,9 +167,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Chained without an address plugin it takes over the addresses of the plugin before it, and
+    /// Chained without an address plugin it takes over the addresses of the previous plugin, and
     /// its interface as the master.
-    fn chained_it_takes_addresses_over(host) needs [Ipvlan] {
+    fn chained_it_takes_over_addresses(host) needs [Ipvlan] {
         Wire::new(host);
         let previous = json!({
             "cniVersion": "1.1.0", "interfaces": [{ "name": "wire0" }],
@@ -196,7 +195,7 @@ ferrule_testkit::test! {
         with_result.del().succeeds();
         assert!(!container.has_link("eth0"));
 
-        // The key counts more than the previous result, an address plugin more than its addresses.
+        // The key `master` precedes the previous result, and an address plugin its addresses.
         let named = ipvlan().with(json!({ "prevResult": { "cniVersion": "1.1.0",
             "interfaces": [{ "name": "a" }, { "name": "b" }], "ips": previous["ips"] } }));
         let result = named.call(host, "c1").add().succeeds().json();
@@ -206,7 +205,7 @@ ferrule_testkit::test! {
         unclear.call(host, "c1").add().fails_with_code(7).mentions("key master");
         chained.call(host, "c1").add().fails_with_code(7).mentions("ipam.type");
 
-        // In the container, the interface there is the one.
+        // With `linkInContainer` the master is the interface in the container.
         host.ip("link set wire0 netns c1");
         container.ip("link set wire0 up");
         let inside = chained.with(json!({ "linkInContainer": true, "prevResult": {
@@ -281,7 +280,7 @@ fn refusals(host: &Host) {
 }
 
 ferrule_testkit::test! {
-    /// What cannot be is refused before anything changes; every version works.
+    /// Invalid values are refused before any change; every version works.
     fn refusals_and_versions(host, _all in ["all"]) needs [Ipvlan] {
         Wire::new(host);
         refusals(host);
@@ -297,8 +296,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Results and wiring are the Go plugin's, and what one suite added the other checks and
-    /// removes.
+    /// Results and links are those of the Go plugin; each suite checks and removes what the other
+    /// has added.
     fn the_go_plugin_agrees(host) needs [Ipvlan, PeerPlugins] {
         Wire::new(host);
         single_link::answers_are_the_peers(host, &ipvlan().with_addresses(&["10.1.2.9/24"]));

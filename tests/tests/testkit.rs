@@ -1,11 +1,11 @@
-//! The test kit itself: a kit that notices nothing would let every other test pass.
+//! The test kit: if it detected nothing, every other test would pass.
 
 use std::os::unix::process::ExitStatusExt as _;
 
 use ferrule_testkit::{Call, Container, Host, assert_same};
 use serde_json::json;
 
-/// A bridge network made by the Go plugins, for tests of the runner.
+/// A bridge network created by the Go plugins.
 fn peer_bridge(host: &Host, container: &Container, version: &str) -> Call {
     let config = json!({
         "cniVersion": version, "name": "net", "type": "bridge", "bridge": "cni0",
@@ -27,7 +27,7 @@ ferrule_testkit::test! {
         assert_eq!(links.as_array().map(Vec::len), Some(1), "{links}");
         assert_eq!(host.link("lo")["flags"][1], "UP");
         let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
-        // The main thread stays where the test executable was started.
+        // The main thread stays in the namespace of the test executable.
         assert_ne!(own, std::fs::read_link("/proc/self/ns/net").unwrap());
         assert_eq!(std::fs::read_dir("/var/lib/cni").unwrap().count(), 0);
         let shown = std::fs::read_dir("/sys/class/net").unwrap();
@@ -37,7 +37,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A container is another namespace, and is gone after its removal.
+    /// A container has a namespace of its own, which ends with its removal.
     fn a_container_comes_and_goes(host) {
         let container = host.netns("c1");
         host.ip(["link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", "c1"]);
@@ -45,15 +45,15 @@ ferrule_testkit::test! {
         assert!(host.has_link("va") && !host.has_link("vb"));
         container.remove();
         assert!(!container.path().exists());
-        // The kernel takes namespaces apart in the background.
+        // The kernel removes namespaces in the background.
         let gone = || !host.has_link("va");
         assert!((0..500).any(|_| gone() || { std::thread::sleep(std::time::Duration::from_millis(10)); false }));
     }
 }
 
 ferrule_testkit::test! {
-    /// A snapshot notices each kind of leftover.
-    fn a_snapshot_notices_leftovers(host) {
+    /// A snapshot detects each kind of leftover.
+    fn a_snapshot_detects_leftovers(host) {
         let before = host.snapshot();
         assert_same(&before, &host.snapshot());
         host.ip("link add left type bridge");
@@ -89,8 +89,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The runner drives a plugin through its life, and the packets flow.
-    fn a_plugin_is_driven(host, version in ["0.4.0", "1.0.0"]) needs [PeerPlugins] {
+    /// The kit runs all verbs of a plugin, and packets flow.
+    fn all_verbs_run(host, version in ["0.4.0", "1.0.0"]) needs [PeerPlugins] {
         let container = host.netns("c1");
         let bridge = peer_bridge(host, &container, version);
         let before = host.snapshot();
@@ -106,8 +106,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Failures are judged by their error object.
-    fn a_failure_is_judged(host) needs [PeerPlugins] {
+    /// Failures are compared by their error object.
+    fn a_failure_is_compared(host) needs [PeerPlugins] {
         let call = host.peer_plugin("loopback").verb("ADD").container("../c1").netns("/nowhere");
         let call = call.ifname("lo").config(json!({ "cniVersion": "1.0.0", "name": "n", "type": "loopback" }));
         call.run().fails_with_code(4).mentions("containerID");
@@ -117,8 +117,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// TCP and UDP exchanges tell who was seen, and fail when nothing listens.
-    fn exchanges_go_through(host) needs [PeerPlugins] {
+    /// TCP and UDP exchanges return the source address, and fail when nothing listens.
+    fn exchanges_return_the_source_address(host) needs [PeerPlugins] {
         let container = host.netns("c1");
         peer_bridge(host, &container, "1.0.0").add().succeeds();
         let tcp = container.listen_tcp("10.7.0.2:8080");
@@ -132,7 +132,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The killer stops a process right before the chosen system call, wherever that is.
+    /// A process is killed right before the chosen system call, wherever that is.
     fn a_process_is_killed_anywhere(host) {
         let file = host.work_folder().join("made");
         let touch = host.executable("/usr/bin/touch", [&file]);
@@ -147,14 +147,14 @@ ferrule_testkit::test! {
             count += 1;
         }
         assert!(file.exists(), "the last run was left to its end");
-        // Made after the loader's work and before the end.
+        // Made after the work of the loader and before the end.
         assert!(made_at.is_some_and(|at| at > 10 && at < count), "{made_at:?} of {count}");
     }
 }
 
 ferrule_testkit::test! {
-    /// Children of a killed process run to their end, and have ended when the kill is reported.
-    fn children_of_a_killed_process_run_free(host) {
+    /// Children of a killed process run to their end before the kill is reported.
+    fn children_of_a_killed_process_run_to_their_end(host) {
         let file = host.work_folder().join("children");
         let line = format!("(echo start >>{0}; sleep 0.02; echo end >>{0})", file.display());
         let shell = host.executable("/bin/sh", ["-c", &format!("{line} & wait; true")]);
@@ -173,7 +173,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The kill leaves exactly what the system calls before it did.
+    /// A killed process has the effects of the system calls before the kill, and no others.
     fn a_plugin_is_killed_midway(host) needs [PeerPlugins] {
         let container = host.netns("c1");
         let before = host.snapshot();
@@ -187,7 +187,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A capture sees frames of links that came later, and tells what is in them.
+    /// A capture contains frames of links that were created later, decoded.
     fn a_capture_sees_announcements(host) {
         let container = host.netns("c1");
         let capture = host.capture();
@@ -210,8 +210,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What this kernel lacks, the lab kernel has: links of drivers that are rarely built in.
-    fn rare_links_work_somewhere(host) needs [Dummy, Ipvlan, Vrf, Vlan8021q, Macvlan] {
+    /// The lab kernel has the drivers that this kernel lacks.
+    fn the_lab_kernel_has_rare_links(host) needs [Dummy, Ipvlan, Vrf, Vlan8021q, Macvlan] {
         host.ip("link add parent type dummy");
         host.ip("link set parent up");
         for (name, address) in [("c1", "10.6.0.1/24"), ("c2", "10.6.0.2/24")] {
@@ -231,7 +231,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The packet filter of either kernel can be used and looked at, and IPv6 works.
+    /// The packet filter of each kernel can be used and listed, and IPv6 works.
     fn a_filtering_bridge_carries_packets(host)
         needs [BridgeVlanFiltering, Iptables, Ip6tables, Ipv6, Tun] {
         host.tool("iptables", "-t nat -A POSTROUTING -s 10.5.0.0/24 -j MASQUERADE");

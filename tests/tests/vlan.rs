@@ -1,4 +1,4 @@
-//! The plugin `vlan`, seen from outside.
+//! The plugin `vlan`: black-box tests.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::single_link::{self, check_notices};
@@ -10,8 +10,8 @@ fn vlan(id: i64) -> Network {
 }
 
 ferrule_testkit::test! {
-    /// What the container sends has the VLAN's tag at the far end of the wire, and only frames
-    /// with that tag reach it.
+    /// Frames of the container have the VLAN's tag at the peer on the wire, and only frames with
+    /// that tag reach it.
     fn frames_are_tagged_on_the_wire(host) needs [Vlan8021q] {
         let wire = Wire::without_addresses(host);
         wire.far.ip("link add link wire1 name tagged type vlan id 100");
@@ -27,7 +27,7 @@ ferrule_testkit::test! {
             assert!(answers_at_once(&inside.container, far), "{far}");
             assert!(answers_at_once(&wire.far, inside.address(position)));
         }
-        // The kernel gives a frame to the link of its tag, so what was seen there had the tag.
+        // The kernel delivers a frame to the link of its tag, so frames captured there had the tag.
         let mac = inside.result["interfaces"][0]["mac"].as_str().unwrap();
         let tagged = capture.wait_for(std::time::Duration::from_secs(5), |frame| {
             frame.link == "tagged" && !frame.outgoing && frame.source() == mac
@@ -42,7 +42,7 @@ ferrule_testkit::test! {
         untagged.ip("link set plain up");
         assert!(!answers_at_once(&other.container, "10.1.2.1"));
         assert!(!answers_at_once(&untagged, "10.1.2.1"));
-        // A master carries each VLAN once, whoever has it.
+        // A master has at most one link per VLAN, in whatever namespace.
         let call = vlan(100).call(host, "c4");
         let container = host.netns("c4");
         call.add().fails().mentions("carries that VLAN");
@@ -52,8 +52,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// MTU and VLAN are read back; CHECK notices each thing that is not as it was left.
-    fn check_notices_every_change(host) needs [Vlan8021q, Macvlan] {
+    /// The kernel has the configured MTU and VLAN; CHECK detects each change.
+    fn check_detects_every_change(host) needs [Vlan8021q, Macvlan] {
         Wire::new(host);
         host.ip("link add other type veth peer name other1");
         host.ip("link set other up");
@@ -87,14 +87,13 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Nothing is left by DEL, whatever became of container and master, by a failed ADD, and after
-    /// GC.
+    /// DEL in every state of container and master, a failed ADD, and GC leave nothing.
     fn nothing_is_left(host) needs [Vlan8021q] {
         Wire::new(host);
         let network = vlan(100);
         single_link::del_leaves_nothing(host, &network);
         single_link::del_spares_others(host, &network);
-        // A VLAN of its own for each of two containers that live at the same time.
+        // Containers that run at the same time need different VLANs.
         let before = host.snapshot().ignoring(&["/var/lib/cni"]);
         let container = host.netns("c1");
         for ipam in [
@@ -110,7 +109,7 @@ ferrule_testkit::test! {
         container.remove();
         assert_same(&before, &host.snapshot().ignoring(&["/var/lib/cni"]));
 
-        // DEL asks neither for the master nor for its MTU.
+        // DEL needs neither the master nor its MTU.
         for (change, back) in [
             ("link set wire0 mtu 1200", "link set wire0 mtu 1500"), ("link delete wire0", "link show"),
         ] {
@@ -127,8 +126,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// GC releases the addresses of attachments that are not listed, and a link of theirs.
-    fn gc_collects_what_is_dead(host) needs [Vlan8021q] {
+    /// GC releases the addresses of attachments that are not listed, and removes a link of theirs.
+    fn gc_collects_stale_attachments(host) needs [Vlan8021q] {
         Wire::new(host);
         let attachment = vlan(100).attach(host, "dead");
         let path = host.path().display().to_string();
@@ -143,8 +142,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What cannot be is refused before anything changes; `linkInContainer` looks in the container;
-    /// every version works.
+    /// Invalid values are refused before any change; `linkInContainer` finds the master in the
+    /// container; every version works.
     fn refusals_and_versions(host) needs [Vlan8021q] {
         Wire::new(host);
         let container = host.netns("c1");
@@ -200,8 +199,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Results and wiring are the Go plugin's, and what one suite added the other checks and
-    /// removes.
+    /// Results and links are those of the Go plugin; each suite checks and removes what the other
+    /// has added.
     fn the_go_plugin_agrees(host) needs [Vlan8021q, PeerPlugins] {
         Wire::new(host);
         single_link::answers_are_the_peers(host, &vlan(100).with_addresses(&["10.1.2.9/24"]));

@@ -17,7 +17,7 @@ fn forwarding(host: &Host) -> [String; 2] {
 
 ferrule_testkit::test! {
     /// Without `isGateway` the bridge gets no address, and the host does not forward.
-    fn a_bridge_need_not_be_a_gateway(host) {
+    fn a_bridge_without_a_gateway_has_no_address(host) {
         host.exec("sysctl -q -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0").succeeds();
         let network = Network::bridge().with(json!({ "isGateway": false }));
         let (first, second) = (network.attach(host, "c1"), network.attach(host, "c2"));
@@ -32,7 +32,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address that nobody names is the first one of the network.
+    /// The default gateway is the first address of the network.
     fn the_first_address_is_the_gateway(host) {
         let network = Network::bridge().with_addresses(&["10.1.2.77/25", "fd00:1:2::77/120"]);
         let attachment = network.attach(host, "c1");
@@ -44,7 +44,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Another IPv4 address on the bridge is a conflict: an error, or replaced by force.
+    /// Another IPv4 address on the bridge is an error, or is replaced with `forceAddress`.
     fn another_ipv4_address_conflicts(host) {
         network("10.1.2.0/24").attach(host, "c1");
         host.netns("c2");
@@ -59,7 +59,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// IPv6 networks share a bridge unless they overlap, whichever contains the other.
+    /// IPv6 networks share a bridge unless one contains the other.
     fn only_overlapping_ipv6_networks_conflict(host, wanted in ["fd00:1:2:3::/80", "fd00:1::/32"]) {
         network("fd00:1:2:3::/64").attach(host, "c1");
         network("fd00:9::/64").attach(host, "c2");
@@ -78,8 +78,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The bridge's hardware address stays the same while containers come and go.
-    fn the_bridge_keeps_its_hardware_address(host, gateway in ["true", "false"]) {
+    /// The MAC address of the bridge does not change while containers are added and removed.
+    fn the_bridge_keeps_its_mac_address(host, gateway in ["true", "false"]) {
         let network = Network::bridge().with(json!({ "isGateway": gateway == "true" }));
         let first = network.attach(host, "c0");
         let mac = host.link("cni0")["address"].clone();
@@ -98,8 +98,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A bridge that the administrator made is used as it is, and switched on.
-    fn a_bridge_may_be_there_already(host) {
+    /// A bridge that the administrator created is used unchanged, and brought up.
+    fn an_existing_bridge_is_used(host) {
         host.ip("link add cni0 address 02:00:00:00:00:01 type bridge");
         host.ip("link set cni0 mtu 1280");
         host.ip("address add fd00:77::1/64 dev cni0");
@@ -115,9 +115,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A bridge whose address nobody has set takes that of a port. The gateway's keeps for good the
-    /// one it had before the port came.
-    fn a_gateways_hardware_address_stays(host) {
+    /// A bridge whose MAC address was not set by hand takes that of a port. A gateway's bridge
+    /// keeps the address that it had before the port.
+    fn the_mac_address_of_a_gateway_is_fixed(host) {
         host.ip("link add cni0 type bridge");
         let mac = host.link("cni0")["address"].clone();
         let first = Network::bridge().attach(host, "c1");
@@ -134,9 +134,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A bridge that is no gateway takes the address of a port. When it becomes one, it gets an
-    /// address of its own, which stays when that port goes.
-    fn a_gateway_does_not_share_a_ports_hardware_address(host) {
+    /// A bridge that is not a gateway takes the MAC address of a port. When it becomes a gateway,
+    /// it gets an address of its own, which stays when the port is removed.
+    fn a_gateway_does_not_share_the_mac_address_of_a_port(host) {
         host.ip("link add cni0 type bridge");
         let plain = Network::bridge().with(json!({ "isGateway": false })).attach(host, "plain");
         let port = |attachment: &Attachment| host.link(attachment.host_end())["address"].clone();
@@ -155,7 +155,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Two addresses of one family through the same gateway: one gateway address, one default route.
+    /// Two addresses of one family with the same gateway: one gateway address, one default route.
     fn two_addresses_of_a_network(host) {
         let network = Network::bridge().with_addresses(&["10.1.2.7/24", "10.1.2.8/24"]);
         let attachment = network.with(json!({ "isDefaultGateway": true })).attach(host, "c1");

@@ -1,4 +1,4 @@
-//! The plugin `bridge`, seen from outside.
+//! The plugin `bridge`: black-box tests.
 
 mod gateway;
 mod port;

@@ -1,4 +1,4 @@
-//! What a port and its container's end are like.
+//! Settings of the port and of the container end.
 
 use ferrule_testkit::{Host, assert_same};
 use ferrule_tests::{Network, answers_at_once};
@@ -9,8 +9,8 @@ fn port_flag(host: &Host, name: &str, flag: &str) -> Value {
 }
 
 ferrule_testkit::test! {
-    /// Each switch of a port is set only if asked for, and the result names the real links.
-    fn switches_of_a_port(host) {
+    /// Each setting of a port is applied only if configured, and the result names the real links.
+    fn settings_of_a_port(host) {
         let plain = Network::bridge().attach(host, "plain");
         let keys = json!({ "hairpinMode": true, "portIsolation": true });
         let special = Network::bridge().with(keys).attach(host, "special");
@@ -34,7 +34,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `promiscMode` sets the bridge's flag once, also on a bridge that is there already.
+    /// `promiscMode` sets the flag of the bridge once, also on a bridge that exists.
     fn promiscuous_mode(host) {
         Network::bridge().attach(host, "c1");
         assert_eq!(host.link("cni0")["promiscuity"], 0);
@@ -49,8 +49,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Keys that exclude each other are refused before anything changes.
-    fn contradictions_are_refused(host) {
+    /// Keys that exclude each other are refused before any change.
+    fn exclusive_keys_are_refused(host) {
         let bridge = Network::bridge();
         let before = host.snapshot();
         for (keys, text) in [
@@ -75,7 +75,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The MTU is that of both ends and of a new bridge; a bridge that is there keeps its own.
+    /// The MTU applies to both ends and to a new bridge; an existing bridge keeps its own.
     fn mtu(host) {
         let small = Network::bridge().with(json!({ "mtu": 1400 })).attach(host, "c1");
         let mtu = |link: &Value| link["mtu"].clone();
@@ -89,8 +89,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The container's hardware address: `runtimeConfig` before `args.cni` before `CNI_ARGS`.
-    fn hardware_address(host) {
+    /// The MAC address of the container end: `runtimeConfig` before `args.cni` before `CNI_ARGS`.
+    fn mac_address(host) {
         let by_args = "IgnoreUnknown=1;K8S_POD_NAME=p;MAC=c2:11:22:33:44:01";
         let cases = [
             (json!({}), "c2:11:22:33:44:01"),
@@ -119,8 +119,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without an address plugin the container's end is up, or with `disableContainerInterface`
-    /// down and without IPv6 addresses.
+    /// Without an address plugin the container end is up, or with `disableContainerInterface` down
+    /// and without IPv6 addresses.
     fn a_container_without_addresses(host, disabled in ["false", "true"]) {
         let keys = json!({ "disableContainerInterface": disabled == "true" });
         let attachment = Network::bridge().without_ipam().with(keys).attach(host, "c1");
@@ -137,7 +137,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Results before 0.3.0 cannot tell about a container without addresses: refused in time.
+    /// Results before 0.3.0 cannot express a container without addresses: ADD fails before any
+    /// change.
     fn old_results_need_an_address(host, version in ["0.1.0", "0.2.0"]) {
         let network = Network::bridge().without_ipam().version(version);
         host.netns("c1");
@@ -150,7 +151,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `enabledad` finds an address that another container has already, and takes the ADD back.
+    /// `enabledad` finds an address that another container has, and rolls the ADD back.
     fn duplicates_are_detected(host) {
         let network = Network::bridge().with_addresses(&["fd00:1:2::5/64"]);
         let network = network.with(json!({ "enabledad": true }));
@@ -166,7 +167,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With `enabledad` ADD returns when the address is usable, not before.
+    /// With `enabledad` ADD does not return before the address is usable.
     fn detection_is_waited_for(host) {
         let network = Network::bridge().with(json!({ "enabledad": true }));
         let attachment = network.attach(host, "c1");
@@ -182,7 +183,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Neighbours that remember an earlier owner of an address learn of the new one by the ADD.
+    /// ADD announces an address to neighbours that have an earlier owner in their cache.
     fn a_reused_address_is_announced(host) {
         let network = Network::bridge();
         let peer = network.attach(host, "peer");

@@ -1,4 +1,4 @@
-//! Results and what is wired, beside the Go plugin's for the same request.
+//! Results and links compared with those of the Go plugin for the same request.
 
 use ferrule_tests::{Network, assert_alike, side_by_side};
 use serde_json::json;
@@ -40,7 +40,7 @@ fn networks() -> Vec<Network> {
 }
 
 ferrule_testkit::test! {
-    /// The same bytes, the same links, addresses and routes, in every version.
+    /// The same bytes, links, addresses and routes, in every version.
     fn results_are_those_of_the_go_plugin(host, version in VERSIONS) needs [PeerPlugins] {
         for network in networks() {
             let network = network.version(version);
@@ -51,9 +51,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Name resolution of the address plugin is passed on, unless the configuration has its own; a
-    /// list that is empty counts, too. (Debian's Go bridge is too old to pass it on.)
-    fn name_resolution(host, version in VERSIONS) {
+    /// The DNS settings of the address plugin are in the result, unless the configuration has its
+    /// own; an empty list counts, too. (Debian's Go bridge is too old for this.)
+    fn dns_settings(host, version in VERSIONS) {
         let path = host.work_folder().join("resolv.conf");
         std::fs::write(&path, "nameserver 192.0.2.1\nsearch example.org\noptions ndots:2\n").unwrap();
         let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24", "resolvConf": path });

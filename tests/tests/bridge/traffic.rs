@@ -1,11 +1,11 @@
-//! Packets between containers and host, from the moment ADD returns.
+//! Packets between containers and host, as soon as ADD has returned.
 
 use ferrule_testkit::Namespace;
 use ferrule_tests::{Network, answers_at_once, sends_router_advertisement};
 use serde_json::json;
 
 ferrule_testkit::test! {
-    /// Containers and host reach each other over both families, without a packet lost.
+    /// Containers and host reach each other over both families, without losing a packet.
     fn all_reach_each_other_at_once(host) {
         let network = Network::bridge();
         let first = network.attach(host, "c1");
@@ -25,16 +25,16 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The first packet may come from the container, too, over both families.
-    fn the_container_may_speak_first(host, gateway in ["10.1.2.1", "fd00:1:2::1"]) {
+    /// Also if the container sends the first packet, over both families.
+    fn the_container_may_send_first(host, gateway in ["10.1.2.1", "fd00:1:2::1"]) {
         let attachment = Network::bridge().attach(host, "c1");
         assert!(answers_at_once(&attachment.container, gateway));
     }
 }
 
 ferrule_testkit::test! {
-    /// What the host forwards reaches a container at once: the host's neighbour look-ups do not
-    /// wait for the detection of duplicate addresses on the bridge.
+    /// Forwarded packets reach a container at once: the neighbour solicitations of the host do not
+    /// wait for duplicate address detection on the bridge.
     fn the_host_forwards_at_once(host, family in ["4", "6"]) {
         let near = Network::bridge();
         let far = near.clone().with(json!({
@@ -51,7 +51,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `isDefaultGateway` leads everything of both families through the bridge.
+    /// `isDefaultGateway` adds a default route of both families through the bridge.
     fn the_bridge_is_the_default_gateway(host) {
         let ipam = json!({ "type": "host-local", "ranges": [
             [{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00:1:2::/64" }],
@@ -75,7 +75,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A default route of the address plugin, with or without gateway, is not added twice.
+    /// A default route of the address plugin, with or without a gateway, is not added twice.
     fn a_default_route_is_not_doubled(host, route in [
         r#"{ "dst": "0.0.0.0/0" }"#, r#"{ "dst": "0.0.0.0/0", "gw": "10.1.2.1" }"#,
     ]) {
@@ -90,8 +90,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Isolated ports do not reach each other, whoever speaks, but all reach the gateway.
-    fn isolated_ports_reach_the_gateway_alone(host) {
+    /// Isolated ports do not reach each other in either direction, but all reach the gateway.
+    fn isolated_ports_reach_only_the_gateway(host) {
         let network = Network::bridge();
         let isolated = network.clone().with(json!({ "portIsolation": true }));
         let (first, second) = (isolated.attach(host, "c1"), isolated.attach(host, "c2"));
@@ -110,8 +110,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With `hairpinMode` a frame comes back through the port it came from, without it does not.
-    fn a_hairpin_turns_frames_round(host, on in ["true", "false"]) {
+    /// With `hairpinMode` a frame is sent back through the port it came from, otherwise it is not.
+    fn hairpin_mode_sends_frames_back(host, on in ["true", "false"]) {
         let network = Network::bridge().with(json!({ "hairpinMode": on == "true" }));
         let attachment = network.attach(host, "c1");
         let capture = attachment.container.capture();
@@ -125,13 +125,13 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A container cannot give the host addresses or routes by playing the router.
+    /// A container cannot add addresses or routes to the host by router advertisements.
     fn the_host_takes_no_router_advertisements(host) {
-        // Forwarding would be another reason to ignore them.
+        // With forwarding the host would ignore them anyway.
         let network = Network::bridge().with(json!({ "isGateway": false, "ipam": {
             "type": "host-local", "subnet": "fd00:1:2::/64" } }));
         host.exec("sysctl -q -w net.ipv6.conf.all.forwarding=0").succeeds();
-        // A link that listens shows that the advertisement is a good one.
+        // A link that accepts router advertisements shows that this one is valid.
         let listener = host.netns("listener");
         let settings = "net.ipv6.conf.default.accept_ra=1 net.ipv6.conf.default.accept_dad=0";
         listener.exec(format!("sysctl -q -w {settings}")).succeeds();

@@ -1,4 +1,4 @@
-//! VLANs: which a port carries, and who reaches whom.
+//! VLANs: which VLANs a port is in, and which containers reach each other.
 
 use ferrule_testkit::{Container, Host, Need, assert_same};
 use ferrule_tests::{Attachment, Network, answers_at_once};
@@ -26,7 +26,7 @@ fn vlans(host: &Host, port: &str) -> Vec<String> {
     entries.iter().map(text).collect()
 }
 
-/// Gives a container an address, on the VLAN's own link if one is named.
+/// Adds an address in a container, on its interface of the VLAN if one is named.
 fn address(container: &Container, vlan: Option<u16>, address: &str) {
     let link = match vlan {
         None => "eth0".to_owned(),
@@ -42,8 +42,8 @@ fn address(container: &Container, vlan: Option<u16>, address: &str) {
 }
 
 ferrule_testkit::test! {
-    /// The VLANs of a port, for every way to ask for them.
-    fn ports_carry_what_is_asked_for(host) needs [BridgeVlanFiltering] {
+    /// The VLANs of a port, for every combination of keys.
+    fn ports_have_the_configured_vlans(host) needs [BridgeVlanFiltering] {
         let trunk = json!([{ "id": 101 }, { "minID": 200, "maxID": 202 }]);
         for (number, (keys, expected)) in [
             (json!({ "vlan": 100 }), vec!["100 pvid untagged"]),
@@ -65,7 +65,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A VLAN is a network of its own; on a trunk its frames carry the tag.
+    /// Each VLAN is a separate network; on a trunk its frames have the tag.
     fn frames_stay_in_their_vlan(host) needs [BridgeVlanFiltering, Vlan8021q] {
         let first = switch(json!({ "vlan": 100 })).attach(host, "c1");
         let second = switch(json!({ "vlan": 100 })).attach(host, "c2");
@@ -112,7 +112,7 @@ fn assert_gateway(host: &Host, attachment: &Attachment) {
 }
 
 ferrule_testkit::test! {
-    /// The gateway of a VLAN is on a device of its own, which stays for the next container.
+    /// The gateway of a VLAN is on an interface of its own, which stays for the next container.
     fn a_vlan_has_its_own_gateway(host) needs [BridgeVlanFiltering, Ipv6] {
         let first = routed().attach(host, "c1");
         assert_gateway(host, &first);
@@ -125,8 +125,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A gateway device whose maker was killed half-way is completed by the next ADD.
-    fn a_half_made_gateway_is_completed(host, how in ["alone", "port", "vlan"])
+    /// A gateway interface whose ADD was killed half-way is completed by the next ADD.
+    fn an_incomplete_gateway_is_completed(host, how in ["alone", "port", "vlan"])
         needs [BridgeVlanFiltering, Ipv6] {
         host.ip("link add cni0 up type bridge vlan_filtering 1");
         host.ip("link add cni0.100 type veth peer name vethhalf");
@@ -142,8 +142,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Containers that come at once agree on one gateway device.
-    fn a_gateway_is_made_once(host) needs [BridgeVlanFiltering, Ipv6] {
+    /// Containers that are added at the same time create one gateway interface.
+    fn a_gateway_is_created_once(host) needs [BridgeVlanFiltering, Ipv6] {
         let names: Vec<String> = (0..8).map(|number| format!("c{number}")).collect();
         let calls = names.iter().map(|name| {
             host.netns(name);
@@ -161,8 +161,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An interface in the place of the gateway's device is not taken for it.
-    fn another_device_is_not_the_gateway(host) needs [BridgeVlanFiltering] {
+    /// Another interface with the name of the gateway interface is an error.
+    fn another_interface_with_the_name_is_refused(host) needs [BridgeVlanFiltering] {
         host.ip("link add cni0.100 type bridge");
         host.netns("c1");
         let before = host.snapshot();
@@ -174,8 +174,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A name too long for the gateway's device is told, and nothing is left.
-    fn a_gateway_needs_a_name(host) needs [BridgeVlanFiltering] {
+    /// A name that is too long for the gateway interface is an error, and nothing is left.
+    fn a_gateway_name_that_is_too_long_is_refused(host) needs [BridgeVlanFiltering] {
         host.netns("c1");
         let network = routed().with(json!({ "bridge": "a-long-bridge" }));
         let before = host.snapshot();
@@ -186,8 +186,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A bridge that does not filter is used as it is, with a word to the operator.
-    fn a_bridge_without_filtering_is_told(host) needs [BridgeVlanFiltering] {
+    /// A bridge that does not filter VLANs is used unchanged, with a warning.
+    fn a_bridge_without_filtering_is_reported(host) needs [BridgeVlanFiltering] {
         host.ip("link add cni0 type bridge");
         let outcome = {
             host.netns("c1");
@@ -198,9 +198,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A kernel without VLAN filtering is named as the reason, and nothing is left; another one
-    /// does what is asked.
-    fn a_kernel_without_filtering_is_told(host, bridge in ["new", "there already"]) {
+    /// Without VLAN filtering in the kernel the error names the kernel option, and nothing is left;
+    /// with it ADD succeeds.
+    fn a_kernel_without_filtering_is_reported(host, bridge in ["new", "there already"]) {
         if bridge == "there already" {
             host.ip("link add cni0 type bridge");
             host.ip("link set cni0 up");

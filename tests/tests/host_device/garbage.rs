@@ -17,9 +17,9 @@ fn collect(host: &Host, network: &Network, valid: &[&str]) -> Outcome {
 }
 
 ferrule_testkit::test! {
-    /// Devices of attachments that are not listed come back, those of others stay, and the address
-    /// plugin collects, too.
-    fn what_is_not_listed_comes_back(host) {
+    /// GC returns the devices of attachments that are not listed, keeps the others, and calls the
+    /// address plugin.
+    fn stale_devices_are_returned(host) {
         idle_wire(host);
         host.ip("link add spare type veth peer name other");
         let spare = lent().with(json!({ "device": "spare" }));
@@ -30,7 +30,7 @@ ferrule_testkit::test! {
 
         collect(host, &lent(), &["alive", "dead"]).succeeds().stdout_is("");
         assert!(!host.has_link("spare") && dead.container.has_link("eth0"));
-        // Another network's are none of its business.
+        // GC of one network does not touch devices of another.
         collect(host, &lent().with(json!({ "name": "other" })), &[]).succeeds();
         assert!(!host.has_link("spare") && !host.has_link("wire0"));
 
@@ -55,9 +55,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With the namespace gone: a device that the kernel has put on the host gets its name back,
-    /// one that ended with the namespace leaves no record.
-    fn a_dead_containers_device_gets_its_name(host, name in ["eth0", "dev7"]) {
+    /// After the end of the namespace, a device that the kernel has returned to the host is
+    /// renamed, and one that ended with the namespace leaves no record.
+    fn a_device_of_an_ended_container_is_renamed(host, name in ["eth0", "dev7"]) {
         idle_wire(host);
         let before = state(host);
         let dead = lent().attach(host, "dead");
@@ -75,7 +75,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// One failure is reported and keeps nothing else from being collected.
+    /// One failure is reported and does not stop GC.
     fn one_failure_stops_nothing(host) {
         idle_wire(host);
         host.ip("link add spare type veth peer name other");

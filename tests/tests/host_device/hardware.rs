@@ -1,12 +1,13 @@
-//! Hardware: the kernel gives it back to the first namespace, where these tests go, on the lab kernel.
+//! Hardware: the kernel returns it to the initial namespace, in which these tests run, on the lab
+//! kernel.
 
 use ferrule_testkit::{Call, Container, Host, PEER_FOLDER, binaries_folder};
 use serde_json::{Value, json};
 
-/// The namespace that hardware is given back to.
+/// The namespace that the kernel returns hardware to.
 const FIRST: &str = "--net=/proc/1/ns/net";
 
-/// A call of the plugin in `folder`, made in the first namespace, about `eth0` of the machine.
+/// A call of the plugin in `folder`, in the initial namespace, for `eth0` of the machine.
 fn call(host: &Host, folder: &std::path::Path, version: &str) -> Call {
     let plugin = folder.join("host-device");
     let call = host.executable("/usr/bin/nsenter", [FIRST.as_ref(), plugin.as_os_str()]);
@@ -25,7 +26,7 @@ fn ours(host: &Host) -> Call {
     call(host, &binaries_folder(), "1.1.0")
 }
 
-/// The links of the machine: name and hardware address of each but `lo`.
+/// The links of the machine: name and MAC address of each except `lo`.
 fn links(host: &Host) -> Vec<(String, String)> {
     let text = host.tool("nsenter", [FIRST, "ip", "-j", "link", "show"]);
     let links: Value = serde_json::from_str(&text).unwrap();
@@ -40,8 +41,8 @@ fn links(host: &Host) -> Vec<(String, String)> {
     all
 }
 
-/// Lends `eth0` to a new container, which then does its worst.
-fn lend(host: &Host, misdeeds: &[&str]) -> Container {
+/// Moves `eth0` into a new container, which then runs these commands.
+fn attach(host: &Host, misdeeds: &[&str]) -> Container {
     let container = host.netns("c1");
     ours(host).add().succeeds();
     for line in misdeeds {
@@ -58,15 +59,15 @@ const WORST: &[&str] = &[
 ];
 
 ferrule_testkit::test! {
-    /// It comes back under its name with its address: from the container, when the namespace has
-    /// ended, when only its path has, and by GC.
-    fn it_always_comes_back(host) needs [SpareHardware, Tool("nsenter")] {
+    /// It returns under its name with its address: from the container, when the namespace has
+    /// ended, when only its path is gone, and by GC.
+    fn hardware_is_always_returned(host) needs [SpareHardware, Tool("nsenter")] {
         let before = links(host);
         assert_eq!(before.len(), 1, "{before:?}");
         assert_eq!(before[0].0, "eth0");
         let no_record = || !std::path::Path::new("/run/cni/host-device").exists();
 
-        let container = lend(host, &[]);
+        let container = attach(host, &[]);
         assert_eq!(container.link("net1")["ifalias"], "eth0");
         assert_eq!(links(host), []);
         container.ip("link set net1 down");
@@ -75,13 +76,13 @@ ferrule_testkit::test! {
         assert!(links(host) == before && no_record());
         container.remove();
 
-        // Without waiting for the kernel, which takes namespaces apart in the background.
-        lend(host, WORST).remove();
+        // DEL does not wait for the kernel, which removes namespaces in the background.
+        attach(host, WORST).remove();
         ours(host).del().succeeds();
         ours(host).del().succeeds();
         assert!(links(host) == before && no_record(), "{:?}", links(host));
 
-        let container = lend(host, WORST);
+        let container = attach(host, WORST);
         let mut process = container.start("sleep 600");
         container.remove();
         ours(host).del().succeeds();
@@ -89,7 +90,7 @@ ferrule_testkit::test! {
         process.kill();
         process.wait();
 
-        lend(host, WORST).remove();
+        attach(host, WORST).remove();
         let is_back = || links(host).len() == 1;
         assert!((0..200).any(|_| is_back() || pause()));
         ours(host).gc().succeeds();
@@ -103,11 +104,11 @@ fn pause() -> bool {
 }
 
 ferrule_testkit::test! {
-    /// In a namespace that is out of reach it is waited for, and an error; GC goes on without it.
-    /// It gets its name when it can be had.
-    fn it_may_be_out_of_reach(host) needs [SpareHardware, Tool("nsenter")] {
+    /// DEL waits for a device in a namespace that cannot be reached, then fails; GC continues
+    /// without it. It is renamed once it is reachable.
+    fn an_unreachable_namespace_is_waited_for(host) needs [SpareHardware, Tool("nsenter")] {
         let before = links(host);
-        let container = lend(host, &[]);
+        let container = attach(host, &[]);
         let mut nested = container.start("unshare --net sleep 600");
         let own = container.path().metadata().map(|data| ino(&data)).unwrap();
         let path = format!("/proc/{}/ns/net", nested.pid());
@@ -130,8 +131,8 @@ fn ino(data: &std::fs::Metadata) -> u64 {
 }
 
 ferrule_testkit::test! {
-    /// What the Go plugin has lent gets its name again, too.
-    fn the_go_plugins_comes_back(host) needs [SpareHardware, PeerPlugins, Tool("nsenter")] {
+    /// A device that the Go plugin has moved is renamed, too.
+    fn a_device_of_the_go_plugin_is_renamed(host) needs [SpareHardware, PeerPlugins, Tool("nsenter")] {
         let before = links(host);
         let container = host.netns("c1");
         call(host, PEER_FOLDER.as_ref(), "1.0.0").add().succeeds();

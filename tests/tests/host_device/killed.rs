@@ -1,4 +1,4 @@
-//! A plugin that is killed anywhere.
+//! Plugins that are killed at any system call.
 
 use ferrule_testkit::{Container, Host, assert_same};
 use ferrule_tests::single_link::leases;
@@ -7,14 +7,14 @@ use crate::host_device::{idle_wire, lent, state};
 
 const LOCKS: &str = "/run/cni/locks";
 
-/// What must be the same after every DEL: links of both sides, files and addresses held.
+/// What every DEL must restore: links of both sides, files and reserved addresses.
 fn traces(host: &Host, container: &Container) -> String {
     let mut files = Vec::new();
     for folder in ["/run/cni", "/run/cni/host-device", LOCKS] {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         files.extend(entries.map(|entry| entry.path().display().to_string()));
     }
-    // The folder of locks stays, what is in it does not.
+    // The folder of locks stays, but is empty.
     files.retain(|path| path != LOCKS);
     let links = |text: String| {
         let lines = text.lines().map(|line| line.replace("@NONE", ""));
@@ -30,8 +30,8 @@ fn traces(host: &Host, container: &Container) -> String {
 }
 
 ferrule_testkit::test! {
-    /// Killed at any system call, an ADD leaves the device where the DEL after it finds it.
-    fn a_killed_add_costs_no_device(host) {
+    /// DEL after an ADD that was killed at any system call finds the device.
+    fn del_after_a_killed_add_returns_the_device(host) {
         idle_wire(host);
         let container = host.netns("c1");
         let call = lent().call(host, "c1");
@@ -44,7 +44,7 @@ ferrule_testkit::test! {
             assert_eq!(traces(host, &container), before, "after {outcome}");
         }
         assert!(killed > 100, "only {killed} system calls");
-        // The last one ran to its end.
+        // The last ADD was not killed.
         assert!(container.has_link("eth0"));
         call.del().succeeds();
         assert_same(&whole, &state(host));
@@ -52,8 +52,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// So does a killed DEL, with the DEL that is sent again.
-    fn a_killed_del_costs_no_device(host) {
+    /// The same for a killed DEL that is sent again.
+    fn del_after_a_killed_del_returns_the_device(host) {
         idle_wire(host);
         let container = host.netns("c1");
         let call = lent().call(host, "c1");
@@ -74,7 +74,7 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// An ADD after a killed one works without a DEL in between.
-    fn an_add_goes_on_where_a_killed_one_stopped(host) {
+    fn an_add_after_a_killed_add_works(host) {
         idle_wire(host);
         let container = host.netns("c1");
         let call = lent().without_ipam().call(host, "c1");
@@ -82,7 +82,7 @@ ferrule_testkit::test! {
         for count in (1..).step_by(3) {
             let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
             if container.has_link("eth0") {
-                // It was nearly done: the interface is there, which takes a DEL.
+                // It was nearly complete: the interface exists, which requires a DEL.
                 call.add().fails().mentions("already exists");
             } else {
                 call.add().succeeds();
@@ -95,8 +95,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With the namespace gone, too: the device is found between the sides.
-    fn a_killed_add_is_mended_without_the_container(host) {
+    /// Also after the end of the container's namespace: the device is in the staging namespace.
+    fn del_after_a_killed_add_needs_no_namespace(host) {
         idle_wire(host);
         let whole = state(host);
         let call = lent().without_ipam().call(host, "c1");

@@ -1,4 +1,4 @@
-//! The device goes into the container and comes back.
+//! The device is moved into the container and returned.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 ferrule_testkit::test! {
-    /// In every version: the device is in the container, with addresses and the wire behind it, and
-    /// its alias tells its name; then it is on the host again and nothing else is left.
-    fn the_device_moves_and_comes_back(host, version in VERSIONS) {
+    /// In every version: the device is in the container, with addresses and a working wire, and its
+    /// alias is its name on the host; after DEL it is on the host again and nothing else is left.
+    fn the_device_is_moved_and_returned(host, version in VERSIONS) {
         idle_wire(host);
         let before = state(host);
         let mac = host.link("wire0")["address"].clone();
@@ -50,9 +50,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without an address plugin the device only moves and is switched on; the two oldest versions
-    /// have no result for that, so it is not touched.
-    fn layer_two_needs_no_addresses(host, version in VERSIONS) {
+    /// Without an address plugin the device is only moved and brought up; the two oldest versions
+    /// have no result for that, so ADD does not touch it.
+    fn a_device_without_addresses(host, version in VERSIONS) {
         idle_wire(host);
         let before = state(host);
         let container = host.netns("c1");
@@ -81,7 +81,7 @@ fn watch(namespace: &Namespace) -> Running {
     monitor
 }
 
-/// The names of links that came up in it, and there are some.
+/// The names of links that came up; there is at least one.
 fn names_seen(mut monitor: Running) -> Vec<String> {
     std::thread::sleep(Duration::from_millis(300));
     monitor.kill();
@@ -97,8 +97,8 @@ fn names_seen(mut monitor: Running) -> Vec<String> {
 }
 
 ferrule_testkit::test! {
-    /// Neither side ever sees the device under the other side's name.
-    fn no_passing_names_are_seen(host) {
+    /// Neither side ever has the device under the other side's name.
+    fn no_temporary_names_are_visible(host) {
         idle_wire(host);
         let container = host.netns("c1");
         let call = lent().call(host, "c1");
@@ -111,7 +111,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Links that have the device's names on the other side stay as they are.
+    /// Links that have the device's names on the other side are not touched.
     fn equal_names_on_the_other_side_do_not_matter(host) {
         idle_wire(host);
         host.ip("link add eth0 type veth peer name eth1");
@@ -131,7 +131,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The same name on both sides is no rename at all.
+    /// The device may have the same name on both sides.
     fn the_name_may_stay(host) {
         idle_wire(host);
         let before = state(host);
@@ -146,8 +146,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Name resolution is the configuration's, else the address plugin's.
-    fn name_resolution_is_passed_on(host) {
+    /// DNS settings are those of the configuration, else those of the address plugin.
+    fn dns_settings_are_in_the_result(host) {
         idle_wire(host);
         let own = json!({ "nameservers": ["192.0.2.7"] });
         let ipam = json!({ "type": "static", "addresses": [{ "address": "10.1.2.9/24" }], "dns": own });
@@ -161,8 +161,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK notices each thing that is not as it was left.
-    fn check_notices_every_change(host) {
+    /// CHECK detects each change.
+    fn check_detects_every_change(host) {
         idle_wire(host);
         check_notices(host, &lent(), &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
@@ -179,7 +179,7 @@ ferrule_testkit::test! {
         recorded["interfaces"][0]["sandbox"] = Value::from("/run/netns/other");
         let config = ferrule_tests::with_prev_result(&attachment.config, &recorded);
         attachment.call.clone().config(config).check().fails().mentions("/run/netns/last");
-        // The alias is of no use to the container, and its absence does no harm.
+        // The container does not need the alias, and CHECK ignores its absence.
         attachment.container.ip(["link", "set", "eth0", "alias", ""]);
         attachment.check().succeeds();
     }

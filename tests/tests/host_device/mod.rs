@@ -1,4 +1,4 @@
-//! The plugin `host-device`, seen from outside.
+//! The plugin `host-device`: black-box tests.
 
 mod garbage;
 mod hardware;
@@ -20,7 +20,7 @@ fn lent() -> Network {
     Network::on_wire("host-device").with(json!({ "master": null, "device": "wire0" }))
 }
 
-/// A cable whose end on the host is as a device is that comes back: down, and fresh.
+/// A wire whose end on the host is like a returned device: down, without addresses.
 fn idle_wire(host: &Host) -> Wire {
     let wire = Wire::new(host);
     let path = host.path().display().to_string();
@@ -29,15 +29,15 @@ fn idle_wire(host: &Host) -> Wire {
     wire
 }
 
-/// The host without the address plugin's books, and without what the command `mount` leaves.
+/// The host without the address plugin's store, and without what the command `mount` leaves.
 fn state(host: &Host) -> Snapshot {
     host.snapshot().ignoring(&["/var/lib/cni", "/run/mount"])
 }
 
-/// Where the far end of the cable answers.
+/// The address of the peer on the wire.
 const GATEWAYS: [&str; 2] = ["10.1.2.1", "fd00:1:2::1"];
 
-/// Whether the container reaches the far end of the cable.
+/// Whether the container reaches the peer on the wire.
 fn reaches_far_end(container: &Container) -> bool {
     GATEWAYS.iter().all(|gateway| container.ping(gateway))
 }

@@ -1,4 +1,4 @@
-//! Several plugins at once for one attachment.
+//! Several plugins at the same time for one attachment.
 
 use ferrule_testkit::{Host, Outcome, Running, assert_same};
 use ferrule_tests::Attachment;
@@ -13,8 +13,8 @@ fn at_once(host: &Host, verbs: &[&str]) -> Vec<Outcome> {
 }
 
 ferrule_testkit::test! {
-    /// Of many ADDs one succeeds and the others are told that it has. The device is in the container,
-    /// and a DEL brings it back.
+    /// One of many ADDs succeeds and the others report that the attachment exists. The device is in
+    /// the container, and DEL returns it.
     fn one_of_many_adds_succeeds(host) {
         idle_wire(host);
         let before = state(host);
@@ -40,8 +40,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A DEL that comes while an ADD is at work waits for it: whatever their order, one more DEL leaves
-    /// nothing.
+    /// A DEL waits for an ADD that is running: in every order, one more DEL leaves nothing.
     fn an_add_and_dels(host) {
         idle_wire(host);
         let before = state(host);

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 ferrule_testkit::test! {
-    /// Result and wiring are the Go plugin's.
+    /// Results and links are those of the Go plugin.
     fn results_are_the_go_plugins(host, version in VERSIONS) needs [PeerPlugins] {
         idle_wire(host);
         results_are_the_peers(host, &lent(), version);
@@ -18,8 +18,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// So are those without addresses, and for devices of processes.
-    fn layer_two_results_are_the_go_plugins(host, version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0"])
+    /// Also results without addresses, and for devices that a process drives.
+    fn results_without_addresses_are_the_go_plugins(host, version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0"])
         needs [PeerPlugins] {
         idle_wire(host);
         results_are_the_peers(host, &lent().without_ipam(), version);
@@ -27,9 +27,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What we have lent, the Go plugin checks and gives back. Our record is then of no use, and our
-    /// next verb removes it.
-    fn the_go_plugin_gives_back_what_we_lent(host, version in ["0.4.0", "1.0.0"])
+    /// The Go plugin checks and returns a device that Ferrule has moved. The record is then stale,
+    /// and the next verb removes it.
+    fn the_go_plugin_returns_our_devices(host, version in ["0.4.0", "1.0.0"])
         needs [PeerPlugins] {
         idle_wire(host);
         let before = state(host);
@@ -41,7 +41,7 @@ ferrule_testkit::test! {
         theirs.del().succeeds();
         assert!(host.has_link("wire0") && !ours.container.has_link("eth0"));
         assert_eq!(leases(), Vec::<String>::new());
-        // Lent again meanwhile, to another container: that one keeps it.
+        // The device is in another container by then and stays there.
         let next = network.attach(host, "c2");
         ours.call.del().succeeds();
         assert!(reaches_far_end(&next.container));
@@ -53,8 +53,8 @@ ferrule_testkit::test! {
     }
 }
 
-/// Has the Go plugin lend the device to `c1`.
-fn lent_by_peer(host: &Host, keys: &serde_json::Value) -> ferrule_tests::Attachment {
+/// Has the Go plugin move the device into `c1`.
+fn moved_by_peer(host: &Host, keys: &serde_json::Value) -> ferrule_tests::Attachment {
     let network = lent().version("1.0.0").with(keys.clone());
     let container = host.netns("c1");
     let result = network.peer_call(host, "c1").add().succeeds().json();
@@ -67,16 +67,16 @@ fn lent_by_peer(host: &Host, keys: &serde_json::Value) -> ferrule_tests::Attachm
 }
 
 ferrule_testkit::test! {
-    /// What the Go plugin has lent, we check and give back, whatever the container did to it that
-    /// can be known without a record.
-    fn we_give_back_what_the_go_plugin_lent(host, misdeed in [
+    /// Ferrule checks and returns a device that the Go plugin has moved, after every change by the
+    /// container that can be found without a record.
+    fn we_return_devices_of_the_go_plugin(host, misdeed in [
         "link set eth0 up", "link set eth0 down",
         "link set eth0 down; link set eth0 name eth7",
         "link add eth7 alias eth6 type veth peer name eth8",
     ]) needs [PeerPlugins] {
         idle_wire(host);
         let before = state(host);
-        let theirs = lent_by_peer(host, &json!({}));
+        let theirs = moved_by_peer(host, &json!({}));
         assert!(reaches_far_end(&theirs.container));
         theirs.check().succeeds();
         for line in misdeed.split("; ") {
@@ -97,7 +97,7 @@ fn pause() -> bool {
 }
 
 ferrule_testkit::test! {
-    /// Also by its hardware address, and when the kernel has put it on the host by itself.
+    /// Also by its MAC address, and when the kernel has returned it to the host.
     fn the_go_plugins_alias_is_enough(host) needs [PeerPlugins] {
         idle_wire(host);
         host.ip("link set wire0 address 02:00:00:00:00:ab");
@@ -105,7 +105,7 @@ ferrule_testkit::test! {
         for keys in [json!({}), by_address] {
             for name in ["stays", "renamed", "dev7", "eth0"] {
                 let before = state(host);
-                let theirs = lent_by_peer(host, &keys);
+                let theirs = moved_by_peer(host, &keys);
                 match name {
                     "stays" => {}
                     "renamed" => {
@@ -125,7 +125,7 @@ ferrule_testkit::test! {
                 assert_same(&before, &state(host));
             }
         }
-        // An alias that an administrator has given says nothing.
+        // An alias that an administrator has set is not a name.
         host.ip("link set wire0 alias wire7");
         let before = state(host);
         let by_address = json!({ "device": null, "hwaddr": "02:00:00:00:00:ab" });
@@ -137,10 +137,10 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A name conflict stays an error for the Go plugin's attachments, too.
+    /// A name conflict is an error for attachments of the Go plugin, too.
     fn a_name_conflict_stays_an_error_for_theirs(host) needs [PeerPlugins] {
         idle_wire(host);
-        let theirs = lent_by_peer(host, &json!({}));
+        let theirs = moved_by_peer(host, &json!({}));
         host.ip("link add wire0 type veth peer name wire9");
         theirs.call.del().fails().mentions("\"wire0\" already exists on the host");
         assert!(reaches_far_end(&theirs.container));

@@ -1,4 +1,4 @@
-//! What cannot be, and ADDs that fail.
+//! Invalid values, and ADDs that fail.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::single_link::leases;
@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 ferrule_testkit::test! {
-    /// What names no device is refused with the key, changes nothing, and keeps no
-    /// DEL from succeeding.
-    fn wrong_values_are_refused(host) {
+    /// Keys that select no device are refused by name, change nothing, and do not make DEL fail.
+    fn invalid_values_are_refused(host) {
         idle_wire(host);
         let container = host.netns("c1");
         let before = container.network_snapshot();
@@ -48,7 +47,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// Ways to fail, with what the error tells.
+/// Ways to fail, with the text of the error.
 fn failures() -> [(Value, &'static str); 4] {
     let subnet = json!({ "subnet": "10.1.2.0/24" });
     let empty = json!({ "subnet": "10.1.2.0/24", "rangeStart": "10.1.3.9" });
@@ -68,9 +67,9 @@ fn failures() -> [(Value, &'static str); 4] {
 }
 
 ferrule_testkit::test! {
-    /// When the address plugin or the configuration fails the device is on the host as before, up
-    /// if it was up, and nothing is held.
-    fn a_failed_add_gives_the_device_back(host, was in ["up", "down"]) {
+    /// When the address plugin fails or the addresses cannot be added, the device is on the host as
+    /// before, up if it was up, and no address is reserved.
+    fn a_failed_add_returns_the_device(host, was in ["up", "down"]) {
         idle_wire(host);
         host.ip(["link", "set", "wire0", was]);
         host.ip(["link", "set", "wire0", "alias", "uplink to rack 7"]);
@@ -93,7 +92,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address plugin that fails at once does not cost the device its addresses on the host.
+    /// The device keeps its addresses on the host if the address plugin fails.
     fn an_early_failure_does_not_touch_the_device(host) {
         let wire = idle_wire(host);
         host.ip("link set wire0 up");
@@ -111,8 +110,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What has the interface's name in the container by the time an ADD fails is not the device.
-    fn a_failed_add_takes_nothing_of_the_containers(host) {
+    /// A failed ADD does not take a link that has the interface's name in the container by then.
+    fn a_failed_add_takes_no_link_of_the_container(host) {
         idle_wire(host);
         let outside = state(host);
         let container = host.netns("c1");
@@ -134,8 +133,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A second ADD is refused, and the first attachment goes on: for the same interface, under
-    /// another name, and for the device that is lent already.
+    /// A second ADD is refused and the first attachment keeps working: for the same interface,
+    /// under another name, and for a device that is in use.
     fn a_second_add_is_refused(host) {
         idle_wire(host);
         let attachment = lent().attach(host, "c1");
@@ -159,7 +158,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The name in the container is taken: nothing moves, and DEL leaves that link alone.
+    /// If the name is taken in the container nothing moves, and DEL does not touch that link.
     fn a_taken_name_is_refused(host) {
         idle_wire(host);
         let outside = state(host);

@@ -1,4 +1,4 @@
-//! DEL gives the device back, whatever has happened meanwhile.
+//! DEL returns the device in every situation.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
-/// Attaches, has something done, sends DEL twice, and compares the host with before.
+/// Attaches, runs `misdeed`, sends DEL twice, and compares the host with before.
 fn after(host: &Host, misdeed: impl FnOnce(&Attachment)) {
     host.ip(["link", "set", "wire0", "alias", "uplink to rack 7"]);
     let before = state(host);
@@ -26,9 +26,9 @@ fn after(host: &Host, misdeed: impl FnOnce(&Attachment)) {
 }
 
 ferrule_testkit::test! {
-    /// Whatever the container does to the device: name, alias, hardware address and MTU are as they
-    /// were on the host.
-    fn the_container_cannot_keep_or_change_it(host) {
+    /// After every change by the container: name, alias, MAC address and MTU are those the device
+    /// had on the host.
+    fn changes_by_the_container_are_reverted(host) {
         idle_wire(host);
         for misdeed in [
             "link set eth0 down",
@@ -55,14 +55,15 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Links that the container has put on the device do not go on using it.
+    /// Links that the container has created on the device are removed.
     fn links_on_top_of_it_are_removed(host, kind in ["vlan id 5", "macvlan"])
         needs [Vlan8021q, Macvlan] {
         idle_wire(host);
         after(host, |attachment| {
             attachment.container.ip(format!("link add link eth0 name top type {kind}"));
         });
-        // A veth is not on top of another link, though the kernel tells its peer the same way.
+        // A veth is not on top of another link, although the kernel reports its peer in the same
+        // attribute.
         let attachment = lent().attach(host, "c2");
         attachment.container.ip("link add eth7 type veth peer name eth8");
         attachment.container.ip(format!("link add link eth0 name top type {kind}"));
@@ -72,7 +73,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The path of the namespace is gone, but a process lives on in it.
+    /// The path of the namespace is gone, but a process still runs in it.
     fn a_namespace_without_a_path_is_found(host) {
         idle_wire(host);
         let before = state(host);
@@ -91,9 +92,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The namespace has ended, and with it a link that no hardware is behind: DEL releases the
-    /// addresses and leaves nothing, however the path is given.
-    fn a_namespace_that_has_ended_is_no_error(host, path in ["gone", "empty", "file", "recycled"]) {
+    /// The namespace has ended, and a virtual device with it: DEL releases the addresses and leaves
+    /// nothing, for every form of the path.
+    fn an_ended_namespace_is_no_error(host, path in ["gone", "empty", "file", "recycled"]) {
         let before = state(host);
         idle_wire(host);
         let attachment = lent().attach(host, "c1");
@@ -129,24 +130,24 @@ fn pause() -> bool {
     false
 }
 
-/// Puts the device on the host under another name, as the kernel does when a namespace ends.
-fn hand_back(host: &Host, container: &Container, name: &str) {
+/// Moves the device to the host under another name, as the kernel does when a namespace ends.
+fn return_to_host(host: &Host, container: &Container, name: &str) {
     let path = host.path().display().to_string();
     container.ip(["link", "set", "eth0", "netns", &path, "name", name]);
 }
 
 ferrule_testkit::test! {
-    /// On the host under another name, its alias set, as the kernel gives a device back: it gets
-    /// its name again, and its own alias, whether it has been switched on since or not.
-    fn a_device_that_came_back_gets_its_name(host, name in ["eth0", "dev7", "net5"]) {
+    /// A device that the kernel has returned under another name, with its alias, gets its own name
+    /// and alias back, whether it is up or down.
+    fn a_device_returned_by_the_kernel_is_renamed(host, name in ["eth0", "dev7", "net5"]) {
         idle_wire(host);
         after(host, |attachment| {
-            hand_back(host, &attachment.container, name);
+            return_to_host(host, &attachment.container, name);
             attachment.container.remove();
         });
-        after(host, |attachment| hand_back(host, &attachment.container, "wire0"));
+        after(host, |attachment| return_to_host(host, &attachment.container, "wire0"));
         let attachment = lent().attach(host, "c9");
-        hand_back(host, &attachment.container, name);
+        return_to_host(host, &attachment.container, name);
         host.ip(["link", "set", name, "up"]);
         attachment.call.del().succeeds();
         assert!(host.link("wire0")["flags"].as_array().unwrap().contains(&json!("UP")));
@@ -154,7 +155,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Its name is taken on the host: an error, and the device works on in the container until the
+    /// If its name is taken on the host, DEL fails and the device works in the container until the
     /// name is free.
     fn a_name_conflict_stays_an_error(host) {
         let wire: Wire = idle_wire(host);
@@ -177,7 +178,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL needs little of the configuration, none of the result, and not the device's keys.
+    /// DEL needs little of the configuration, no result, and none of the device's keys.
     fn del_needs_little(host, keys in [r#"{"device": null}"#, r#"{"device": 5}"#, r#"{"device": "other"}"#,
         r#"{"pciBusID": "ffff:ff:ff.7", "device": null}"#, r#"{"hwaddr": "x", "device": null}"#]) {
         idle_wire(host);
@@ -191,29 +192,29 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The network may have got another name since ADD: the record tells that it is the same container
-    /// and interface. It may be in the container, or on the host under another name.
+    /// The network may have another name than at ADD: the record contains container and interface.
+    /// The device may be in the container, or on the host under another name.
     fn the_network_may_have_been_renamed(host, place in ["container", "host"]) {
         idle_wire(host);
         let before = state(host);
         let attachment = lent().attach(host, "c1");
         let lent_state = state(host);
         let renamed = lent().with(json!({ "name": "renamed" }));
-        // Neither another container's nor another interface's DEL takes it, nor one about another device.
+        // DEL for another container, another interface or another device does not take it.
         renamed.call(host, "c1").container("other").del().succeeds();
         renamed.call(host, "c1").ifname("eth5").del().succeeds();
         renamed.clone().with(json!({ "device": "other" })).call(host, "c1").del().succeeds();
         assert_same(&lent_state, &state(host));
         assert!(reaches_far_end(&attachment.container));
         if place == "host" {
-            hand_back(host, &attachment.container, "net5");
+            return_to_host(host, &attachment.container, "net5");
             attachment.container.remove();
             renamed.call(host, "c1").container("other").del().succeeds();
             assert!(host.has_link("net5") && !host.has_link("wire0"));
         }
         renamed.call(host, "c1").del().succeeds();
         assert!(host.has_link("wire0"));
-        // The address plugin keeps its books by network.
+        // The address plugin stores reservations by network.
         lent().call(host, "c1").del().succeeds();
         if place == "container" {
             attachment.container.remove();
@@ -223,8 +224,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A DEL for a container that never was attached takes nothing.
-    fn del_of_nothing_takes_nothing(host) {
+    /// DEL for a container that was never attached changes nothing.
+    fn del_without_add_changes_nothing(host) {
         idle_wire(host);
         let attachment = lent().attach(host, "c1");
         let before = (state(host), attachment.container.network_snapshot());
@@ -240,8 +241,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The runtime's path, of a process, leads to the host now: the device comes back from where it
-    /// is, and its namesake on the host stays.
+    /// The path of a process leads to the host's namespace now: DEL finds the device where it is,
+    /// and does not touch the interface of the same name on the host.
     fn a_path_that_leads_to_the_host(host, namespace in ["alive", "gone"]) {
         idle_wire(host);
         let before = state(host);

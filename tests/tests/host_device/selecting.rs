@@ -1,4 +1,4 @@
-//! The ways to name a device.
+//! The keys that select a device.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::host_device::{idle_wire, lent, reaches_far_end, state};
 
 const ADDRESS: &str = "0000:00:1f.6";
 
-/// Lays a tree over `/sys/bus` that has a PCI device with this driver and an auxiliary device. The
-/// interface is in the folder `below` of the PCI device.
-fn lay_buses(host: &Host, driver: &str, below: &str) {
+/// Mounts a tree over `/sys/bus` with a PCI device that has this driver and an auxiliary device.
+/// The interface is in the folder `below` of the PCI device.
+fn mount_buses(host: &Host, driver: &str, below: &str) {
     let root = host.work_folder().join("bus");
     let pci = root.join("pci/devices").join(ADDRESS);
     let folder = |path: &Path| std::fs::create_dir_all(path).unwrap();
@@ -27,12 +27,12 @@ fn lay_buses(host: &Host, driver: &str, below: &str) {
     host.exec(["mount", "--bind", &root, "/sys/bus"]).succeeds();
 }
 
-/// A network whose device is named by these keys alone.
+/// A network whose device is selected by these keys.
 fn named_by(keys: &Value) -> Network {
     lent().with(json!({ "device": null })).with(keys.clone())
 }
 
-/// The device moves, works and comes back; returns the PCI address in the result.
+/// Moves the device and returns it; returns the PCI address in the result.
 fn round_trip(host: &Host, network: &Network) -> Value {
     let before = state(host);
     let attachment = network.attach(host, "c1");
@@ -45,8 +45,8 @@ fn round_trip(host: &Host, network: &Network) -> Value {
 }
 
 ferrule_testkit::test! {
-    /// By its hardware address, in any notation.
-    fn by_hardware_address(host) {
+    /// By its MAC address, in any notation.
+    fn by_mac_address(host) {
         idle_wire(host);
         host.ip("link set wire0 address 02:00:00:00:00:ab");
         for text in ["02:00:00:00:00:ab", "02-00-00-00-00-AB", "0200.0000.00ab"] {
@@ -59,7 +59,7 @@ ferrule_testkit::test! {
     /// By its path below `/sys/devices`: the first interface there.
     fn by_kernel_path(host) {
         let wire = idle_wire(host);
-        // All links without hardware are below this path, `lo` among them.
+        // All virtual links are below this path, `lo` among them.
         let network = named_by(&json!({ "kernelpath": "/sys/devices/virtual" }));
         host.ip("link set wire0 name aa0");
         let attachment = network.attach(host, "c1");
@@ -71,11 +71,11 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// By its PCI address, which the result tells from 1.1.0 on. A paravirtual device has its
-    /// interface a level below.
+    /// By its PCI address, which is in the result from 1.1.0 on. The interface of a paravirtual
+    /// device is one level below.
     fn by_pci_address(host, below in ["", "virtio3"]) {
         idle_wire(host);
-        lay_buses(host, "e1000", below);
+        mount_buses(host, "e1000", below);
         let network = named_by(&json!({ "pciBusID": ADDRESS }));
         assert_eq!(round_trip(host, &network), ADDRESS);
         assert_eq!(round_trip(host, &network.version("1.0.0")), Value::Null);
@@ -83,10 +83,10 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// By the runtime, which counts more than `pciBusID` and less than `device`.
+    /// By the runtime, whose id precedes `pciBusID` but not `device`.
     fn by_the_runtime(host) {
         idle_wire(host);
-        lay_buses(host, "e1000", "");
+        mount_buses(host, "e1000", "");
         let runtime = |id: &str| json!({ "RuntimeConfig": { "deviceID": id } });
         assert_eq!(round_trip(host, &named_by(&runtime(ADDRESS))), ADDRESS);
         let both = named_by(&runtime(ADDRESS)).with(json!({ "pciBusID": "0000:ff:00.0" }));
@@ -105,10 +105,11 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A device that a process drives has no interface: it gets addresses and is left alone.
-    fn devices_of_processes_stay_where_they_are(host, driver in ["vfio-pci", "uio_pci_generic", "igb_uio"]) {
+    /// A device that a process drives has no interface: ADD returns addresses and does not touch
+    /// it.
+    fn devices_of_processes_are_not_moved(host, driver in ["vfio-pci", "uio_pci_generic", "igb_uio"]) {
         idle_wire(host);
-        lay_buses(host, driver, "nothing");
+        mount_buses(host, driver, "nothing");
         let before = state(host);
         let network = named_by(&json!({ "pciBusID": ADDRESS }));
         let attachment = network.attach(host, "c1");
@@ -122,7 +123,7 @@ ferrule_testkit::test! {
         assert!(!attachment.container.has_link("eth0"));
         attachment.check().succeeds();
         network.call(host, "c1").status().succeeds();
-        // DEL asks neither for the device nor for its driver.
+        // DEL needs neither the device nor its driver.
         host.exec("umount /sys/bus").succeeds();
         attachment.detach();
         attachment.detach();
@@ -134,7 +135,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// So it is where the configuration says so, and for older versions without the address.
+    /// Also with `DPDKMode`, and in older versions without the PCI address.
     fn a_process_may_drive_any_device(host) {
         idle_wire(host);
         let network = lent().with(json!({ "dpdkmode": true })).version("1.0.0");

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use crate::host_device::{idle_wire, lent};
 
-/// STATUS of a network whose device is named by these keys alone.
+/// STATUS of a network whose device is selected by these keys.
 fn status(host: &Host, keys: &Value) -> ferrule_testkit::Outcome {
     let network = lent().with(json!({ "device": null })).with(keys.clone());
     network.call(host, "any").status()
 }
 
 ferrule_testkit::test! {
-    /// A device on the host or in a container is as it ought to be; one that is nowhere is not.
-    fn a_device_has_to_be_somewhere(host) {
+    /// STATUS succeeds for a device on the host or in a container, and fails for a missing one.
+    fn a_missing_device_fails(host) {
         idle_wire(host);
         host.ip("link set wire0 address 02:00:00:00:00:ab");
         let by_name = json!({ "device": "wire0" });
@@ -35,8 +35,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// So is one that the Go plugin has lent.
-    fn a_device_may_be_lent_by_the_go_plugin(host) needs [PeerPlugins] {
+    /// Also for a device that the Go plugin has moved.
+    fn a_device_may_be_moved_by_the_go_plugin(host) needs [PeerPlugins] {
         idle_wire(host);
         host.ip("link set wire0 address 02:00:00:00:00:ab");
         host.netns("c1");
@@ -49,8 +49,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Devices known by their place in the machine are looked for there, the runtime's not at all.
-    fn places_are_looked_at(host) {
+    /// Devices selected by path or bus address are searched for there, those of the runtime are
+    /// not.
+    fn paths_and_bus_addresses_are_searched(host) {
         for (keys, code, text) in [
             (json!({ "pciBusID": "ffff:ff:ff.7" }), 50, "ffff:ff:ff.7"),
             (json!({ "kernelpath": "/sys/devices/none" }), 50, "/sys/devices/none"),

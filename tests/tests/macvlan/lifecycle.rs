@@ -1,4 +1,4 @@
-//! What is left: nothing.
+//! DEL, failed ADDs and GC leave nothing.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -7,7 +7,7 @@ use ferrule_tests::{Network, Wire, single_link};
 use serde_json::json;
 
 ferrule_testkit::test! {
-    /// DEL removes link and addresses, whatever became of the container, and nothing else.
+    /// DEL removes link and addresses in every state of the container, and nothing else.
     fn del_leaves_nothing(host) needs [Macvlan] {
         Wire::new(host);
         single_link::del_leaves_nothing(host, &Network::on_wire("macvlan"));
@@ -16,7 +16,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL needs no master, named or by default.
+    /// DEL needs no master, configured or default.
     fn del_needs_no_master(host, master in ["wire0", ""]) needs [Macvlan] {
         Wire::new(host);
         host.ip("route add default dev wire0");
@@ -47,15 +47,15 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// GC releases what belongs to no listed attachment.
-    fn gc_collects_what_is_dead(host) needs [Macvlan] {
+    /// GC releases the addresses of attachments that are not listed.
+    fn gc_collects_stale_attachments(host) needs [Macvlan] {
         Wire::new(host);
         single_link::gc_collects_what_is_dead(host, &Network::on_wire("macvlan"));
     }
 }
 
-/// An address plugin that needs the link, as one that speaks DHCP does: it notes whether the link
-/// is up, and answers or fails.
+/// An address plugin that needs the link, like DHCP: it records whether the link is up, and
+/// succeeds or fails.
 fn needy_plugin(host: &Host, answer: &str) -> String {
     let path = host.work_folder().join("needy");
     let script = format!(
@@ -70,8 +70,8 @@ fn needy_plugin(host: &Host, answer: &str) -> String {
 }
 
 ferrule_testkit::test! {
-    /// An address plugin that is no bookkeeper finds the link up; when the link cannot take its
-    /// addresses they are given back.
+    /// An address plugin other than host-local and static is called when the link is up; if its
+    /// addresses cannot be added, they are released.
     fn other_address_plugins_find_the_link_up(host, route in ["10.1.2.1", "192.0.2.77"])
         needs [Macvlan, Tool("nsenter")] {
         Wire::new(host);
@@ -100,7 +100,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Killed at any system call, an ADD leaves nothing that the DEL after it does not take away.
+    /// DEL removes everything after an ADD that was killed at any system call.
     fn a_killed_add_leaves_nothing_after_del(host) needs [Macvlan] {
         Wire::new(host);
         let container = host.netns("c1");
@@ -118,7 +118,7 @@ ferrule_testkit::test! {
             assert_eq!(single_link::leases(), Vec::<String>::new(), "after {outcome}");
         }
         assert!(killed > 50, "only {killed} system calls");
-        // The last one ran to its end.
+        // The last ADD was not killed.
         assert!(container.has_link("eth0"));
         call.del().succeeds();
     }

@@ -1,4 +1,4 @@
-//! The plugin `macvlan`, seen from outside.
+//! The plugin `macvlan`: black-box tests.
 
 mod lifecycle;
 mod results;

@@ -1,10 +1,10 @@
-//! Beside the Go plugin.
+//! Compared with the Go plugin.
 
 use ferrule_tests::{Network, Wire, single_link};
 use serde_json::json;
 
 ferrule_testkit::test! {
-    /// Results and wiring are the Go plugin's, in every version.
+    /// Results and links are those of the Go plugin, in every version.
     fn results_are_those_of_the_go_plugin(host, version in VERSIONS) needs [Macvlan, PeerPlugins] {
         Wire::new(host);
         let macvlan = Network::on_wire("macvlan");
@@ -25,7 +25,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What one suite added, the other checks and removes.
+    /// Each suite checks and removes what the other has added.
     fn suites_share_attachments(host) needs [Macvlan, PeerPlugins] {
         Wire::new(host);
         single_link::suites_share_attachments(host, &Network::on_wire("macvlan"));
@@ -33,7 +33,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// ADD, CHECK where there is one, DEL and VERSION work in every version.
+    /// ADD, CHECK if the version has it, DEL and VERSION work in every version.
     fn every_version_works(host, version in VERSIONS) needs [Macvlan] {
         Wire::new(host);
         let attachment = Network::on_wire("macvlan").version(version).attach(host, "c1");

@@ -1,4 +1,4 @@
-//! What the link is like, where it is put, and what is refused.
+//! Settings of the link, its master, and refused values.
 
 use ferrule_testkit::{Host, assert_same};
 use ferrule_tests::single_link::check_notices;
@@ -6,8 +6,8 @@ use ferrule_tests::{Network, Wire};
 use serde_json::{Value, json};
 
 ferrule_testkit::test! {
-    /// MTU, hardware address, mode and queue are read back from the kernel, and the result tells
-    /// them.
+    /// The kernel has the configured MTU, MAC address, mode and queue length, and the result
+    /// contains them.
     fn settings_reach_the_kernel(host) needs [Macvlan] {
         Wire::new(host);
         let keys = json!({ "mtu": 1400, "mac": "02-00-00-00-00-AB", "bcqueuelen": 321,
@@ -27,7 +27,7 @@ ferrule_testkit::test! {
         }
         attachment.check().succeeds();
 
-        // Without them the kernel chooses: the master's MTU, and a queue of its own length.
+        // Defaults are the kernel's: the master's MTU, and its own queue length.
         host.ip("link set wire0 mtu 1300");
         let plain = Network::on_wire("macvlan").attach(host, "c2");
         assert_eq!(plain.container.link("eth0")["mtu"], 1300);
@@ -37,9 +37,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The runtime's hardware address counts more than that of `CNI_ARGS`, and that more than the
-    /// configuration's.
-    fn the_hardware_address_has_three_sources(host) needs [Macvlan] {
+    /// The MAC address of `runtimeConfig` precedes that of `CNI_ARGS`, and that the key `mac`.
+    fn the_mac_address_has_three_sources(host) needs [Macvlan] {
         Wire::new(host);
         let mac = |number: u8| format!("02:00:00:00:00:{number:02x}");
         let plain = Network::on_wire("macvlan").without_ipam().with(json!({ "mac": mac(1) }));
@@ -72,7 +71,7 @@ fn attached_to(host: &Host, master: &str) {
     let result = call.add().succeeds().json();
     let parent = container.link("eth0")["link_index"].clone();
     assert_eq!(parent, host.link(master)["ifindex"], "on {master}");
-    // CHECK does not mind that the default route has gone elsewhere since.
+    // CHECK ignores a change of the default route since ADD.
     let checked = network
         .with(json!({ "prevResult": result }))
         .call(host, "c1");
@@ -86,8 +85,8 @@ fn attached_to(host: &Host, master: &str) {
 }
 
 ferrule_testkit::test! {
-    /// Without the key the master is the interface of the default route in the main table: the
-    /// best one's, IPv4 before IPv6, the first hop's, and whatever rules and tunnels add to it.
+    /// The default master is the interface of the default route in the main table: the best one,
+    /// IPv4 before IPv6, the first hop, regardless of routing rules and tunnels.
     fn the_master_is_that_of_the_default_route(host) needs [Macvlan] {
         let wire = Wire::new(host);
         host.ip("link add other type veth peer name far-other netns far");
@@ -109,7 +108,8 @@ ferrule_testkit::test! {
         host.ip("route delete default dev other metric 20");
         host.ip("route replace default metric 50 nexthop via 10.1.2.1 dev wire0 nexthop dev other");
         attached_to(host, "wire0");
-        // As tunnels do it: two routes that are more specific, or a rule before the main table.
+        // Routes and rules as tunnels add them: two more specific routes, or a rule before the main
+        // table.
         host.ip("route add 128.0.0.0/1 dev other");
         attached_to(host, "wire0");
         host.ip("route add default dev other table 99");
@@ -124,8 +124,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK notices each thing that is not as it was left.
-    fn check_notices_every_change(host) needs [Macvlan] {
+    /// CHECK detects each change.
+    fn check_detects_every_change(host) needs [Macvlan] {
         Wire::new(host);
         host.ip("link add other type veth peer name other1");
         let network = Network::on_wire("macvlan").with(json!({ "bcqueuelen": 200, "mtu": 1450 }));
@@ -156,9 +156,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What cannot be is refused, by ADD before anything changes and by STATUS, with the key or the
-    /// device and the way out.
-    fn what_cannot_be_is_refused(host) needs [Macvlan] {
+    /// Invalid values are refused, by ADD before any change and by STATUS, with the key or the
+    /// interface and a hint.
+    fn invalid_values_are_refused(host) needs [Macvlan] {
         Wire::new(host);
         host.ip("link add ports type bridge");
         host.ip("link add port type veth peer name port1");

@@ -1,4 +1,4 @@
-//! Packets on the wire and between containers, from the moment ADD returns.
+//! Packets on the wire and between containers, as soon as ADD has returned.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ferrule_testkit::{Container, Host};
 use ferrule_tests::{Attachment, Network, Wire, answers_at_once};
 use serde_json::json;
 
-/// The far end's addresses.
+/// Addresses of the peer on the wire.
 const FAR: [&str; 2] = ["10.1.2.1", "fd00:1:2::1"];
 
 fn attach(host: &Host, mode: &str, container: &str) -> Attachment {
@@ -25,9 +25,9 @@ fn reaches_far(container: &Container) {
 }
 
 ferrule_testkit::test! {
-    /// In each mode the wire is reached at once over both families, from both ends; in mode bridge
-    /// the master's other containers, too, and in the others not.
-    fn modes_let_through_what_they_say(host, mode in ["bridge", "private", "vepa"])
+    /// In each mode container and peer reach each other at once over both families; other
+    /// containers of the master are reached in mode bridge only.
+    fn modes_select_the_reachable_containers(host, mode in ["bridge", "private", "vepa"])
         needs [Macvlan] {
         let wire = Wire::new(host);
         let (first, second) = (attach(host, mode, "c1"), attach(host, mode, "c2"));
@@ -42,9 +42,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// In mode vepa containers reach each other by way of a switch that sends frames back; in mode
-    /// private not even so.
-    fn a_reflecting_switch_connects_vepa_alone(host, mode in ["vepa", "private"]) needs [Macvlan] {
+    /// In mode vepa containers reach each other through a switch that sends frames back; in mode
+    /// private they do not.
+    fn a_reflecting_switch_connects_only_vepa(host, mode in ["vepa", "private"]) needs [Macvlan] {
         let wire = Wire::without_addresses(host);
         wire.far.ip("link add reflector type bridge");
         wire.far.ip("link set wire1 master reflector");
@@ -58,8 +58,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// In mode passthru the container has the master's hardware address, and the master to itself.
-    fn passthru_takes_the_master_over(host) needs [Macvlan] {
+    /// In mode passthru the container has the master's MAC address, and no other link can be
+    /// created on the master.
+    fn passthru_owns_the_master(host) needs [Macvlan] {
         let wire = Wire::new(host);
         let attachment = attach(host, "passthru", "c1");
         let mac = host.link("wire0")["address"].clone();
@@ -81,8 +82,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without an address plugin the link is up and carries what the container puts on it.
-    fn layer_two_alone(host) needs [Macvlan] {
+    /// Without an address plugin the link is up and usable.
+    fn a_link_without_addresses(host) needs [Macvlan] {
         let wire = Wire::new(host);
         let attachment = Network::on_wire("macvlan").without_ipam().attach(host, "c1");
         assert_eq!(attachment.result["ips"], json!(null));
@@ -100,8 +101,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The far end, which remembers the address with another container, hears of the new one at
-    /// once, over both families.
+    /// ADD announces an address to a peer that has an earlier owner in its cache, over both
+    /// families.
     fn reused_addresses_are_announced(host) needs [Macvlan] {
         let wire = Wire::new(host);
         for address in ["10.1.2.2", "fd00:1:2::2"] {
@@ -125,7 +126,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `linkInContainer` puts the link on an interface of the container.
+    /// `linkInContainer` creates the link on an interface of the container.
     fn the_master_may_be_in_the_container(host) needs [Macvlan] {
         let wire = Wire::new(host);
         let network = Network::on_wire("macvlan").with(json!({ "linkInContainer": true }));

@@ -1,4 +1,4 @@
-//! What is there after each verb.
+//! The rules after each verb.
 
 use ferrule_testkit::{Host, Snapshot, assert_same, binaries_folder};
 use ferrule_tests::Network;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{CASES, network};
 
-/// What stays on purpose: the bridge, the address store, and tables without content.
+/// What stays: the bridge, the address store, and empty tables.
 const STAYS: &[&str] = &[
     "cni0",
     "/var/lib/cni",
@@ -45,10 +45,10 @@ fn snapshot(host: &Host) -> Snapshot {
 }
 
 ferrule_testkit::test! {
-    /// DEL removes every rule: twice, with the namespace gone and nothing remembered, and with the
-    /// key taken out of the configuration meanwhile.
+    /// DEL removes every rule: sent twice, without namespace and previous result, and without the
+    /// key that ADD had.
     fn del_leaves_no_rule(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
-        // The first one makes what stays.
+        // The first attachment creates what stays.
         network(case).attach(host, "first-one").detach();
         let before = snapshot(host);
 
@@ -93,8 +93,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK fails when a rule is gone, and says which.
-    fn check_misses_rules(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
+    /// CHECK fails when a rule is missing, and names it.
+    fn check_detects_missing_rules(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
         let pod = network(case).attach(host, "c1");
         pod.check().succeeds();
         if case.ends_with("nftables") {
@@ -107,12 +107,12 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An ADD that fails after the rules were made takes them back.
+    /// An ADD that fails after it has added the rules removes them.
     fn a_failed_add_leaves_no_rule(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
         network(case).attach(host, "first-one").detach();
         host.netns("pod-x");
         let before = snapshot(host);
-        // Printing the result is the last step.
+        // Writing the result is the last step.
         let plugin = binaries_folder().join(case.split(' ').next().unwrap());
         let words = ["-c", "exec \"$0\" >/dev/full", plugin.to_str().unwrap()];
         let unwritable = host.executable("/bin/sh", words).cni_path(binaries_folder());
@@ -127,7 +127,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// ADD killed at any system call, then DEL: nothing is left.
+    /// DEL after an ADD that was killed at any system call leaves nothing.
     fn killed_anywhere(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
         network(case).attach(host, "first-one").detach();
         let pod = host.netns("pod-k");
@@ -148,8 +148,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Rules by the Go plugin are removed by ours, and the other way round.
-    fn go_and_ours_remove_each_others(host, plugin in ["bridge", "ptp"]) needs [Iptables, Ip6tables, PeerPlugins] {
+    /// Ferrule removes rules of the Go plugin, and the Go plugin those of Ferrule.
+    fn each_suite_removes_rules_of_the_other(host, plugin in ["bridge", "ptp"]) needs [Iptables, Ip6tables, PeerPlugins] {
         let network = Network::of(plugin).version("1.0.0").with(json!({ "ipMasq": true }));
         host.netns("pod-g");
         network.peer_call(host, "pod-g").add().succeeds();
@@ -165,12 +165,12 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// STATUS says when the packet filter asked for is not there.
-    fn status_misses_the_tool(host, plugin in ["bridge", "ptp"]) needs [Iptables] {
+    /// STATUS reports that the configured packet filter is missing.
+    fn status_reports_a_missing_tool(host, plugin in ["bridge", "ptp"]) needs [Iptables] {
         let network = Network::of(plugin).with(json!({ "ipMasq": true, "ipMasqBackend": "iptables" }));
         let call = network.call(host, "c1");
         call.status().succeeds();
-        // Without the tools, wherever they are looked for.
+        // Without the tools, in all folders that are searched.
         for folder in ["/usr/sbin", "/sbin", "/usr/local/sbin"] {
             host.exec(["mount", "-t", "tmpfs", "tmpfs", folder]);
         }
@@ -179,7 +179,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With nftables no process is started at all: the address plugin is of the same build.
+    /// With nftables no process is started, since the address plugin runs in the same executable.
     fn nftables_needs_no_process(host, plugin in ["bridge", "ptp"]) needs [NamedBuild, Nftables, Tool("strace")] {
         let network = Network::of(plugin).with(json!({ "ipMasq": true, "ipMasqBackend": "nftables" }));
         host.netns("c1");

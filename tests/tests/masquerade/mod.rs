@@ -1,4 +1,4 @@
-//! `ipMasq` of `bridge` and `ptp`, and `macspoofchk` of `bridge`, judged by packets.
+//! `ipMasq` of `bridge` and `ptp`, and `macspoofchk` of `bridge`, tested with packets.
 
 mod lifecycle;
 mod packets;

@@ -1,4 +1,4 @@
-//! Whose address the other side sees.
+//! The source address that peers see.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{CASES, network};
 
-/// The address a TCP and a UDP server at `address` see `client` come from, which must be the same.
+/// The source address of `client` at a TCP and a UDP server at `address`, which must be the same.
 fn seen(server: &Namespace, address: &str, client: &Namespace) -> Result<IpAddr, String> {
     let listen = if address.contains(':') {
         format!("[{address}]:0")
@@ -30,8 +30,9 @@ fn own(attachment: &Attachment, position: usize) -> IpAddr {
 }
 
 ferrule_testkit::test! {
-    /// Outside, a container shows the host's address; without masquerading nothing comes back.
-    fn what_leaves_has_the_hosts_address(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
+    /// Outside, packets of a container have the host's address; without masquerading there is no
+    /// answer.
+    fn packets_to_outside_have_the_hosts_address(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
         let outside = world_outside(host);
         let pod = network(case).attach(host, "c1");
         assert_eq!(seen(&outside, "192.0.2.9", &pod.container), Ok("192.0.2.1".parse().unwrap()));
@@ -45,8 +46,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Within the network addresses stay what they are, also towards the host.
-    fn what_stays_keeps_its_address(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
+    /// Within the network addresses are unchanged, also towards the host.
+    fn packets_inside_keep_their_address(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
         let network = network(case);
         let (one, two) = (network.attach(host, "c1"), network.attach(host, "c2"));
         for position in [0, 1] {
@@ -58,7 +59,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Two subnets of one family: neither is masqueraded inside itself (upstream's second one is).
+    /// Two subnets of one family: packets within each are not masqueraded (upstream masquerades the
+    /// second).
     fn two_subnets_of_one_family(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
         let ranges = json!([[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.1.3.0/24" }]]);
         let mut network = network(case);
@@ -78,8 +80,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without a word about the packet filter masquerading works, in the one the Go plugins choose:
-    /// iptables where it is there.
+    /// Without `ipMasqBackend` the packet filter is the one that the Go plugins choose: iptables if
+    /// it exists.
     fn the_back_end_is_chosen_as_upstream_does(host, plugin in ["bridge", "ptp"]) needs [Iptables, Ip6tables] {
         let outside = world_outside(host);
         let pod = Network::of(plugin).with(json!({ "ipMasq": true })).attach(host, "c1");

@@ -1,4 +1,4 @@
-//! `macspoofchk`: a container sends from its own hardware address alone.
+//! `macspoofchk`: a container sends only from its own MAC address.
 
 use ferrule_tests::{Attachment, Network, answers_at_once};
 use serde_json::json;
@@ -7,14 +7,14 @@ fn network() -> Network {
     Network::bridge().with(json!({ "macspoofchk": true }))
 }
 
-/// Gives the container's end another hardware address, as its owner could.
+/// Changes the MAC address of the container end, as the container could.
 fn change_mac(pod: &Attachment, mac: &str) {
     pod.container
         .ip(format!("link set eth0 address {mac}").as_str());
 }
 
 ferrule_testkit::test! {
-    /// Frames from another address are dropped, and pass again from the right one.
+    /// Frames from another MAC address are dropped, and accepted again from the right one.
     fn foreign_source_addresses_are_dropped(host) needs [Nftables] {
         let pod = network().attach(host, "c1");
         let mac = pod.container.link("eth0")["address"].as_str().unwrap().to_owned();
@@ -27,8 +27,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK misses a rule; DEL leaves none, with the namespace gone too; GC removes the rest.
-    fn rules_come_and_go(host) needs [Nftables] {
+    /// CHECK detects a missing rule; DEL leaves none, also without the namespace; GC removes the
+    /// rest.
+    fn rules_are_added_checked_and_removed(host) needs [Nftables] {
         let rules = || host.exec("nft list table bridge nat").stdout;
         let pod = network().attach(host, "c1");
         assert!(rules().contains("macspoofchk-c1-eth0"));

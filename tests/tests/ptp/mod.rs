@@ -1,4 +1,4 @@
-//! The plugin `ptp`, seen from outside.
+//! The plugin `ptp`: black-box tests.
 
 mod results;
 mod routes;

@@ -1,10 +1,10 @@
-//! Results and what is wired, beside the Go plugin's for the same request.
+//! Results and links compared with those of the Go plugin for the same request.
 
 use ferrule_testkit::Host;
 use ferrule_tests::{Network, assert_alike, side_by_side};
 use serde_json::json;
 
-/// Name resolution as the address plugin answers it.
+/// DNS settings in the form of an address plugin's result.
 fn resolver(host: &Host) -> String {
     let path = host.work_folder().join("resolv.conf");
     std::fs::write(
@@ -47,7 +47,7 @@ fn networks(host: &Host) -> Vec<Network> {
 }
 
 ferrule_testkit::test! {
-    /// The same bytes, the same links, addresses and routes, in every version.
+    /// The same bytes, links, addresses and routes, in every version.
     fn results_are_those_of_the_go_plugin(host, version in VERSIONS) needs [PeerPlugins] {
         for network in networks(host) {
             let network = network.version(version);

@@ -4,7 +4,7 @@ use ferrule_testkit::Host;
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::{Value, json};
 
-/// The address both containers get.
+/// The address of both containers.
 const SHARED: [&str; 2] = ["10.1.2.7", "fd00:1:2::7"];
 
 fn shared() -> Network {
@@ -15,19 +15,20 @@ fn shared() -> Network {
     Network::ptp().with(json!({ "ipam": { "type": "static", "addresses": addresses } }))
 }
 
-/// The links by which the host sends to the addresses.
+/// The links through which the host sends to the addresses.
 fn ways(host: &Host) -> [Value; 2] {
     SHARED.map(|address| host.ip_json(["route", "get", address])[0]["dev"].clone())
 }
 
 ferrule_testkit::test! {
-    /// A container that gets the address of a living one does not cut that one off, neither by its
-    /// ADD, nor by an ADD that fails, nor by its DEL. When the first one is gone, it has the address.
-    fn a_living_container_keeps_its_routes(host) {
+    /// A container that gets the address of a running one does not disconnect it, neither by its
+    /// ADD, nor by a failed ADD, nor by its DEL. When the first one is removed, the second has the
+    /// address.
+    fn a_running_container_keeps_its_routes(host) {
         let first = shared().attach(host, "first");
         let firsts_way = [json!(first.host_end()), json!(first.host_end())];
         host.netns("failing");
-        // The container's kernel refuses the route when all is done on the host.
+        // The container's kernel refuses the route after all changes on the host.
         let mut keys = shared().config;
         keys["ipam"]["routes"] = json!([{ "dst": "10.77.0.0/16", "gw": "10.9.9.9" }]);
         let failing = shared().with(keys).call(host, "failing");
@@ -58,9 +59,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A router inside the container's network that is not its gateway: it counts as being on the
-    /// link, and nothing but the route itself says so.
-    fn a_route_may_lead_to_another_router_of_the_network(host) {
+    /// A router of the container's network that is not its gateway: it is on the link, but only the
+    /// route itself shows that.
+    fn a_route_may_use_another_router_of_the_network(host) {
         let routes = json!([
             { "dst": "10.77.0.0/16", "gw": "10.1.2.9" }, { "dst": "10.78.0.0/16", "gw": "10.1.2.9" },
             { "dst": "fd00:77::/32", "gw": "fd00:1:2::9" }, { "dst": "0.0.0.0/0" },
@@ -82,7 +83,7 @@ ferrule_testkit::test! {
         }
         attachment.check().succeeds();
 
-        // One that is in none of the container's networks cannot be reached.
+        // A router in none of the container's networks is unreachable.
         let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24",
                            "routes": [{ "dst": "10.77.0.0/16", "gw": "10.9.9.9" }] });
         host.netns("c2");

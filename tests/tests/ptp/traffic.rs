@@ -1,12 +1,12 @@
-//! Packets between a container and the rest, from the moment ADD returns.
+//! Packets between a container and other hosts, as soon as ADD has returned.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, answers_at_once, sends_router_advertisement};
 use serde_json::json;
 
 ferrule_testkit::test! {
-    /// Container and host reach each other over both families, without a packet lost. Here both ends
-    /// have the same index, which makes old kernels slow to notice that a link is connected.
+    /// Container and host reach each other over both families, without losing a packet. Both ends
+    /// have the same index, with which old kernels notice the carrier late.
     fn the_host_is_reached_at_once(host, first in ["host", "container"]) {
         let attachment = Network::ptp().attach(host, "c1");
         let index = |link: serde_json::Value| link["ifindex"].clone();
@@ -34,7 +34,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A container has no neighbour but the host: no frame of it reaches another container.
+    /// The host is the only neighbour of a container: its frames do not reach other containers.
     fn frames_stay_on_the_pair(host) {
         let network = Network::ptp();
         let (first, second) = (network.attach(host, "c1"), network.attach(host, "c2"));
@@ -49,8 +49,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Each end has what the reference tells: host routes of their own kind, and everything inside
-    /// the network through the gateway.
+    /// Each end has the routes of the reference: the host its own kind of host routes, the
+    /// container everything inside the network through the gateway.
     fn routes_of_both_ends(host) {
         let attachment = Network::ptp().attach(host, "c1");
         let port = attachment.host_end();
@@ -70,7 +70,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The MTU is that of both ends.
+    /// The MTU applies to both ends.
     fn mtu(host) {
         let attachment = Network::ptp().with(json!({ "mtu": 5000 })).attach(host, "c1");
         assert_eq!(host.link(attachment.host_end())["mtu"], 5000);
@@ -79,7 +79,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Addresses of one network, with one gateway, and one that is a network by itself.
+    /// Several addresses of one network with one gateway, and one address that is its own network.
     fn several_addresses(host) {
         let addresses = json!([
             { "address": "10.1.2.7/24", "gateway": "10.1.2.1" },
@@ -99,8 +99,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address plugin is needed, and a gateway with each address; nothing is left otherwise.
-    fn what_ptp_cannot_do_without(host) {
+    /// An address plugin is required, and a gateway for each address; otherwise nothing is left.
+    fn ipam_and_gateways_are_required(host) {
         host.netns("c1");
         let before = host.snapshot();
         let call = Network::ptp().without_ipam().call(host, "c1");
@@ -113,15 +113,15 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A container cannot give the host addresses or routes by playing the router.
+    /// A container cannot add addresses or routes to the host by router advertisements.
     fn the_host_takes_no_router_advertisements(host) {
         let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24" });
         let attachment = Network::ptp().with(json!({ "ipam": ipam })).attach(host, "c1");
-        // Forwarding would be another reason to ignore them.
+        // With forwarding the host would ignore them anyway.
         host.exec("sysctl -q -w net.ipv6.conf.all.forwarding=0").succeeds();
-        // The kernel's own one is under test for a while.
+        // The kernel's own link-local address is tentative for a while.
         attachment.container.ip("address add fe80::77/64 dev eth0 nodad");
-        // A link that listens shows that the advertisement is a good one.
+        // A link that accepts router advertisements shows that this one is valid.
         let listener = host.netns("listener");
         let settings = "net.ipv6.conf.default.accept_ra=1 net.ipv6.conf.default.accept_dad=0";
         listener.exec(format!("sysctl -q -w {settings}")).succeeds();

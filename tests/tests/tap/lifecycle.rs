@@ -1,4 +1,4 @@
-//! What is left: nothing.
+//! DEL, failed ADDs and GC leave nothing.
 
 use ferrule_tests::single_link;
 use serde_json::json;
@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::tap::tap;
 
 ferrule_testkit::test! {
-    /// DEL removes link and addresses, whatever became of the container, and nothing else. A name
-    /// that is taken is refused, and the link that has it left alone.
+    /// DEL removes link and addresses in every state of the container, and nothing else. A name
+    /// that is taken is refused, and the existing link is not touched.
     fn del_leaves_nothing(host) needs [Tun] {
         single_link::del_leaves_nothing(host, &tap());
         single_link::del_spares_others(host, &tap());
@@ -22,19 +22,20 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// GC releases what belongs to no listed attachment.
-    fn gc_collects_what_is_dead(host) needs [Tun] {
+    /// GC releases the addresses of attachments that are not listed.
+    fn gc_collects_stale_attachments(host) needs [Tun] {
         single_link::gc_collects_what_is_dead(host, &tap());
     }
 }
 
 ferrule_testkit::test! {
-    /// A tap made by other means, as by the Go plugin, has no mark: it is known by its name.
-    fn an_unmarked_tap_is_checked_and_removed(host) needs [Tun] {
+    /// A tap created by other means, such as the Go plugin, has no alias: it is identified by its
+    /// name.
+    fn a_tap_without_alias_is_checked_and_removed(host) needs [Tun] {
         let container = host.netns("c1");
         container.ip("tuntap add eth0 mode tap user 54321 group 54322");
         container.ip("link set eth0 up");
-        // The Go plugin leaves the MTU out where owner and group are set.
+        // The Go plugin ignores the MTU where owner and group are set.
         let keys = json!({ "owner": 54321, "group": 54322, "mtu": 1400 });
         let network = tap().without_ipam().version("1.0.0").with(keys);
         let result = json!({ "cniVersion": "1.0.0", "interfaces": [{
@@ -50,7 +51,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Killed at any system call, an ADD leaves nothing that the DEL after it does not take away.
+    /// DEL removes everything after an ADD that was killed at any system call.
     fn a_killed_add_leaves_nothing_after_del(host) needs [Tun] {
         let container = host.netns("c1");
         let keys = json!({ "owner": 54321, "group": 54322, "mtu": 1400 });
@@ -66,7 +67,7 @@ ferrule_testkit::test! {
             assert_eq!(single_link::leases(), Vec::<String>::new(), "after {outcome}");
         }
         assert!(killed > 50, "only {killed} system calls");
-        // The last one ran to its end.
+        // The last ADD was not killed.
         assert!(container.has_link("eth0"));
         call.del().succeeds();
         ferrule_testkit::assert_same(&state, &host.snapshot().ignoring(&["/var/lib/cni"]));

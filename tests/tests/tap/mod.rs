@@ -1,4 +1,4 @@
-//! The plugin `tap`, seen from outside. (Debian has no Go plugin of that name.)
+//! The plugin `tap`: black-box tests. Debian has no Go plugin of that name.
 
 mod lifecycle;
 mod settings;

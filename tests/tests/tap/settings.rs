@@ -1,4 +1,4 @@
-//! What the link is like, and what is refused.
+//! Settings of the link, and refused values.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::tap::tap;
 
 ferrule_testkit::test! {
-    /// Owner, group, queues, MTU and hardware address are read back from the kernel, MTU and
-    /// address also with owner and group set, where the Go plugin leaves them out.
+    /// The kernel has the configured owner, group, queues, MTU and MAC address; the last two also
+    /// with owner and group, where the Go plugin ignores them.
     fn settings_reach_the_kernel(host) needs [Tun] {
         let keys = json!({ "OWNER": 54321, "group": 54322, "multiQueue": true, "mtu": 1400,
                            "mac": "02-00-00-00-00-AB", "args": { "cni": { "mac": "x" } } });
@@ -47,7 +47,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Every version has its own form, for layer 2 and for addresses.
+    /// The result has the form of each version, with and without addresses.
     fn results_have_the_form_of_their_version(host, version in VERSIONS) needs [Tun] {
         let attachment = tap().version(version).attach(host, "c1");
         let path = attachment.container.path().display().to_string();
@@ -90,8 +90,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK notices each thing that is not as it was left.
-    fn check_notices_every_change(host) needs [Tun] {
+    /// CHECK detects each change.
+    fn check_detects_every_change(host) needs [Tun] {
         let keys = json!({ "owner": 54321, "group": 54322, "mtu": 1400 });
         let again = "link delete eth0; tuntap add eth0 mode tap";
         let as_before = "link set eth0 address MAC mtu 1400 up";
@@ -114,8 +114,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The hardware address has three sources, the runtime's counting most.
-    fn the_hardware_address_has_three_sources(host) needs [Tun] {
+    /// The MAC address has three sources; `runtimeConfig` precedes the others.
+    fn the_mac_address_has_three_sources(host) needs [Tun] {
         let mac = |number: u8| format!("02:00:00:00:00:{number:02x}");
         let plain = tap().without_ipam().with(json!({ "mac": mac(1) }));
         let runtime = plain.clone().with(json!({ "RuntimeConfig": { "mac": mac(3) } }));
@@ -135,9 +135,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What cannot be is refused with the name of the key, changes nothing, and keeps no DEL from
-    /// succeeding.
-    fn wrong_values_are_refused(host) needs [Tun] {
+    /// Invalid values are refused with the name of the key, change nothing, and do not make DEL
+    /// fail.
+    fn invalid_values_are_refused(host) needs [Tun] {
         let container = host.netns("c1");
         container.ip("link add other type veth peer name else");
         let before = container.network_snapshot();
@@ -169,8 +169,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// STATUS tells a missing driver and a broken address plugin.
-    fn status_tells_what_is_missing(host) needs [Tun] {
+    /// STATUS reports a missing driver and a failing address plugin.
+    fn status_reports_what_is_missing(host) needs [Tun] {
         let status = |network: &ferrule_tests::Network| network.call(host, "c1").status();
         status(&tap()).succeeds().stdout_is("");
         status(&tap().without_ipam()).succeeds();
@@ -188,11 +188,11 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A context that the kernel does not take is refused, and nothing is left.
+    /// A context that the kernel refuses is an error, and nothing is left.
     fn a_wrong_context_is_refused(host) needs [Tun] {
         let container = host.netns("c1");
         let before = container.network_snapshot();
-        // Too long even where there is no policy to judge it.
+        // Too long also for a kernel without a policy.
         let context = "x".repeat(5000);
         let call = tap().with(json!({ "selinuxContext": context })).call(host, "c1");
         call.add().fails_with_code(7).mentions("selinuxContext").mentions("attr/exec");
@@ -202,8 +202,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With SELinux the link is made by a process of the context; nothing else runs in it.
-    fn the_context_is_the_makers(host) needs [Tun, Selinux] {
+    /// With SELinux a process in the context creates the link; nothing else runs in it.
+    fn the_context_is_that_of_the_creating_process(host) needs [Tun, Selinux] {
         let folder = host.work_folder();
         let script = format!(
             "#!/bin/sh\nread label </proc/self/attr/current\necho $label >{}/label\n\

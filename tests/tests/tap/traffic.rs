@@ -1,4 +1,4 @@
-//! Packets, and who may attach.
+//! Packets, and which processes may attach.
 
 use std::net::Ipv4Addr;
 
@@ -19,7 +19,7 @@ const STRANGER: User = User {
 };
 const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 1, 2, 77);
 
-/// A machine of the owner answers a ping from the container.
+/// A virtual machine of the owner answers a ping from the container.
 fn answers(container: &Container, name: &str, queues: bool) -> bool {
     let end = TapEnd::attach(container, name, queues, Some(OWNER)).unwrap();
     let _machine = end.serve(MACHINE);
@@ -27,8 +27,8 @@ fn answers(container: &Container, name: &str, queues: bool) -> bool {
 }
 
 ferrule_testkit::test! {
-    /// The owner attaches without privilege, and packets go both ways; nobody else may. It works
-    /// again after the machine has gone and come back.
+    /// The owner attaches without privilege, and packets flow in both directions; other users may
+    /// not attach. It works again after the machine has detached and attached again.
     fn the_owner_talks_to_the_container(host, version in VERSIONS) needs [Tun] {
         let keys = json!({ "owner": OWNER.uid });
         let attachment = tap().version(version).with(keys).attach(host, "c1");
@@ -42,7 +42,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The group's members attach, whoever they are; strangers do not, also when there is an owner.
+    /// Members of the group attach, others do not, also with an owner.
     fn the_group_may_attach(host) needs [Tun] {
         let attachment = tap().with(json!({ "group": OWNER.gid })).attach(host, "c1");
         let member = User { uid: STRANGER.uid, ..OWNER };
@@ -60,8 +60,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With several queues several attach at once, without them one does.
-    fn queues_are_one_or_several(host) needs [Tun] {
+    /// With several queues several processes attach at once, otherwise one does.
+    fn one_or_several_queues(host) needs [Tun] {
         let keys = json!({ "owner": OWNER.uid, "multiQueue": true });
         let wide = tap().with(keys).attach(host, "c1");
         let attach = |queues| TapEnd::attach(&wide.container, "eth0", queues, Some(OWNER));
@@ -81,8 +81,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// As a port of a bridge inside the container, without addresses of its own.
-    fn a_bridge_in_the_container_carries_its_frames(host) needs [Tun] {
+    /// The link is a port of a bridge inside the container, without addresses of its own.
+    fn a_port_of_a_bridge_in_the_container(host) needs [Tun] {
         let keys = json!({ "bridge": "br0", "owner": OWNER.uid });
         let network = tap().without_ipam().with(keys);
         let container = host.netns("c1");
@@ -107,8 +107,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// IPv6 addresses are there at once, though no machine is attached yet.
-    fn addresses_wait_for_no_machine(host) needs [Tun, Ipv6] {
+    /// IPv6 addresses are usable at once, although no machine is attached yet.
+    fn addresses_do_not_wait_for_a_machine(host) needs [Tun, Ipv6] {
         let attachment = tap().attach(host, "c1");
         let shown = attachment.container.ip("-6 address show dev eth0 scope global");
         assert!(shown.contains("fd00:1:2::2/64") && !shown.contains("tentative"), "{shown}");

@@ -121,6 +121,16 @@ impl CniResult {
         self.interfaces.get(usize::try_from(ip.interface?).ok()?)
     }
 
+    /// The result of an ADD that made these interfaces, from the result of the address plugin: all
+    /// addresses are on the interface at `position`.
+    #[must_use]
+    pub fn with_interfaces(mut self, interfaces: Vec<Interface>, position: i64) -> Self {
+        self.legacy = false;
+        self.interfaces = interfaces;
+        self.assign_ips(position);
+        self
+    }
+
     /// Puts all addresses on the interface at `position` of [`CniResult::interfaces`].
     pub fn assign_ips(&mut self, position: i64) {
         for ip in &mut self.ips {

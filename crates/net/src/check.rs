@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cni_types::{CniResult, Interface, IpConfig, Route};
+use cni_types::{CniResult, Interface, IpConfig, Request, Route};
 use ferrule_kernel::{Family, Link, RouteEntry, RouteFilter};
 
 use crate::{Host, NetError, Sandbox, veth};
@@ -21,6 +21,33 @@ pub fn recorded_interface<'r>(
             "prevResult has no interface {name:?} in the sandbox {sandbox:?}"
         ))
     })
+}
+
+/// The interface on the host in the previous result.
+pub fn recorded_host_interface<'r>(
+    result: &'r CniResult,
+    name: &str,
+) -> Result<&'r Interface, NetError> {
+    let recorded = |i: &&Interface| i.name == name && i.sandbox.is_empty();
+    result
+        .interfaces
+        .iter()
+        .find(recorded)
+        .ok_or_else(|| NetError::Mismatch(format!("prevResult has no host interface {name:?}")))
+}
+
+/// Returns the container's interface, and what the previous result records of it. It must exist, be
+/// of this kind and have the recorded MAC address.
+pub fn container_link<'r>(
+    sandbox: &Sandbox,
+    request: &Request,
+    result: &'r CniResult,
+    kind: &str,
+) -> Result<(Link, &'r Interface), NetError> {
+    let path = request.sandbox();
+    let recorded = recorded_interface(result, &request.ifname, &path)?;
+    let found = sandbox.link_by_name(&request.ifname)?;
+    Ok((link(found, recorded, &path, kind)?, recorded))
 }
 
 /// Returns the link that `recorded` describes. It must exist, be of this kind and have the recorded
@@ -42,12 +69,12 @@ pub fn link(
             link.kind.as_deref().unwrap_or("none")
         )));
     }
-    hardware_address(&link, recorded, place)?;
+    mac(&link, recorded, place)?;
     Ok(link)
 }
 
 /// Compares the MAC address of the link with the recorded one, ignoring case.
-pub fn hardware_address(link: &Link, recorded: &Interface, place: &str) -> Result<(), NetError> {
+pub fn mac(link: &Link, recorded: &Interface, place: &str) -> Result<(), NetError> {
     let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
     if recorded.mac.is_empty() || mac.eq_ignore_ascii_case(&recorded.mac) {
         return Ok(());
@@ -69,6 +96,24 @@ pub fn up(link: &Link, place: &str) -> Result<(), NetError> {
     )))
 }
 
+/// Compares the MTU of the link with the recorded one or, where none is recorded, with the configured
+/// one. A later plugin of the chain may have changed the MTU and recorded that in the result.
+pub fn mtu(
+    link: &Link,
+    recorded: &Interface,
+    configured: Option<u32>,
+    place: &str,
+) -> Result<(), NetError> {
+    let expected = Some(recorded.mtu).filter(|mtu| *mtu > 0).or(configured);
+    match expected.filter(|mtu| *mtu != link.mtu) {
+        None => Ok(()),
+        Some(expected) => Err(NetError::Mismatch(format!(
+            "interface {:?} in {place} has the MTU {}, expected {expected}",
+            link.name, link.mtu
+        ))),
+    }
+}
+
 /// Returns the host end of the pair whose container end is `inside`. It must exist, be up and match
 /// the previous result.
 pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<Link, NetError> {
@@ -78,11 +123,8 @@ pub fn recorded_peer(host: &Host, inside: &Link, result: &CniResult) -> Result<L
             inside.name
         ))
     })?;
-    let recorded = |i: &&Interface| i.name == peer.name && i.sandbox.is_empty();
-    let entry = result.interfaces.iter().find(recorded).ok_or_else(|| {
-        NetError::Mismatch(format!("prevResult has no host interface {:?}", peer.name))
-    })?;
-    hardware_address(&peer, entry, "the host")?;
+    let recorded = recorded_host_interface(result, &peer.name)?;
+    mac(&peer, recorded, "the host")?;
     up(&peer, "the host")?;
     Ok(peer)
 }

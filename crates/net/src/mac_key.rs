@@ -1,14 +1,14 @@
-//! Hardware addresses in configurations.
+//! MAC addresses in configurations.
 
 use std::fmt::Display;
 
 use cni_types::{Code, Error};
 use ferrule_kernel::Mac;
 
-/// The hardware address that the first key with a value asks for, of pairs of a key and its text; an
-/// empty text counts as absent. An error (code 7) names the key.
+/// The MAC address of the first of `keys`, pairs of a key and its value, whose value is not empty. An
+/// error (code 7) names the key.
 ///
-/// Taken is what an Ethernet interface can have: six bytes, not all zero, and not a group address
+/// Valid is what an Ethernet interface can have: six bytes, not all zero, and not a group address
 /// (IEEE 802, the lowest bit of the first byte).
 pub fn configured_mac<'t>(
     keys: impl IntoIterator<Item = (&'t str, &'t str)>,

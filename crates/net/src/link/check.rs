@@ -13,7 +13,7 @@ pub(super) struct Expected<'a> {
     /// Its MTU in bytes, if one is configured.
     pub(super) mtu: Option<u32>,
     /// Its master and the namespace of that, if one is configured.
-    pub(super) parent: Option<(&'a MasterNetns, &'a Link)>,
+    pub(super) master: Option<(&'a MasterNetns, &'a Link)>,
 }
 
 /// Compares the link, its addresses and routes with the configuration and the previous result.
@@ -25,22 +25,17 @@ pub(super) fn check(
     expected: &Expected<'_>,
     settings: impl FnOnce(&Link) -> Result<(), NetError>,
 ) -> Result<(), NetError> {
-    let (name, path) = (&request.ifname, request.sandbox());
-    let entry = recorded::recorded_interface(result, name, &path)?;
-    let found = sandbox.link_by_name(name)?;
-    let link = recorded::link(found, entry, &path, expected.kind)?;
-    let differs = |what: String| NetError::Mismatch(format!("interface {name:?} in {path} {what}"));
+    let path = request.sandbox();
+    let (link, entry) = recorded::container_link(sandbox, request, result, expected.kind)?;
     recorded::up(&link, &path)?;
-    // A later plugin of the chain may have changed the MTU and recorded that in the result.
-    let mtu = Some(entry.mtu).filter(|mtu| *mtu > 0).or(expected.mtu);
-    if let Some(mtu) = mtu.filter(|mtu| *mtu != link.mtu) {
-        let found = link.mtu;
-        return Err(differs(format!("has the MTU {found}, expected {mtu}")));
-    }
-    if let Some((side, parent)) = expected.parent
-        && !side.carries(parent, &link, sandbox)?
+    recorded::mtu(&link, entry, expected.mtu, &path)?;
+    if let Some((netns, master)) = expected.master
+        && !netns.carries(master, &link, sandbox)?
     {
-        return Err(differs(format!("is not on master {:?}", parent.name)));
+        return Err(NetError::Mismatch(format!(
+            "interface {:?} in {path} is not on master {:?}",
+            request.ifname, master.name
+        )));
     }
     settings(&link)?;
     recorded::addresses(sandbox, &link, result)?;

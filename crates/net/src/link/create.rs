@@ -33,13 +33,13 @@ pub fn create(
     message: impl Fn(&NewLink<'_>) -> Message,
 ) -> Result<Link, Error> {
     let Target {
-        sandbox, id, side, ..
+        sandbox, id, netns, ..
     } = target;
     let request = |name: &str| {
         message(&NewLink {
             name,
             parent: target.master.map(|master| master.index),
-            netns: match side {
+            netns: match netns {
                 MasterNetns::Host(_) => Some(sandbox.netns().fd()),
                 MasterNetns::Container(_) => None,
             },
@@ -48,14 +48,14 @@ pub fn create(
             up: false,
         })
     };
-    let route: &RtnlSocket = side;
+    let socket: &RtnlSocket = netns;
     let mut name = id.ifname.clone();
-    let mut made = route.execute(request(&name));
+    let mut made = socket.execute(request(&name));
     // Up to kernel 6.14 a name that exists on the host is refused for a link in another namespace,
     // too: the link is then created under a temporary name and renamed in the container.
-    if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(side, MasterNetns::Host(_)) {
+    if made.as_ref().is_err_and(NetlinkError::is_exists) && matches!(netns, MasterNetns::Host(_)) {
         let other = id.temp_name();
-        let second = route.execute(request(&other));
+        let second = socket.execute(request(&other));
         if !second.as_ref().is_err_and(NetlinkError::is_exists) {
             (name, made) = (other, second);
         }
@@ -114,33 +114,23 @@ fn refused(error: NetlinkError) -> Error {
     Error::from(NetError::from(error)).details(hint)
 }
 
-/// The undo step that removes a created link.
-pub fn remover(link: &Link, sandbox: &Sandbox) -> impl FnOnce() -> Result<(), Error> + use<> {
-    let (sandbox, index) = (sandbox.clone(), link.index);
-    move || {
-        let removed = sandbox.delete_link(index);
-        removed.map(drop).map_err(|e| NetError::from(e).into())
-    }
-}
-
 /// Brings the link up.
 pub fn set_up(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
     Ok(sandbox.execute(LinkChange::new(link.index).up().message())?)
 }
 
 /// Applies the result of the address plugin, if there is one, and brings the link up. Returns the
-/// result of ADD: the link is its only interface and has all addresses.
-pub(super) fn finish(
+/// result of ADD: `interface`, the link's, is its only one and has all addresses.
+pub fn configure(
     sandbox: &Sandbox,
     link: &Link,
-    request: &Request,
+    interface: Interface,
     addresses: Option<CniResult>,
 ) -> Result<CniResult, NetError> {
     let has_addresses = addresses.is_some();
-    let mut result = addresses.unwrap_or_default();
-    result.legacy = false;
-    result.interfaces = vec![entry(link, request)];
-    result.assign_ips(0);
+    let result = addresses
+        .unwrap_or_default()
+        .with_interfaces(vec![interface], 0);
     if has_addresses {
         let link = addressing::configure(sandbox, link, &result, &Options::default())?;
         addressing::announce_addresses(sandbox, &link);
@@ -151,7 +141,7 @@ pub(super) fn finish(
 }
 
 /// The interface of the result, with its MTU from version 1.1.0 on. The Go plugins omit the MTU.
-fn entry(link: &Link, request: &Request) -> Interface {
+pub fn interface(link: &Link, request: &Request) -> Interface {
     let mut entry = sandbox_entry(link, request.sandbox());
     if request.version >= SpecVersion::V1_1_0 {
         entry.mtu = link.mtu;

@@ -7,12 +7,16 @@
 
 mod check;
 mod create;
+mod mode;
 mod plugin;
 mod remove;
 mod status;
 
 use check::Expected;
-pub use create::{create, ensure_name_is_free, remover, set_up};
-pub use plugin::{Addresses, LinkFrame, LinkPlugin, LinkSpec, Master, MasterName, Target};
-pub use remove::{collect_garbage, remove_for};
+pub use create::{configure, create, ensure_name_is_free, interface, set_up};
+pub use mode::Modes;
+pub use plugin::{
+    Addresses, LinkConfig, LinkFrame, LinkPlugin, LinkSpec, Master, MasterName, Settings, Target,
+};
+pub use remove::{collect_garbage, undo_create};
 pub use status::{ensure_driver, unavailable};

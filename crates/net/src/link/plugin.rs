@@ -1,6 +1,6 @@
 //! The frame of a plugin whose interface is one link in the container.
 
-use cni_types::{Attachments, CniResult, Error};
+use cni_types::{Attachments, CniResult, Error, Request};
 use ferrule_kernel::{Link, Mac};
 use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach};
 use serde::de::DeserializeOwned;
@@ -12,32 +12,28 @@ use crate::{AttachmentId, NetError, Sandbox};
 /// The specific part of a plugin whose interface is one link in the container.
 ///
 /// [`LinkFrame`] turns it into a [`Plugin`].
-pub trait LinkPlugin {
+pub trait LinkPlugin: Sized {
     /// The plugin's keys.
-    type Config: DeserializeOwned;
-
-    /// Settings of this kind of link.
-    type Settings;
+    type Config: LinkConfig;
 
     /// The executable's name.
     const NAME: &'static str;
 
     /// The kernel's name of the kind of link (`IFLA_INFO_KIND`).
-    const KIND: &'static str;
-
-    /// Validates the configuration, as far as that is possible without the kernel.
-    fn spec(call: &Call<Self::Config>) -> Result<LinkSpec<'_, Self::Settings>, Error>;
+    const KIND: &'static str = Self::NAME;
 
     /// Creates the link, down, with the attachment's alias. On failure nothing is left.
-    fn create(target: &Target<'_>, settings: &Self::Settings) -> Result<Link, Error>;
+    fn create(target: &Target<'_>, settings: &Settings<Self>) -> Result<Link, Error>;
 
     /// Whether the link must be up before addresses are added.
-    fn comes_up_first(_: &Self::Settings) -> bool {
+    fn comes_up_first(_: &Settings<Self>) -> bool {
         false
     }
 
     /// Compares the settings of this kind.
-    fn check(target: &Target<'_>, link: &Link, settings: &Self::Settings) -> Result<(), NetError>;
+    fn check(_: &Target<'_>, _: &Link, _: &Settings<Self>) -> Result<(), NetError> {
+        Ok(())
+    }
 
     /// Fails if a link of this kind cannot be created on the master.
     fn ensure_usable(_: &Link) -> Result<(), Error> {
@@ -48,6 +44,18 @@ pub trait LinkPlugin {
     fn ensure_available() -> Result<(), Error> {
         status::ensure_driver(Self::KIND)
     }
+}
+
+/// The settings of a plugin's kind of link.
+pub type Settings<P> = <<P as LinkPlugin>::Config as LinkConfig>::Settings;
+
+/// The keys of a [`LinkPlugin`].
+pub trait LinkConfig: DeserializeOwned {
+    /// Settings of this kind of link.
+    type Settings;
+
+    /// Validates the configuration, as far as that is possible without the kernel.
+    fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Self::Settings>, Error>;
 }
 
 /// The validated configuration of a link.
@@ -104,7 +112,7 @@ pub struct Target<'a> {
     /// The attachment.
     pub id: AttachmentId,
     /// The namespace that the creating request is sent from.
-    pub(super) side: &'a MasterNetns,
+    pub(super) netns: &'a MasterNetns,
     /// The master, if there is one.
     pub(super) master: Option<&'a Link>,
     /// MTU in bytes; the kernel's choice if none.
@@ -123,17 +131,17 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
 
     fn add(&self, call: &Call<P::Config>, undo: &mut Undo) -> Result<CniResult, Error> {
         let request = &call.request;
-        let spec = P::spec(call)?;
+        let spec = call.config.spec(request)?;
         let ipam = spec.addresses.ipam(call)?;
         let sandbox = Sandbox::open(&request.netns)?;
         create::ensure_name_is_free(&sandbox, &request.ifname)?;
-        let (side, master) = spec.find_master(&sandbox)?;
+        let (netns, master) = spec.find_master(&sandbox)?;
         master.as_ref().map_or(Ok(()), P::ensure_usable)?;
 
         let ipam = IpamAdd::start(ipam, undo)?;
-        let target = spec.target(call, &sandbox, &side, master.as_ref())?;
+        let target = spec.target(call, &sandbox, &netns, master.as_ref())?;
         let link = P::create(&target, &spec.settings)?;
-        undo.push("remove the interface", create::remover(&link, &sandbox));
+        remove::undo_create(undo, sandbox.clone(), &link);
         if ipam.needs_link() || P::comes_up_first(&spec.settings) {
             create::set_up(&sandbox, &link)?;
         }
@@ -141,7 +149,8 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
             Addresses::Previous(result) => Some(*result),
             _ => ipam.finish(undo)?,
         };
-        let mut result = create::finish(&sandbox, &link, request, addresses)?;
+        let interface = create::interface(&link, request);
+        let mut result = create::configure(&sandbox, &link, interface, addresses)?;
         result.override_dns(&request.dns);
         Ok(result)
     }
@@ -153,7 +162,7 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
 
     fn check(&self, call: &Call<P::Config>) -> Result<(), Error> {
         let request = &call.request;
-        let mut spec = P::spec(call)?;
+        let mut spec = call.config.spec(request)?;
         if let Some(ipam) = spec.addresses.ipam(call)? {
             ipam.check()?;
         }
@@ -162,12 +171,12 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
         // Only a configured master is compared: the default route may have changed since ADD, and
         // the previous result is now that of this plugin.
         spec.master = spec.master.filter(Master::is_configured);
-        let (side, master) = spec.find_master(&sandbox)?;
-        let target = spec.target(call, &sandbox, &side, None)?;
+        let (netns, master) = spec.find_master(&sandbox)?;
+        let target = spec.target(call, &sandbox, &netns, None)?;
         let expected = Expected {
             kind: P::KIND,
             mtu: target.mtu,
-            parent: master.as_ref().map(|master| (&side, master)),
+            master: master.as_ref().map(|master| (&netns, master)),
         };
         Ok(check::check(
             &sandbox,
@@ -179,7 +188,7 @@ impl<P: LinkPlugin> Plugin for LinkFrame<P> {
     }
 
     fn status(&self, call: &Call<P::Config>) -> Result<(), Error> {
-        let spec = P::spec(call)?;
+        let spec = call.config.spec(&call.request)?;
         let ipam = spec.addresses.ipam(call)?;
         P::ensure_available()?;
         if let Some(master) = &spec.master {
@@ -232,16 +241,16 @@ impl<S> LinkSpec<'_, S> {
         let Some(master) = &self.master else {
             return Ok((MasterNetns::Container(sandbox.clone()), None));
         };
-        let side = MasterNetns::open(master.in_container, sandbox)?;
-        let link = side.find(&master.name)?;
-        Ok((side, Some(link)))
+        let netns = MasterNetns::open(master.in_container, sandbox)?;
+        let link = netns.find(&master.name)?;
+        Ok((netns, Some(link)))
     }
 
     fn target<'t, C>(
         &self,
         call: &Call<C>,
         sandbox: &'t Sandbox,
-        side: &'t MasterNetns,
+        netns: &'t MasterNetns,
         master: Option<&'t Link>,
     ) -> Result<Target<'t>, Error> {
         let mtu = match master {
@@ -251,7 +260,7 @@ impl<S> LinkSpec<'_, S> {
         Ok(Target {
             sandbox,
             id: AttachmentId::from(&call.request),
-            side,
+            netns,
             master,
             mtu,
             mac: self.mac,

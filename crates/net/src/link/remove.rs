@@ -1,14 +1,30 @@
 //! DEL and GC: removes links.
 
+use std::ops::Deref;
+
 use cni_types::{Attachments, Request};
-use ferrule_kernel::Link;
+use ferrule_kernel::{Link, RtnlSocket};
+use ferrule_plugin::Undo;
 
 use crate::attachment::LiveLinks;
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
+/// Records how to remove a link that has just been created, over a socket of its namespace.
+pub fn undo_create(
+    undo: &mut Undo,
+    socket: impl Deref<Target = RtnlSocket> + 'static,
+    link: &Link,
+) {
+    let index = link.index;
+    undo.push(format!("remove interface {:?}", link.name), move || {
+        let removed = socket.delete_link(index);
+        removed.map(drop).map_err(|e| NetError::from(e).into())
+    });
+}
+
 /// Removes the link of the attachment of a DEL; succeeds if there is none. The link is removed with
 /// its namespace.
-pub fn remove_for(request: &Request, kind: &str) -> Result<(), NetError> {
+pub(super) fn remove_for(request: &Request, kind: &str) -> Result<(), NetError> {
     match Sandbox::open_if_there(&request.netns)? {
         Some(sandbox) => remove(&sandbox, &request.into(), kind),
         None => Ok(()),
@@ -28,10 +44,10 @@ fn remove(sandbox: &Sandbox, id: &AttachmentId, kind: &str) -> Result<(), NetErr
         sandbox.delete_link(link.index)?;
         return Ok(());
     }
-    let passing = id.temp_name();
+    let temp_name = id.temp_name();
     let is_unmarked = |link: &Link| {
         link.is_kind(kind)
-            && (link.name == id.ifname || link.name == passing)
+            && (link.name == id.ifname || link.name == temp_name)
             && !id.is_foreign(link.alias.as_deref())
     };
     let links = sandbox.links()?;
@@ -54,14 +70,14 @@ pub fn collect_garbage(network: &str, keep: &Attachments, kind: &str) -> Result<
     let live = LiveLinks::new(network, keep);
     let links = host.links()?;
     let is_stale = |link: &&Link| link.is_kind(kind) && live.is_stale(link);
-    let dead: Vec<u32> = links
+    let stale: Vec<u32> = links
         .iter()
         .filter(is_stale)
         .map(|link| link.index)
         .collect();
     let is_used = |group: &u32| links.iter().any(|link| link.group == *group);
     match (1..=u32::MAX / 2).rev().find(|group| !is_used(group)) {
-        Some(unused) => Ok(host.delete_links(&dead, unused)?),
+        Some(unused) => Ok(host.delete_links(&stale, unused)?),
         None => Ok(()),
     }
 }

@@ -33,9 +33,9 @@ pub(super) fn ensure_master(master: &Master<'_>, mtu: i64) -> Result<Option<Link
     if master.in_container || matches!(master.name, MasterName::Open) {
         return Ok(None);
     }
-    let parent = MasterNetns::Host(Host::open()?)
+    let link = MasterNetns::Host(Host::open()?)
         .find(&master.name)
         .map_err(unavailable)?;
-    checked_mtu(mtu, &parent)?;
-    Ok(Some(parent))
+    checked_mtu(mtu, &link)?;
+    Ok(Some(link))
 }

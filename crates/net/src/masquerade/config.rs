@@ -2,6 +2,7 @@
 
 use cni_types::CniResult;
 use ferrule_kernel::IpNetwork;
+use ferrule_plugin::Undo;
 
 use super::{Backend, Masquerade, MasqueradeError};
 use crate::AttachmentId;
@@ -22,8 +23,17 @@ impl MasqueradeConfig {
         Ok(Some(Self { backend }))
     }
 
-    /// Masquerades the addresses of a result.
-    pub fn add(self, id: &AttachmentId, result: &CniResult) -> Result<(), MasqueradeError> {
+    /// Masquerades the addresses of a result, and records how to remove that again.
+    pub fn add(
+        self,
+        id: &AttachmentId,
+        result: &CniResult,
+        undo: &mut Undo,
+    ) -> Result<(), MasqueradeError> {
+        let added = id.clone();
+        undo.push("remove the masquerading", move || {
+            Ok(Masquerade::of(&added).remove()?)
+        });
         Masquerade::of(id)
             .add(self.backend, &addresses(result))
             .map(drop)

@@ -17,7 +17,7 @@ mod error;
 mod iptables;
 mod nftables;
 
-use cni_types::{Attachments, Error};
+use cni_types::Attachments;
 use ferrule_kernel::{Family, IpNetwork};
 use ferrule_netfilter::iptables::Tool;
 
@@ -70,12 +70,6 @@ impl<'a> Masquerade<'a> {
     pub fn remove(self) -> Result<(), MasqueradeError> {
         let results = [nftables::remove(self.id), iptables::remove(self.id)];
         MasqueradeError::from_all(results.into_iter().filter_map(Result::err).collect())
-    }
-
-    /// As [`Masquerade::remove`], for a list of things to undo.
-    pub fn remover(self) -> impl FnOnce() -> Result<(), Error> + use<> {
-        let id = self.id.clone();
-        move || Ok(Masquerade::of(&id).remove()?)
     }
 
     /// Compares the rules with those [`Masquerade::add`] makes; the error names the first that is

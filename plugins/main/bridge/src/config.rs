@@ -1,4 +1,4 @@
-//! The keys of `bridge`, and what they mean together.
+//! The keys of `bridge`, and the plan they give.
 
 use cni_types::{Code, Error, Request};
 use ferrule_kernel::Mac;
@@ -14,11 +14,11 @@ use crate::vlan::{TrunkEntry, VlanPlan};
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
-    /// Name of the bridge device; `cni0` if absent.
+    /// Name of the bridge; `cni0` if absent.
     bridge: Option<String>,
-    /// Put the gateway's address on the bridge and forward packets.
+    /// Add the gateway's address to the bridge and enable forwarding.
     is_gateway: bool,
-    /// As `isGateway`, and route everything through it.
+    /// As `isGateway`, and add a default route through it.
     is_default_gateway: bool,
     /// Replace addresses of the bridge that conflict with the gateway's.
     force_address: bool,
@@ -28,23 +28,23 @@ pub struct Config {
     ip_masq_backend: Option<String>,
     /// MTU of a new bridge and of both ends of the pair, in bytes; 0 is the kernel's default.
     mtu: u32,
-    /// Let the container reach itself through the bridge.
+    /// Let a container reach itself through the bridge.
     hairpin_mode: bool,
-    /// Have the bridge receive every frame.
+    /// Put the bridge into promiscuous mode.
     promisc_mode: bool,
     /// VLAN of the port; 0 is none.
     vlan: i64,
     /// Further, tagged VLANs of the port.
     vlan_trunk: Option<Vec<TrunkEntry>>,
-    /// Keep the VLANs a new port has by default.
+    /// Keep the VLAN that the kernel gives a new port.
     preserve_default_vlan: bool,
-    /// Drop frames with another source address than the container's.
+    /// Drop frames with another source MAC address than the container's.
     macspoofchk: bool,
-    /// Detect duplicate IPv6 addresses, and wait for it.
+    /// Detect duplicate IPv6 addresses, and wait for the result.
     enabledad: bool,
-    /// Leave the container's end down.
+    /// Leave the container end down.
     disable_container_interface: bool,
-    /// Keep the port from talking to other isolated ports.
+    /// Forward nothing between this port and other isolated ports.
     port_isolation: bool,
     args: MetadataArgs,
     runtime_config: RuntimeConfig,
@@ -62,7 +62,7 @@ struct RuntimeConfig {
     mac: String,
 }
 
-/// The configuration, checked: nothing in it can be refused any more but by the kernel.
+/// The validated configuration: only the kernel can refuse anything in it.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -134,7 +134,7 @@ impl Config {
         self.bridge.as_deref().unwrap_or("cni0")
     }
 
-    /// The container's hardware address: from `runtimeConfig`, else `args.cni`, else `CNI_ARGS`.
+    /// The MAC address of the container end: from `runtimeConfig`, else `args.cni`, else `CNI_ARGS`.
     fn mac(&self, request: &Request) -> Result<Option<Mac>, Error> {
         let args = request.cni_args(&["MAC"])?;
         configured_mac([

@@ -1,4 +1,4 @@
-//! The bridge device, shared by all containers of the network and never removed.
+//! The bridge. All containers of the network share it, and it is never removed.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -7,8 +7,8 @@ use ferrule_net::{Host, NetError, veth};
 
 use crate::config::Plan;
 
-/// Makes sure the bridge is there and up, and returns it as it is before this container's port
-/// changes its hardware address.
+/// Creates the bridge if it is missing, brings it up, and returns it as it was before this container's
+/// port, which may change its MAC address.
 pub(crate) fn ensure(host: &Host, plan: &Plan) -> Result<Link, NetError> {
     let link = match find(host, &plan.bridge)? {
         Some(link) => link,
@@ -22,7 +22,7 @@ pub(crate) fn ensure(host: &Host, plan: &Plan) -> Result<Link, NetError> {
     }
     veth::refuse_router_advertisements(&link.name)?;
     if !link.up {
-        // Also if another ADD has only just made it.
+        // Also for a bridge that another ADD has just created.
         veth::skip_duplicate_detection(&link.name)?;
     }
     if link.up && !plan.promiscuous {
@@ -56,7 +56,7 @@ fn create(host: &Host, plan: &Plan) -> Result<Link, NetError> {
     };
     match host.execute(bridge.create()) {
         Ok(()) => {}
-        // Another ADD was faster.
+        // Another ADD has just created it.
         Err(error) if error.is_exists() => {}
         Err(error) if plan.vlan.filtering => return Err(vlan_error(error.into())),
         Err(error) => return Err(error.into()),
@@ -69,18 +69,18 @@ fn create(host: &Host, plan: &Plan) -> Result<Link, NetError> {
 
 /// A unicast, locally administered address (IEEE 802, section 8.4).
 ///
-/// A bridge without an address of its own takes one from its ports, another one with each port that
-/// comes or goes: containers lose their gateway until they ask for it again, and what ADD answered
-/// is no longer true.
+/// A bridge whose address was not set by hand takes the lowest one of its ports, and changes it when
+/// ports are added or removed (`br_stp_recalculate_bridge_id` of `net/bridge/br_stp_if.c`): containers
+/// lose their gateway until they resolve its address again, and the result of ADD becomes wrong.
 pub(crate) fn random_mac() -> Mac {
-    // The standard library takes the keys of its hash tables from the kernel's random numbers.
+    // The standard library seeds its hash tables with random numbers of the kernel.
     let [mut mac @ .., _, _] = RandomState::new().build_hasher().finish().to_ne_bytes();
     let [first, ..] = &mut mac;
     *first = *first & 0xfc | 0x02;
     Mac::from(mac)
 }
 
-/// Says what an "operation not supported" means where VLANs were asked for.
+/// Names the missing kernel option where "operation not supported" is the answer to a VLAN request.
 pub(crate) fn vlan_error(error: NetError) -> NetError {
     match &error {
         NetError::Netlink(cause) if cause.errno() == Some(ferrule_kernel::Errno::EOPNOTSUPP) => {

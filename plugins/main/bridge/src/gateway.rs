@@ -1,14 +1,14 @@
-//! The host as the containers' gateway: its addresses on the bridge, or on the VLAN's own device.
+//! The host as the containers' gateway: its addresses on the bridge, or on the interface of the VLAN.
 
 use cni_types::{Cidr, CniResult, Interface, Route};
 use ferrule_kernel::{Family, Link, LinkChange, Mac};
-use ferrule_net::{Host, NetError, addressing, forwarding};
+use ferrule_net::{Host, NetError, addressing, forwarding, host_entry};
 
 use crate::config::Plan;
 use crate::device::{random_mac, vlan_error};
 use crate::vlan_device;
 
-/// Fills in the gateways and default routes that the configuration asks for.
+/// Adds the gateways and default routes of `isGateway` and `isDefaultGateway` to the result.
 pub(crate) fn plan_routes(result: &mut CniResult, plan: &Plan) {
     if !plan.is_gateway {
         return;
@@ -24,10 +24,10 @@ pub(crate) fn plan_routes(result: &mut CniResult, plan: &Plan) {
     }
 }
 
-/// Puts every gateway of the result on the host and turns forwarding on.
+/// Adds every gateway of the result to the host and enables forwarding.
 ///
-/// `bridge` is the bridge as it was before the container's port came: that is the hardware address it
-/// keeps. With a VLAN the gateway's device is not the bridge; it is added to the result then.
+/// `bridge` is the bridge as it was before the container's port: it keeps that MAC address. With a VLAN
+/// the gateway is on another interface, which is added to the result.
 pub(crate) fn ensure(
     host: &Host,
     bridge: &Link,
@@ -46,11 +46,7 @@ pub(crate) fn ensure(
         None => bridge.clone(),
         Some(vlan) => {
             let device = vlan_device::ensure(host, bridge, vlan, plan).map_err(vlan_error)?;
-            result.interfaces.push(Interface {
-                name: device.name.clone(),
-                mac: device.mac.map(|mac| mac.to_string()).unwrap_or_default(),
-                ..Interface::default()
-            });
+            result.interfaces.push(host_entry(&device));
             device
         }
     };
@@ -68,10 +64,10 @@ pub(crate) fn ensure(
     addressing::wait_until_local(host, gateways.iter().map(Cidr::address))
 }
 
-/// Adds the address unless the device has it. Another IPv4 address, or an IPv6 one of an overlapping
-/// network, is a conflict: replaced if the user says so, else an error.
+/// Adds the address unless the device has it. Another IPv4 address, or an IPv6 address of an overlapping
+/// network, is a conflict: it is replaced with `forceAddress`, otherwise an error.
 ///
-/// Returns the hardware address that the device has been made to keep, if it has.
+/// Returns the MAC address if this call has fixed it.
 fn ensure_address(
     host: &Host,
     device: &Link,
@@ -99,21 +95,21 @@ fn ensure_address(
         }
         host.delete_address(device.index, found.address)?;
     }
-    let another_add_was_faster = addressing::ensure_address(host, device.index, wanted)?;
+    let exists = addressing::ensure_address(host, device.index, wanted)?;
     match device.mac {
-        Some(mac) if !another_add_was_faster => Ok(Some(keep_mac(host, device, mac)?)),
+        Some(mac) if !exists => Ok(Some(keep_mac(host, device, mac)?)),
         _ => Ok(None),
     }
 }
 
-/// Makes the device keep its hardware address: set by hand, that of a bridge no longer follows the
-/// ports as they come and go. A bridge of ours has been born like that.
+/// Fixes the MAC address of the device: once it is set by hand, that of a bridge no longer changes with
+/// its ports. A bridge created by this plugin has such an address from the start.
 ///
-/// A bridge that has followed a port so far gets another one, as the port keeps that.
+/// A bridge that has the address of a port gets a new one, because the port keeps its own.
 fn keep_mac(host: &Host, device: &Link, mac: Mac) -> Result<Mac, NetError> {
     let ports = host.ports(device.index)?;
-    let is_a_ports = ports.iter().any(|port| port.mac == Some(mac));
-    let own = if is_a_ports { random_mac() } else { mac };
+    let is_of_port = ports.iter().any(|port| port.mac == Some(mac));
+    let own = if is_of_port { random_mac() } else { mac };
     host.execute(LinkChange::new(device.index).mac(own).message())?;
     Ok(own)
 }

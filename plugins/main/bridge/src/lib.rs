@@ -1,9 +1,9 @@
-//! `bridge` connects containers to a bridge device on the host, by one veth pair each.
+//! `bridge` connects containers to a bridge on the host, each by a veth pair.
 //!
-//! ADD makes the bridge if need be, makes the pair with the host's end as a port, asks the address
-//! plugin meanwhile, puts addresses and routes on the container's end and, with `isGateway`, the
-//! gateway's address on the bridge. DEL removes pair and addresses; the bridge stays. The keys are
-//! those of [`config::Config`]; the page `docs/bridge.md` explains them.
+//! ADD creates the bridge if it is missing, creates the pair with the host end as a port of the
+//! bridge, calls the address plugin, adds addresses and routes to the container end and, with
+//! `isGateway`, the gateway's address to the bridge. DEL removes the pair and releases the addresses;
+//! the bridge stays. The keys are those of [`Config`]; see `docs/bridge.md`.
 
 mod check;
 mod config;
@@ -13,22 +13,22 @@ mod port;
 mod vlan;
 mod vlan_device;
 
-use cni_types::{Attachments, CniResult, Code, Error, Request};
+use cni_types::{Attachments, CniResult, Error, Interface};
 use ferrule_kernel::Link;
 use ferrule_net::addressing::{self, Options};
-use ferrule_net::masquerade::{self, Masquerade};
+use ferrule_net::link::{self, unavailable};
 use ferrule_net::spoofcheck::{self, SpoofCheck};
-use ferrule_net::veth::{self, Pair, PairSettings};
-use ferrule_net::{AttachmentId, Host, NetError, Sandbox, host_entry, link, sandbox_entry};
+use ferrule_net::veth::{self, Pair};
+use ferrule_net::{AttachmentId, Host, Sandbox, host_entry, sandbox_entry};
 use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach, join};
 
 pub use config::Config;
 use config::Plan;
 
-/// Where the container's end stands in the result, after the bridge and the host's end.
+/// Position of the container end in the interfaces of the result, after the bridge and the host end.
 const CONTAINER: i64 = 2;
 
-/// The plugin.
+/// The plugin `bridge`.
 pub struct BridgePlugin;
 
 impl Plugin for BridgePlugin {
@@ -39,23 +39,18 @@ impl Plugin for BridgePlugin {
     fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
         let request = &call.request;
         let plan = Plan::new(&call.config, request)?;
-        let host = Host::open()?;
-        let sandbox = Sandbox::open(&request.netns)?;
         let ipam = Ipam::of(request);
         if ipam.is_none() {
-            // Old versions have no form of a result without addresses: told before any change.
+            // Old versions have no form of a result without addresses: fail before any change.
             CniResult::default().to_json(request.version)?;
         }
+        let (host, sandbox) = (Host::open()?, Sandbox::open(&request.netns)?);
         veth::ensure_name_is_free(&sandbox, &request.ifname)?;
-        let ipam = IpamAdd::start(ipam, undo)?;
 
+        let ipam = IpamAdd::start(ipam, undo)?;
         let id = AttachmentId::from(request);
         let bridge = device::ensure(&host, &plan)?;
-        let mut pair = make_pair(&host, &sandbox, &bridge, &plan, &id, undo)?;
-        port::configure(&host, pair.host.index, &plan)?;
-        if plan.spoof_check {
-            check_source(&pair, &id, undo)?;
-        }
+        let mut pair = port::create(&host, &sandbox, &id, &bridge, &plan, undo)?;
         let options = Options {
             detect_duplicates: plan.detect_duplicates,
             link_local_too: true,
@@ -67,37 +62,37 @@ impl Plugin for BridgePlugin {
             link::set_up(&sandbox, &pair.container)?;
         }
 
-        let mut result = CniResult {
-            interfaces: vec![
-                // The first port gives a bridge its hardware address, unless that has been set.
-                host_entry(pair.master.as_ref().unwrap_or(&bridge)),
-                host_entry(&pair.host),
-                sandbox_entry(&pair.container, request.sandbox()),
-            ],
-            ..CniResult::default()
-        };
-        let container = if let Some(addresses) = ipam.finish(undo)? {
-            take_addresses(&mut result, addresses, &plan);
+        let addresses = ipam.finish(undo)?;
+        let has_addresses = addresses.is_some();
+        let interfaces = interfaces(&pair, &bridge, request.sandbox());
+        let mut result = addresses
+            .unwrap_or_default()
+            .with_interfaces(interfaces, CONTAINER);
+        if has_addresses {
+            gateway::plan_routes(&mut result, &plan);
             gateway::ensure(&host, &bridge, &plan, &mut result)?;
-            let link = addressing::configure(&sandbox, &pair.container, &result, &options)?;
-            if let Some(wish) = plan.masquerade {
-                undo.push("remove the masquerading", Masquerade::of(&id).remover());
-                wish.add(&id, &result)?;
+            pair.container = addressing::configure(&sandbox, &pair.container, &result, &options)?;
+            if let Some(masquerade) = plan.masquerade {
+                masquerade.add(&id, &result, undo)?;
             }
-            link
-        } else {
-            pair.container.clone()
-        };
+        }
         if plan.container_up {
-            veth::wait_until_up(&host, &sandbox, &pair, &container)?;
-            addressing::announce_addresses(&sandbox, &container);
+            veth::wait_until_up(&host, &sandbox, &pair)?;
+            addressing::announce_addresses(&sandbox, &pair.container);
         }
         result.override_dns(&call.request.dns);
         Ok(result)
     }
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        detach(Ipam::of(&call.request), || remove(&call.request))
+        let request = &call.request;
+        detach(Ipam::of(request), || {
+            let spoof_check = SpoofCheck::of(&request.into());
+            join([
+                spoof_check.remove().map_err(Error::from),
+                veth::remove_for(request),
+            ])
+        })
     }
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
@@ -110,12 +105,9 @@ impl Plugin for BridgePlugin {
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         let plan = Plan::new(&call.config, &call.request)?;
-        device::find(&Host::open()?, &plan.bridge).map_err(|error| Error {
-            code: Code::NotAvailable as u32,
-            ..Error::from(error)
-        })?;
-        if let Some(wish) = plan.masquerade {
-            wish.status()?;
+        device::find(&Host::open()?, &plan.bridge).map_err(unavailable)?;
+        if let Some(masquerade) = plan.masquerade {
+            masquerade.status()?;
         }
         Ipam::of(&call.request).map_or(Ok(()), |ipam| ipam.status())
     }
@@ -124,62 +116,19 @@ impl Plugin for BridgePlugin {
         let network = &call.request.network;
         collect(Ipam::of(&call.request), || {
             join([
-                masquerade::gc(network, keep).map_err(Error::from),
                 spoofcheck::gc(network, keep).map_err(Error::from),
-                link::collect_garbage(network, keep, veth::KIND).map_err(Error::from),
+                veth::collect_garbage(network, keep),
             ])
         })
     }
 }
 
-/// Removes all there may be of the attachment but its addresses, whatever the configuration says
-/// now: it may have been another one when ADD ran.
-fn remove(request: &Request) -> Result<(), Error> {
-    let id = AttachmentId::from(request);
-    join([
-        Masquerade::of(&id).remove().map_err(Error::from),
-        SpoofCheck::of(&id).remove().map_err(Error::from),
-        veth::remove_for(request).map_err(Error::from),
-    ])
-}
-
-/// Lets the container send frames from its own hardware address alone.
-fn check_source(pair: &Pair, id: &AttachmentId, undo: &mut Undo) -> Result<(), NetError> {
-    let Some(mac) = pair.container.mac else {
-        return Ok(());
-    };
-    let check = SpoofCheck::of(id);
-    let made = check.clone();
-    undo.push("remove the MAC address check", move || Ok(made.remove()?));
-    check.add(&pair.host.name, mac)
-}
-
-fn make_pair(
-    host: &Host,
-    sandbox: &Sandbox,
-    bridge: &Link,
-    plan: &Plan,
-    id: &AttachmentId,
-    undo: &mut Undo,
-) -> Result<Pair, NetError> {
-    let settings = PairSettings {
-        mtu: plan.mtu,
-        mac: plan.mac,
-        master: Some(bridge.index),
-    };
-    let pair = veth::create(host, sandbox, id, settings)?;
-    undo.push(
-        format!("remove host interface {:?}", pair.host.name),
-        pair.remover(host),
-    );
-    Ok(pair)
-}
-
-/// Takes over what the address plugin answered, all of it for the container's end.
-fn take_addresses(result: &mut CniResult, addresses: CniResult, plan: &Plan) {
-    result.ips = addresses.ips;
-    result.routes = addresses.routes;
-    result.dns = addresses.dns;
-    result.assign_ips(CONTAINER);
-    gateway::plan_routes(result, plan);
+/// The interfaces of the result. The MAC address of a bridge may have changed with its new port,
+/// unless it is set by hand.
+fn interfaces(pair: &Pair, bridge: &Link, sandbox: String) -> Vec<Interface> {
+    vec![
+        host_entry(pair.master.as_ref().unwrap_or(bridge)),
+        host_entry(&pair.host),
+        sandbox_entry(&pair.container, sandbox),
+    ]
 }

@@ -1,8 +1,11 @@
-//! The container's port on the bridge.
+//! The veth pair of a container, whose host end is a port of the bridge.
 
 use ferrule_kernel::link::bridge_vlan;
-use ferrule_kernel::{PortSettings, VlanFlags, set_port};
-use ferrule_net::{Host, NetError};
+use ferrule_kernel::{Link, PortSettings, VlanFlags, set_port};
+use ferrule_net::spoofcheck::SpoofCheck;
+use ferrule_net::veth::{self, Pair, PairSettings};
+use ferrule_net::{AttachmentId, Host, NetError, Sandbox};
+use ferrule_plugin::Undo;
 
 use crate::config::Plan;
 use crate::device::vlan_error;
@@ -19,8 +22,23 @@ const TAGGED: VlanFlags = VlanFlags {
     untagged: false,
 };
 
-/// Sets what a new port does not have by itself.
-pub(crate) fn configure(host: &Host, index: u32, plan: &Plan) -> Result<(), NetError> {
+/// Creates the pair and configures the port: its settings, its VLANs, and the check of source MAC
+/// addresses.
+pub(crate) fn create(
+    host: &Host,
+    sandbox: &Sandbox,
+    id: &AttachmentId,
+    bridge: &Link,
+    plan: &Plan,
+    undo: &mut Undo,
+) -> Result<Pair, NetError> {
+    let settings = PairSettings {
+        mtu: plan.mtu,
+        mac: plan.mac,
+        master: Some(bridge.index),
+    };
+    let pair = veth::create(host, sandbox, id, settings, undo)?;
+    let index = pair.host.index;
     if plan.hairpin || plan.isolated {
         let settings = PortSettings {
             master: None,
@@ -32,15 +50,21 @@ pub(crate) fn configure(host: &Host, index: u32, plan: &Plan) -> Result<(), NetE
     if plan.vlan.changes_port() {
         set_vlans(host, index, &plan.vlan).map_err(vlan_error)?;
     }
-    Ok(())
+    if let Some(mac) = pair.container.mac.filter(|_| plan.spoof_check) {
+        let check = SpoofCheck::of(id);
+        let added = check.clone();
+        undo.push("remove the MAC address check", move || Ok(added.remove()?));
+        check.add(&pair.host.name, mac)?;
+    }
+    Ok(pair)
 }
 
-/// Gives the port its VLANs instead of, or beside, those it was born with.
+/// Sets the VLANs of a new port, instead of or, with `preserveDefaultVlan`, beside the kernel's default.
 pub(crate) fn set_vlans(host: &Host, index: u32, vlan: &VlanPlan) -> Result<(), NetError> {
     let mut batch = host.batch();
     if !vlan.preserve_default {
         let present = host.port_vlans(index)?.into_iter().map(|vlan| vlan.vid);
-        // Those that stay get their flags below, without a moment in which packets are lost.
+        // The others get their flags below without being removed, so that no packet is lost.
         let unwanted: Vec<u16> = present.filter(|vid| !vlan.carries(*vid)).collect();
         if !unwanted.is_empty() {
             batch.add(bridge_vlan::delete_vlans(index, &unwanted));

@@ -1,4 +1,4 @@
-//! Which VLANs a port is to carry.
+//! The VLANs of a port: keys `vlan`, `vlanTrunk` and `preserveDefaultVlan`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The highest VLAN id (IEEE 802.1Q; 4095 is reserved).
 const MAX_ID: i64 = 4094;
 
-/// The VLAN a port carries untagged when nothing else is said.
+/// The VLAN of untagged frames if none is configured.
 pub(crate) const DEFAULT_VLAN: u16 = 1;
 
 /// One entry of `vlanTrunk`: a range, a single id, or both.
@@ -22,16 +22,16 @@ pub(crate) struct TrunkEntry {
     id: Option<i64>,
 }
 
-/// What `vlan`, `vlanTrunk` and `preserveDefaultVlan` mean together.
+/// The VLANs of a port.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct VlanPlan {
     /// VLAN of untagged frames.
     pub(crate) access: Option<u16>,
     /// VLANs of tagged frames, ascending.
     pub(crate) trunk: Vec<u16>,
-    /// Whether the bridge must filter by VLAN, as even an empty trunk asks for.
+    /// Whether the bridge must filter by VLAN; also with an empty trunk.
     pub(crate) filtering: bool,
-    /// Whether the VLANs a new port has by default stay.
+    /// Whether the VLAN that the kernel gives a new port stays.
     pub(crate) preserve_default: bool,
 }
 
@@ -61,12 +61,12 @@ impl VlanPlan {
         })
     }
 
-    /// Whether the port's VLANs differ from what the kernel gives it.
+    /// Whether the port has other VLANs than the kernel gives it.
     pub(crate) fn changes_port(&self) -> bool {
         self.access.is_some() || !self.trunk.is_empty()
     }
 
-    /// Whether a port with VLANs of its own carries this one.
+    /// Whether a port with VLANs of its own is in this one.
     pub(crate) fn carries(&self, vid: u16) -> bool {
         self.access.unwrap_or(DEFAULT_VLAN) == vid || self.trunk.contains(&vid)
     }

@@ -1,5 +1,5 @@
-//! The device `<bridge>.<vlan>`, by which the host takes part in a VLAN: one end of a pair whose other
-//! end is a port. All containers of the VLAN share it, and nobody removes it.
+//! The interface `<bridge>.<vlan>`, through which the host is in a VLAN: one end of a veth pair whose
+//! other end is a port of the bridge. All containers of the VLAN share it, and it is never removed.
 
 use ferrule_kernel::{Link, LinkChange, Netns, VethPair};
 use ferrule_net::{Host, NetError, veth};
@@ -8,10 +8,10 @@ use crate::config::Plan;
 use crate::port;
 use crate::vlan::VlanPlan;
 
-/// Makes sure the device is there and works, and returns it.
+/// Creates the interface if it is missing, completes it if it is down, and returns it.
 ///
-/// It is switched on last of all: one that is off may be half-made, by an ADD that was killed or is
-/// at work right now, and is completed. Doing so twice at once does no harm.
+/// It is brought up last: one that is down may be incomplete, because its ADD was killed or is still
+/// running. Two processes may complete it at the same time.
 pub(crate) fn ensure(host: &Host, bridge: &Link, vlan: u16, plan: &Plan) -> Result<Link, NetError> {
     let name = format!("{}.{vlan}", bridge.name);
     let found = match host.link_by_name(&name)? {
@@ -21,7 +21,7 @@ pub(crate) fn ensure(host: &Host, bridge: &Link, vlan: u16, plan: &Plan) -> Resu
     match found.kind.as_deref() {
         Some("veth") if !found.up => complete(host, bridge, vlan, plan, &found)?,
         Some("veth") => {}
-        // Made by the administrator.
+        // Created by the administrator.
         Some("vlan") => host.execute(LinkChange::new(found.index).up().message())?,
         kind => {
             return Err(NetError::Unusable(format!(
@@ -34,11 +34,11 @@ pub(crate) fn ensure(host: &Host, bridge: &Link, vlan: u16, plan: &Plan) -> Resu
 }
 
 fn create(host: &Host, bridge: &Link, vlan: u16, name: &str) -> Result<Link, NetError> {
-    let here = Netns::current()?;
+    let host_netns = Netns::current()?;
     let pair = VethPair {
         name,
         peer: &format!("veth{vlan:04x}{:04x}", bridge.index & 0xffff),
-        peer_netns: here.fd(),
+        peer_netns: host_netns.fd(),
         mtu: Some(bridge.mtu),
         peer_mac: None,
         master: None,
@@ -46,14 +46,14 @@ fn create(host: &Host, bridge: &Link, vlan: u16, name: &str) -> Result<Link, Net
         up: false,
     };
     match host.execute(pair.create()) {
-        // Another ADD was faster.
+        // Another ADD has just created it.
         Err(error) if error.is_exists() => {}
         outcome => outcome?,
     }
     host.link(name)
 }
 
-/// Connects the device with the bridge and switches it on.
+/// Connects the interface with the bridge and brings it up.
 fn complete(
     host: &Host,
     bridge: &Link,

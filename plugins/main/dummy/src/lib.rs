@@ -1,32 +1,23 @@
-//! `dummy` gives a container a link that leads nowhere, to hold addresses.
+//! `dummy` gives a container a link that is connected to nothing and holds addresses.
 //!
-//! ADD makes the link in the container and asks the address plugin meanwhile. DEL removes link and
-//! addresses. Only the key `dns` is its own; the page `docs/dummy.md` explains it.
+//! ADD creates the link in the container while the address plugin runs. DEL removes the link and
+//! releases the addresses. It has no keys of its own; see `docs/dummy.md`.
 
-use cni_types::{Code, Error};
+use cni_types::{Code, Error, Request};
 use ferrule_kernel::{Dummy, Link};
-use ferrule_net::NetError;
-use ferrule_net::link::{self, Addresses, LinkPlugin, LinkSpec, Target};
-use ferrule_plugin::Call;
+use ferrule_net::link::{self, Addresses, LinkConfig, LinkPlugin, LinkSpec, Target};
 use serde::Deserialize;
-
-/// What only dummy does.
-pub struct DummyPlugin;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Config {}
 
-impl LinkPlugin for DummyPlugin {
-    type Config = Config;
+impl LinkConfig for Config {
     type Settings = Dummy;
 
-    const NAME: &'static str = "dummy";
-    const KIND: &'static str = Dummy::KIND;
-
-    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Dummy>, Error> {
-        if call.request.ipam_type.is_empty() {
+    fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Dummy>, Error> {
+        if request.ipam_type.is_empty() {
             return Err(Error::new(
                 Code::InvalidConfig,
                 "dummy interface requires an IPAM configuration",
@@ -40,12 +31,17 @@ impl LinkPlugin for DummyPlugin {
             settings: Dummy,
         })
     }
+}
+
+/// The plugin `dummy`, to be started in a [`LinkFrame`](link::LinkFrame).
+pub struct DummyPlugin;
+
+impl LinkPlugin for DummyPlugin {
+    type Config = Config;
+
+    const NAME: &'static str = "dummy";
 
     fn create(target: &Target<'_>, dummy: &Dummy) -> Result<Link, Error> {
         link::create(target, |new| dummy.create(new))
-    }
-
-    fn check(_: &Target<'_>, _: &Link, _: &Dummy) -> Result<(), NetError> {
-        Ok(())
     }
 }

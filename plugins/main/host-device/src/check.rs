@@ -1,4 +1,4 @@
-//! CHECK and STATUS: whether the device is where it ought to be, and as ADD left it.
+//! CHECK and STATUS: whether the device is where ADD moved it, with the same settings.
 
 use cni_types::{CniResult, Error, Request};
 use ferrule_net::link::unavailable;
@@ -13,20 +13,15 @@ pub(crate) fn attachment(request: &Request, recorded: &CniResult) -> Result<(), 
     let path = request.sandbox();
     let entry = check::recorded_interface(recorded, &request.ifname, &path)?;
     let link = sandbox.link(&request.ifname)?;
-    check::hardware_address(&link, entry, &path)?;
+    check::mac(&link, entry, &path)?;
     check::up(&link, &path)?;
-    if entry.mtu > 0 && entry.mtu != link.mtu {
-        let (name, found, expected) = (&request.ifname, link.mtu, entry.mtu);
-        return Err(NetError::Mismatch(format!(
-            "interface {name:?} in {path} has the MTU {found}, expected {expected}"
-        )));
-    }
+    check::mtu(&link, entry, None, &path)?;
     check::addresses(&sandbox, &link, recorded)?;
     check::routes(&sandbox, recorded)
 }
 
-/// Fails (code 50) if the device is neither on the host nor in a container. In a container is where
-/// it ought to be.
+/// Fails (code 50) if the device is neither on the host nor in a container, which may be one that is
+/// attached.
 pub(crate) fn ensure_there(device: &Device) -> Result<(), Error> {
     if device.in_user_space {
         return Ok(());

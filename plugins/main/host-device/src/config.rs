@@ -1,4 +1,4 @@
-//! The keys of `host-device`, and which device they mean.
+//! The keys of `host-device`, and the device that they select.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::sysfs;
 
-/// Where paths of devices begin.
+/// The folder of all devices.
 const DEVICES: &str = "/sys/devices/";
 
 /// The configuration as written.
@@ -18,14 +18,14 @@ const DEVICES: &str = "/sys/devices/";
 pub struct Config {
     /// Name of the interface on the host.
     device: String,
-    /// Its hardware address.
+    /// Its MAC address.
     hwaddr: String,
     /// Path of the device below `/sys/devices`.
     kernelpath: String,
     /// Its address on the PCI bus.
     #[serde(rename = "pciBusID")]
     pci_bus_id: String,
-    /// A process has the device to itself. Found out for devices named by their PCI address.
+    /// A process drives the device. Detected for devices selected by their PCI address.
     #[serde(rename = "DPDKMode")]
     dpdk_mode: bool,
     #[serde(rename = "runtimeConfig")]
@@ -47,12 +47,12 @@ struct Capabilities {
     device_id: bool,
 }
 
-/// By what the device is known.
+/// How the device is selected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
     /// Its interface's name on the host.
     Name(String),
-    /// Its interface's hardware address.
+    /// Its interface's MAC address.
     Mac(Mac),
     /// Its folder in `/sys`.
     Path(PathBuf),
@@ -74,19 +74,19 @@ impl fmt::Display for Selector {
     }
 }
 
-/// The device that a configuration means.
+/// The device of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Device {
-    /// By what it is known.
+    /// How it is selected.
     pub(crate) selector: Selector,
-    /// Its PCI address, as far as the configuration tells.
+    /// Its PCI address, if the configuration has it.
     pub(crate) pci: Option<String>,
-    /// Whether a process has it to itself, so that there is no interface to be moved.
+    /// Whether a process drives it, so that there is no interface to move.
     pub(crate) in_user_space: bool,
 }
 
 impl Config {
-    /// The device; an error if none is named, or not so that it could be one.
+    /// The device; an error if none is selected or the value is invalid.
     pub(crate) fn device(&self) -> Result<Device, Error> {
         let (pci, auxiliary) = self.ids()?;
         let in_user_space = match &pci {

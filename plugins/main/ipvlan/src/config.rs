@@ -1,23 +1,26 @@
-//! The keys of `ipvlan`, and what they mean together.
+//! The keys of `ipvlan`.
 
 use cni_types::{CniResult, Code, Command, Error, Interface, Request};
 use ferrule_kernel::{Ipvlan, IpvlanMode};
-use ferrule_net::link::{Addresses, LinkSpec, Master, MasterName};
+use ferrule_net::link::{Addresses, LinkConfig, LinkSpec, Master, MasterName, Modes};
 use serde::Deserialize;
 
-/// The modes by their names in configurations.
-const MODES: [(&str, IpvlanMode); 3] = [
-    ("l2", IpvlanMode::L2),
-    ("l3", IpvlanMode::L3),
-    ("l3s", IpvlanMode::L3s),
-];
+/// The values of the key `mode`.
+pub(crate) const MODES: Modes<IpvlanMode> = Modes {
+    plugin: "ipvlan",
+    all: &[
+        ("l2", IpvlanMode::L2),
+        ("l3", IpvlanMode::L3),
+        ("l3s", IpvlanMode::L3s),
+    ],
+};
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// The interface the link is put on; if absent the previous plugin's, or that of the default
-    /// route.
+    /// The interface that the link is created on; if absent that of the previous plugin, or that of
+    /// the default route.
     master: Option<String>,
     /// Where packets are routed: `l2` if absent.
     mode: String,
@@ -27,11 +30,12 @@ pub struct Config {
     link_in_container: bool,
 }
 
-impl Config {
-    /// The configuration, checked as far as it can be without the master.
-    pub(crate) fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Ipvlan>, Error> {
+impl LinkConfig for Config {
+    type Settings = Ipvlan;
+
+    fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Ipvlan>, Error> {
         let settings = Ipvlan {
-            mode: mode(&self.mode)?,
+            mode: MODES.parse(&self.mode)?,
         };
         let previous = match request.command {
             Command::Add => request.prev_result()?,
@@ -40,9 +44,9 @@ impl Config {
         let mut master = Master::new(self.master.as_deref(), self.link_in_container);
         if matches!(master.name, MasterName::DefaultRoute) {
             master.name = match &previous {
-                Some(previous) => {
-                    MasterName::Previous(only_interface(previous, &self.side(request))?.to_owned())
-                }
+                Some(previous) => MasterName::Previous(
+                    only_interface(previous, &self.master_sandbox(request))?.to_owned(),
+                ),
                 None if request.command == Command::Status => MasterName::Open,
                 None => MasterName::DefaultRoute,
             };
@@ -55,9 +59,11 @@ impl Config {
             settings,
         })
     }
+}
 
-    /// The sandbox, as results write it, in which the master is.
-    fn side(&self, request: &Request) -> String {
+impl Config {
+    /// The `sandbox` that results have for interfaces where the master is.
+    fn master_sandbox(&self, request: &Request) -> String {
         if self.link_in_container {
             request.sandbox()
         } else {
@@ -75,20 +81,20 @@ fn addresses(request: &Request, previous: Option<CniResult>) -> Addresses {
     }
 }
 
-/// The one interface of a previous result or, if there are several, the one that is where the
-/// master is looked for.
-fn only_interface<'r>(previous: &'r CniResult, side: &str) -> Result<&'r str, Error> {
+/// The only interface of a previous result or, if it has several, the only one in the namespace where
+/// the master is looked up.
+fn only_interface<'r>(previous: &'r CniResult, sandbox: &str) -> Result<&'r str, Error> {
     let named: Vec<&Interface> = previous
         .interfaces
         .iter()
         .filter(|interface| !interface.name.is_empty())
         .collect();
-    let near: Vec<&Interface> = named
+    let in_sandbox: Vec<&Interface> = named
         .iter()
         .copied()
-        .filter(|interface| interface.sandbox == side)
+        .filter(|interface| interface.sandbox == sandbox)
         .collect();
-    match (named.as_slice(), near.as_slice()) {
+    match (named.as_slice(), in_sandbox.as_slice()) {
         ([one], _) | (_, [one]) => Ok(&one.name),
         _ => Err(Error::new(
             Code::InvalidConfig,
@@ -98,26 +104,6 @@ fn only_interface<'r>(previous: &'r CniResult, side: &str) -> Result<&'r str, Er
             ),
         )),
     }
-}
-
-fn mode(name: &str) -> Result<IpvlanMode, Error> {
-    if name.is_empty() {
-        return Ok(IpvlanMode::L2);
-    }
-    let known = MODES.into_iter().find(|(known, _)| *known == name);
-    known.map(|(_, mode)| mode).ok_or_else(|| {
-        Error::new(
-            Code::InvalidConfig,
-            format!("unknown ipvlan mode: {name:?}"),
-        )
-        .details("set the key mode to l2, l3 or l3s")
-    })
-}
-
-/// What a mode is called in configurations.
-pub(crate) fn mode_name(mode: IpvlanMode) -> String {
-    let known = MODES.into_iter().find(|(_, known)| *known == mode);
-    known.map_or_else(|| format!("{mode:?}"), |(name, _)| name.to_owned())
 }
 
 #[cfg(test)]
@@ -137,14 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn modes_have_their_names_and_l2_is_the_default() {
-        assert_eq!(mode("").unwrap(), IpvlanMode::L2);
-        for (name, expected) in MODES {
-            assert_eq!(mode(name).unwrap(), expected);
-            assert_eq!(mode_name(expected), name);
-        }
-        let error = mode("bridge").unwrap_err();
-        assert_eq!((error.code, error.msg.contains("bridge")), (7, true));
+    fn l2_is_the_default_mode() {
+        assert_eq!(MODES.parse("").unwrap(), IpvlanMode::L2);
+        let error = MODES.parse("bridge").unwrap_err();
         assert!(error.details.contains("l2, l3 or l3s"), "{error}");
     }
 

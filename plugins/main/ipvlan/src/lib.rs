@@ -1,41 +1,34 @@
-//! `ipvlan` gives a container a link of its own on a network interface: same wire and hardware
-//! address, own IP addresses.
+//! `ipvlan` gives a container a link of its own on a network interface, the master: the same wire and
+//! MAC address, but its own IP addresses.
 //!
-//! ADD makes the link on the master, directly in the container, and asks the address plugin
-//! meanwhile; chained without one it takes over the previous plugin's addresses. DEL removes link
-//! and addresses. The keys are those of [`Config`]; the page `docs/ipvlan.md` explains them.
+//! ADD creates the link in the container while the address plugin runs; chained without one it takes
+//! over the addresses of the previous result. DEL removes the link and releases the addresses. The keys
+//! are those of [`Config`]; see `docs/ipvlan.md`.
 
 mod config;
 
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Ipvlan, IpvlanMode, Link};
 use ferrule_net::NetError;
-use ferrule_net::link::{self, LinkPlugin, LinkSpec, Target};
-use ferrule_plugin::Call;
+use ferrule_net::link::{self, LinkPlugin, Target};
 
 pub use config::Config;
-use config::mode_name;
+use config::MODES;
 
-/// What only ipvlan does.
+/// The plugin `ipvlan`, to be started in a [`LinkFrame`](link::LinkFrame).
 pub struct IpvlanPlugin;
 
 impl LinkPlugin for IpvlanPlugin {
     type Config = Config;
-    type Settings = Ipvlan;
 
     const NAME: &'static str = "ipvlan";
-    const KIND: &'static str = Ipvlan::KIND;
-
-    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Ipvlan>, Error> {
-        call.config.spec(&call.request)
-    }
 
     fn create(target: &Target<'_>, ipvlan: &Ipvlan) -> Result<Link, Error> {
         link::create(target, |new| ipvlan.create(new))
     }
 
-    /// In the modes l3 and l3s the link gives up ARP when it comes up, and then the kernel sets up
-    /// its IPv6 addresses anew, at some time within a second.
+    /// In the modes l3 and l3s the driver switches ARP off when the link comes up, after which the kernel
+    /// configures its IPv6 addresses again, up to a second later.
     fn comes_up_first(ipvlan: &Ipvlan) -> bool {
         ipvlan.mode != IpvlanMode::L2
     }
@@ -46,8 +39,8 @@ impl LinkPlugin for IpvlanPlugin {
                 Err(NetError::Mismatch(format!(
                     "interface {:?} has the mode {}, expected {}",
                     link.name,
-                    mode_name(found.mode),
-                    mode_name(expected.mode)
+                    MODES.name(found.mode),
+                    MODES.name(expected.mode)
                 )))
             }
             _ => Ok(()),

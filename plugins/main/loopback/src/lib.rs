@@ -1,26 +1,26 @@
 //! `loopback` brings up `lo` in the container.
 //!
-//! It takes no keys of its own. ADD switches `lo` on and answers with its addresses, or passes on
-//! the previous result when chained. DEL switches it off, CHECK fails if it is off. The interface is
-//! `lo` whatever `CNI_IFNAME` says. Nothing is left on the host, so GC has nothing to collect.
+//! It has no keys of its own. ADD brings `lo` up and returns its addresses, or the previous result
+//! when chained. DEL brings it down, CHECK fails if it is down. The interface is always `lo`, also if
+//! `CNI_IFNAME` has another name. Nothing is created on the host, so GC has nothing to remove.
 
-use cni_types::{Attachments, CniResult, Error, Interface, IpConfig};
+use cni_types::{Attachments, CniResult, Error, IpConfig};
 use ferrule_kernel::{Address, Family, Link, LinkChange};
-use ferrule_net::{NetError, Sandbox, check};
+use ferrule_net::{NetError, Sandbox, check, link, sandbox_entry};
 use ferrule_plugin::{Call, Plugin, Undo};
 use serde::Deserialize;
 
 /// The name the kernel gives the loopback interface of every namespace.
 const LOOPBACK: &str = "lo";
 
-/// The plugin.
-pub struct Loopback;
+/// The plugin `loopback`.
+pub struct LoopbackPlugin;
 
 /// No keys beyond those every plugin has.
 #[derive(Debug, Deserialize)]
 pub struct Config {}
 
-impl Plugin for Loopback {
+impl Plugin for LoopbackPlugin {
     type Config = Config;
 
     const NAME: &'static str = "loopback";
@@ -30,20 +30,13 @@ impl Plugin for Loopback {
         let sandbox = Sandbox::open(&call.request.netns)?;
         let link = sandbox.link(LOOPBACK)?;
         if !link.up {
-            let (inside, index) = (sandbox.clone(), link.index);
-            undo.push("switch lo off again", move || {
-                Ok(switch(&inside, index, false)?)
-            });
-            switch(&sandbox, link.index, true)?;
+            let (netns, index) = (sandbox.clone(), link.index);
+            undo.push("bring lo down again", move || Ok(set_down(&netns, index)?));
+            link::set_up(&sandbox, &link)?;
         }
         let ips = addresses(&sandbox, &link)?;
         Ok(prev_result.unwrap_or_else(|| CniResult {
-            interfaces: vec![Interface {
-                name: LOOPBACK.to_owned(),
-                mac: link.mac.map(|mac| mac.to_string()).unwrap_or_default(),
-                sandbox: call.request.sandbox(),
-                ..Interface::default()
-            }],
+            interfaces: vec![sandbox_entry(&link, call.request.sandbox())],
             ips,
             ..CniResult::default()
         }))
@@ -54,7 +47,7 @@ impl Plugin for Loopback {
             return Ok(());
         };
         let link = sandbox.link(LOOPBACK)?;
-        Ok(switch(&sandbox, link.index, false)?)
+        Ok(set_down(&sandbox, link.index)?)
     }
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
@@ -71,22 +64,20 @@ impl Plugin for Loopback {
     }
 }
 
-fn switch(sandbox: &Sandbox, index: u32, on: bool) -> Result<(), NetError> {
-    let change = LinkChange::new(index);
-    let change = if on { change.up() } else { change.down() };
-    Ok(sandbox.execute(change.message())?)
+fn set_down(sandbox: &Sandbox, index: u32) -> Result<(), NetError> {
+    Ok(sandbox.execute(LinkChange::new(index).down().message())?)
 }
 
-/// The first address of each family, as a result has them. An address that is no loopback address
-/// does not belong on `lo`.
+/// The first address of each family, for the result. An address that is not a loopback address is an
+/// error.
 fn addresses(sandbox: &Sandbox, link: &Link) -> Result<Vec<IpConfig>, NetError> {
     let mut ips = Vec::new();
     for family in [Family::V4, Family::V6] {
         let found = sandbox.addresses(link.index, Some(family))?;
-        if let Some(foreign) = found.iter().find(|found| !found.address.ip().is_loopback()) {
+        if let Some(other) = found.iter().find(|found| !found.address.ip().is_loopback()) {
             return Err(NetError::Mismatch(format!(
                 "interface \"lo\" has the address {}, which is no loopback address",
-                foreign.address
+                other.address
             )));
         }
         let ip = |found: &Address| IpConfig {

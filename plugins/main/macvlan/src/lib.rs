@@ -1,34 +1,27 @@
-//! `macvlan` gives a container a link of its own on a network interface: same wire, own hardware
-//! address.
+//! `macvlan` gives a container a link of its own on a network interface, the master: the same wire, but
+//! its own MAC address.
 //!
-//! ADD makes the link on the master, directly in the container, and asks the address plugin
-//! meanwhile; without one the link is layer 2 alone. DEL removes link and addresses. The keys are
-//! those of [`Config`]; the page `docs/macvlan.md` explains them.
+//! ADD creates the link in the container while the address plugin runs; without one the link has no
+//! addresses. DEL removes the link and releases the addresses. The keys are those of [`Config`]; see
+//! `docs/macvlan.md`.
 
 mod config;
 
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Link, Macvlan};
 use ferrule_net::NetError;
-use ferrule_net::link::{self, LinkPlugin, LinkSpec, Target};
-use ferrule_plugin::Call;
+use ferrule_net::link::{self, LinkPlugin, Target};
 
 pub use config::Config;
-use config::mode_name;
+use config::MODES;
 
-/// What only macvlan does.
+/// The plugin `macvlan`, to be started in a [`LinkFrame`](link::LinkFrame).
 pub struct MacvlanPlugin;
 
 impl LinkPlugin for MacvlanPlugin {
     type Config = Config;
-    type Settings = Macvlan;
 
     const NAME: &'static str = "macvlan";
-    const KIND: &'static str = Macvlan::KIND;
-
-    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Macvlan>, Error> {
-        call.config.spec(&call.request)
-    }
 
     fn create(target: &Target<'_>, macvlan: &Macvlan) -> Result<Link, Error> {
         link::create(target, |new| macvlan.create(new))
@@ -45,7 +38,7 @@ impl LinkPlugin for MacvlanPlugin {
             )))
         };
         if found.mode != expected.mode {
-            let (found, expected) = (mode_name(found.mode), mode_name(expected.mode));
+            let (found, expected) = (MODES.name(found.mode), MODES.name(expected.mode));
             return differs(format!("the mode {found}, expected {expected}"));
         }
         let queues = found.broadcast_queue.zip(expected.broadcast_queue);

@@ -16,12 +16,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The masquerading asked for, if it is.
+    /// The masquerading, if it is configured.
     pub(crate) fn masquerade(&self) -> Result<Option<MasqueradeConfig>, MasqueradeError> {
         MasqueradeConfig::of(self.ip_masq, self.ip_masq_backend.as_deref())
     }
 
-    /// The MTU, if one is set.
+    /// The MTU, if it is configured.
     pub(crate) fn mtu(&self) -> Option<u32> {
         (self.mtu > 0).then_some(self.mtu)
     }

@@ -1,8 +1,8 @@
-//! Both ends of the pair, each with the other as its only neighbour.
+//! Addresses and routes of both ends of the pair, each the only neighbour of the other.
 //!
-//! The host's end has each gateway's address alone, and a route to each address of the container.
-//! The container reaches even its own network through the gateway, because the other containers of
-//! the network are behind pairs of their own.
+//! The host end has the address of each gateway (/32 or /128) and a route to each address of the
+//! container. The container reaches even its own network through the gateway, because the other
+//! containers of the network are behind pairs of their own.
 
 use std::net::IpAddr;
 
@@ -11,12 +11,12 @@ use ferrule_kernel::{Family, IpNetwork, Link, NewRoute, RouteFilter, RouteMode};
 use ferrule_net::addressing::{self, Options, PrefixRoutes};
 use ferrule_net::{Host, NetError, Sandbox};
 
-/// Routes that end at the link (`RT_SCOPE_LINK` of `linux/rtnetlink.h`).
+/// Scope of routes to a neighbour (`RT_SCOPE_LINK` of `linux/rtnetlink.h`).
 const SCOPE_LINK: u8 = 253;
-/// Routes that end at this host (`RT_SCOPE_HOST`), as the Go plugin marks those to containers.
+/// Scope of routes to this host (`RT_SCOPE_HOST`), which the Go plugin uses for those to containers.
 const SCOPE_HOST: u8 = 254;
 
-/// An address of the container and the gateway it cannot do without.
+/// An address of the container and its gateway.
 #[derive(Clone, Copy)]
 pub(crate) struct Hop {
     pub(crate) address: Cidr,
@@ -38,15 +38,15 @@ pub(crate) fn hops(result: &CniResult) -> Result<Vec<Hop>, NetError> {
     result.ips.iter().map(hop).collect()
 }
 
-/// Puts the gateways on the host's end, and the routes to the container behind it.
+/// Adds the gateways and the routes to the container to the host end.
 pub(crate) fn host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(), NetError> {
     for hop in hops {
         addressing::ensure_address(host, link.index, Cidr::host(hop.gateway))?;
     }
     let mut batch = host.batch();
     for hop in hops {
-        // Another container's route stays in front: it may be alive. If its link is being removed,
-        // the route goes with it, and this one counts from then on.
+        // A route of another container stays in front, since that one may still run. If its link is
+        // being removed, the kernel removes the route with it, and this one takes effect.
         let route = NewRoute {
             oif: Some(link.index),
             scope: Some(SCOPE_HOST),
@@ -58,7 +58,7 @@ pub(crate) fn host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(), Net
     Ok(batch.run()?)
 }
 
-/// Puts the addresses on the container's end and leads everything through the gateways.
+/// Adds the addresses to the container end, and routes through the gateways.
 pub(crate) fn container_end(
     sandbox: &Sandbox,
     link: &Link,
@@ -67,7 +67,7 @@ pub(crate) fn container_end(
 ) -> Result<Link, NetError> {
     let mut first: Vec<NewRoute> = Vec::with_capacity(2 * hops.len());
     for route in hops.iter().flat_map(|hop| through_gateway(link, hop)) {
-        // Addresses of one network share its routes; those of the first address count.
+        // Addresses of one network share the routes of the first.
         if !first.iter().any(|known| known.dst == route.dst) {
             first.push(route);
         }
@@ -82,9 +82,9 @@ pub(crate) fn container_end(
     addressing::configure(sandbox, link, result, &options)
 }
 
-/// The gateway is on the link, the rest of the network behind the gateway.
+/// The routes to the gateway, which is on the link, and to its network, which is behind the gateway.
 ///
-/// Another interface of the container may lead there, too: its routes stay.
+/// Routes of other interfaces to the same network stay.
 fn through_gateway(link: &Link, hop: &Hop) -> [NewRoute; 2] {
     let source = Some(hop.address.address());
     let route = |dst: Cidr| NewRoute {
@@ -104,9 +104,10 @@ fn through_gateway(link: &Link, hop: &Hop) -> [NewRoute; 2] {
     [gateway, network]
 }
 
-/// Routers in the container's networks that are not its gateways, each as being on the link. With the
-/// rest of their network they are behind the gateway, where the kernel accepts no routers; what it
-/// has accepted stays.
+/// Routes on the link to the routers of the result that are in the container's networks but are not its
+/// gateways. They are there only while the routes of the result are added: the kernel refuses a route
+/// through a router that is behind another one (`fib_check_nh` of `net/ipv4/fib_semantics.c`), but
+/// keeps one that it has accepted.
 fn other_routers(link: &Link, result: &CniResult, hops: &[Hop]) -> Vec<NewRoute> {
     let is_inside = |router: &IpAddr| hops.iter().any(|hop| hop.address.contains(*router));
     let is_gateway = |router: &IpAddr| hops.iter().any(|hop| hop.gateway == *router);
@@ -117,14 +118,14 @@ fn other_routers(link: &Link, result: &CniResult, hops: &[Hop]) -> Vec<NewRoute>
     let on_link = |router: IpAddr| NewRoute {
         oif: Some(link.index),
         scope: Some(SCOPE_LINK),
-        // Removing it again hits no other route to the same address.
+        // Its deletion must not match another route to the same address.
         priority: Some(1),
         ..NewRoute::to(Cidr::host(router).network())
     };
     routers.into_iter().map(on_link).collect()
 }
 
-/// Whether the host still leads to every address of the container through `link`.
+/// Fails if the host has no route through `link` to an address of the container.
 pub(crate) fn check_host_end(host: &Host, link: &Link, hops: &[Hop]) -> Result<(), NetError> {
     for hop in hops {
         let filter = RouteFilter {

@@ -1,15 +1,16 @@
-//! The keys of `tap`, and what they mean together.
+//! The keys of `tap`.
 
 use cni_types::{Error, Request};
 use ferrule_kernel::Mac;
 use ferrule_net::configured_mac;
+use ferrule_net::link::{Addresses, LinkConfig, LinkSpec};
 use serde::Deserialize;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// Let several processes or threads attach at once, a queue each.
+    /// Let several processes or threads attach at once, each with a queue of its own.
     multi_queue: bool,
     /// MTU in bytes; 0 is the kernel's default.
     mtu: u32,
@@ -45,29 +46,32 @@ pub struct Settings {
     pub(crate) bridge: Option<String>,
 }
 
-impl Settings {
-    pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, Error> {
-        let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Ok(Self {
-            multi_queue: config.multi_queue,
-            mtu: (config.mtu > 0).then_some(config.mtu),
-            mac: config.mac(request)?,
-            owner: config.owner,
-            group: config.group,
-            selinux_context: set(&config.selinux_context),
-            bridge: set(&config.bridge),
-        })
-    }
-}
+impl LinkConfig for Config {
+    type Settings = Settings;
 
-impl Config {
-    fn mac(&self, request: &Request) -> Result<Option<Mac>, Error> {
+    fn spec(&self, request: &Request) -> Result<LinkSpec<'_, Settings>, Error> {
         let args = request.cni_args(&["MAC"])?;
-        configured_mac([
-            ("runtimeConfig.mac", self.from_runtime.mac.as_str()),
-            ("CNI_ARGS MAC", args.value("MAC").unwrap_or_default()),
-            ("mac", self.mac.as_str()),
-        ])
+        let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Ok(LinkSpec {
+            master: None,
+            // In `settings` instead: the Go plugin does not always apply them.
+            mtu: 0,
+            mac: None,
+            addresses: Addresses::Optional,
+            settings: Settings {
+                multi_queue: self.multi_queue,
+                mtu: (self.mtu > 0).then_some(self.mtu),
+                mac: configured_mac([
+                    ("runtimeConfig.mac", self.from_runtime.mac.as_str()),
+                    ("CNI_ARGS MAC", args.value("MAC").unwrap_or_default()),
+                    ("mac", self.mac.as_str()),
+                ])?,
+                owner: self.owner,
+                group: self.group,
+                selinux_context: set(&self.selinux_context),
+                bridge: set(&self.bridge),
+            },
+        })
     }
 }
 

@@ -1,10 +1,9 @@
-//! `tap` makes a tap link in the container: an Ethernet interface whose far end is a process, as a
-//! virtual machine is one.
+//! `tap` creates a tap link in the container: an Ethernet interface whose peer is a process, usually a
+//! virtual machine.
 //!
-//! ADD makes it under its final name, for its owner, and if wanted as a port of a bridge that is in
-//! the container; addresses are optional. It stays when no process is attached and goes with DEL or
-//! with the container's namespace. The keys are those of [`Config`]; the page `docs/tap.md` explains
-//! them.
+//! ADD creates it for its owner and, if configured, as a port of a bridge in the container; addresses
+//! are optional. It stays when no process is attached, until DEL or the end of the namespace. The keys
+//! are those of [`Config`]; see `docs/tap.md`.
 
 mod config;
 mod setup;
@@ -12,32 +11,18 @@ mod setup;
 use cni_types::Error;
 use ferrule_kernel::{Link, tap};
 use ferrule_net::NetError;
-use ferrule_net::link::{Addresses, LinkPlugin, LinkSpec, Target, unavailable};
-use ferrule_plugin::Call;
+use ferrule_net::link::{LinkPlugin, Target, unavailable};
 
-pub use config::Config;
-pub use config::Settings;
+pub use config::{Config, Settings};
 
-/// What only tap does.
+/// The plugin `tap`, to be started in a [`LinkFrame`](ferrule_net::link::LinkFrame).
 pub struct TapPlugin;
 
 impl LinkPlugin for TapPlugin {
     type Config = Config;
-    type Settings = Settings;
 
     const NAME: &'static str = "tap";
     const KIND: &'static str = "tun";
-
-    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Settings>, Error> {
-        Ok(LinkSpec {
-            master: None,
-            // Settings of its own: the Go plugin's links do not always have them.
-            mtu: 0,
-            mac: None,
-            addresses: Addresses::Optional,
-            settings: Settings::new(&call.config, &call.request)?,
-        })
-    }
 
     fn create(target: &Target<'_>, settings: &Settings) -> Result<Link, Error> {
         setup::create(target, settings)

@@ -1,4 +1,4 @@
-//! Making the link, and comparing it with what was asked for.
+//! Creates the link, and compares it with the configuration.
 
 use cni_types::{Code, Error};
 use ferrule_kernel::{DriverSettings, Errno, Link, LinkChange, Tap, TapError, TapSettings};
@@ -7,8 +7,8 @@ use ferrule_net::{NetError, Sandbox};
 
 use crate::config::Settings;
 
-/// Makes the link in the container under its final name, down, and gives it all it is to have but
-/// addresses. Whatever fails, nothing is left.
+/// Creates the link in the container, down, with everything but its addresses. On failure nothing is
+/// left.
 pub(crate) fn create(target: &Target<'_>, settings: &Settings) -> Result<Link, Error> {
     let Target { sandbox, id, .. } = target;
     let bridge = settings.bridge.as_deref();
@@ -26,13 +26,13 @@ pub(crate) fn create(target: &Target<'_>, settings: &Settings) -> Result<Link, E
     made.map_err(refused)?;
     let link = adopt(target, settings, bridge.as_ref());
     if link.is_err() {
-        // The error at hand is the one to report; DEL removes what resists here.
+        // The first error is reported; DEL removes the link if this fails.
         let _ = sandbox.delete_link_by_name(&id.ifname);
     }
     link
 }
 
-/// Gives a new link its alias and its settings.
+/// Sets the alias and the settings of a new link.
 fn adopt(target: &Target<'_>, settings: &Settings, bridge: Option<&Link>) -> Result<Link, Error> {
     let Target { sandbox, id, .. } = target;
     let index = sandbox.link(&id.ifname)?.index;
@@ -72,7 +72,7 @@ fn join(sandbox: &Sandbox, index: u32, bridge: &Link) -> Result<(), Error> {
     sandbox.execute(change).map_err(|e| refused(e.into()))
 }
 
-/// Adds the way out where the refusal has one cause.
+/// Adds a hint where the error has one known cause.
 pub(crate) fn refused(error: TapError) -> Error {
     let (code, hint) = match &error {
         TapError::Label { .. } => (
@@ -103,7 +103,7 @@ pub(crate) fn refused(error: TapError) -> Error {
     Error::new(code, error.to_string()).details(hint)
 }
 
-/// Compares what only a tap has with the configuration.
+/// Compares the settings of a tap with the configuration.
 pub(crate) fn check(target: &Target<'_>, link: &Link, settings: &Settings) -> Result<(), NetError> {
     let Target { sandbox, id, .. } = target;
     let differs = |what: String| Err(NetError::Mismatch(format!("tap {:?} {what}", link.name)));
@@ -118,7 +118,7 @@ pub(crate) fn check(target: &Target<'_>, link: &Link, settings: &Settings) -> Re
     if found != wanted {
         return differs(format!("has {}, expected {}", told(found), told(wanted)));
     }
-    // The Go plugin leaves the key mtu out where owner and group are set: only ours is held to it.
+    // The Go plugin ignores the key mtu where owner and group are set: its links are not compared.
     let ours = link.alias.as_deref() == Some(&id.alias());
     if let Some(mtu) = settings.mtu.filter(|mtu| ours && *mtu != link.mtu) {
         return differs(format!("has the MTU {}, expected {mtu}", link.mtu));

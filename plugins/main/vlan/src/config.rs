@@ -1,8 +1,8 @@
-//! The keys of `vlan`, and what they mean together.
+//! The keys of `vlan`.
 
-use cni_types::{Code, Error};
+use cni_types::{Code, Error, Request};
 use ferrule_kernel::Vlan;
-use ferrule_net::link::{Addresses, LinkSpec, Master};
+use ferrule_net::link::{Addresses, LinkConfig, LinkSpec, Master};
 use serde::Deserialize;
 
 /// The highest VLAN there is (IEEE 802.1Q reserves 4095).
@@ -12,9 +12,9 @@ const LAST_VLAN: u16 = 4094;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// The interface the link is put on; required.
+    /// The interface that the link is created on; required.
     master: String,
-    /// The VLAN, 0 to 4094; 0, for tags that carry a priority alone, if absent.
+    /// The VLAN, 0 to 4094; 0 if absent: its tags carry only a priority.
     vlan_id: i64,
     /// MTU in bytes, at most the master's; 0 is the master's.
     mtu: i64,
@@ -22,29 +22,34 @@ pub struct Config {
     link_in_container: bool,
 }
 
-impl Config {
-    /// The configuration, checked as far as it can be without the master.
-    pub(crate) fn spec(&self) -> Result<LinkSpec<'_, Vlan>, Error> {
-        let invalid = |msg: String| Error::new(Code::InvalidConfig, msg);
-        if self.master.is_empty() {
-            return Err(invalid("the key master is missing".to_owned()));
-        }
-        let id = u16::try_from(self.vlan_id)
-            .ok()
-            .filter(|id| *id <= LAST_VLAN)
-            .ok_or_else(|| {
-                invalid(format!(
-                    "invalid VLAN ID {}: the key vlanId must be between 0 and {LAST_VLAN}",
-                    self.vlan_id
-                ))
-            })?;
+impl LinkConfig for Config {
+    type Settings = Vlan;
+
+    fn spec(&self, _: &Request) -> Result<LinkSpec<'_, Vlan>, Error> {
         Ok(LinkSpec {
+            settings: self.vlan()?,
             master: Some(Master::new(Some(&self.master), self.link_in_container)),
             mtu: self.mtu,
             mac: None,
             addresses: Addresses::Required,
-            settings: Vlan { id },
         })
+    }
+}
+
+impl Config {
+    fn vlan(&self) -> Result<Vlan, Error> {
+        let invalid = |msg: String| Error::new(Code::InvalidConfig, msg);
+        if self.master.is_empty() {
+            return Err(invalid("the key master is missing".to_owned()));
+        }
+        let id = u16::try_from(self.vlan_id).ok();
+        let id = id.filter(|id| *id <= LAST_VLAN).ok_or_else(|| {
+            invalid(format!(
+                "invalid VLAN ID {}: the key vlanId must be between 0 and {LAST_VLAN}",
+                self.vlan_id
+            ))
+        })?;
+        Ok(Vlan { id })
     }
 }
 
@@ -63,10 +68,10 @@ mod tests {
     #[test]
     fn vlans_end_at_4094() {
         for id in [0, 1, 4094] {
-            assert_eq!(i64::from(config(id).spec().unwrap().settings.id), id);
+            assert_eq!(i64::from(config(id).vlan().unwrap().id), id);
         }
         for id in [-1, 4095, 65_536, i64::MAX] {
-            let error = config(id).spec().err().unwrap();
+            let error = config(id).vlan().unwrap_err();
             assert_eq!(error.code, 7);
             assert!(error.msg.contains("vlanId") && error.msg.contains(&id.to_string()));
         }
@@ -74,7 +79,7 @@ mod tests {
 
     #[test]
     fn there_is_no_default_master() {
-        let error = Config::default().spec().err().unwrap();
+        let error = Config::default().vlan().unwrap_err();
         assert!(error.msg.contains("master"), "{error}");
     }
 }

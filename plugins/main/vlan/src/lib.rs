@@ -1,32 +1,24 @@
-//! `vlan` gives a container a link of its own in a VLAN of a network interface.
+//! `vlan` gives a container a link of its own in a VLAN of a network interface, the master.
 //!
-//! ADD makes the link on the master, directly in the container, and asks the address plugin
-//! meanwhile. DEL removes link and addresses. The keys are those of [`Config`]; the page
-//! `docs/vlan.md` explains them.
+//! ADD creates the link in the container while the address plugin runs. DEL removes the link and
+//! releases the addresses. The keys are those of [`Config`]; see `docs/vlan.md`.
 
 mod config;
 
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Link, Vlan};
 use ferrule_net::NetError;
-use ferrule_net::link::{self, LinkPlugin, LinkSpec, Target};
-use ferrule_plugin::Call;
+use ferrule_net::link::{self, LinkPlugin, Target};
 
 pub use config::Config;
 
-/// What only vlan does.
+/// The plugin `vlan`, to be started in a [`LinkFrame`](link::LinkFrame).
 pub struct VlanPlugin;
 
 impl LinkPlugin for VlanPlugin {
     type Config = Config;
-    type Settings = Vlan;
 
     const NAME: &'static str = "vlan";
-    const KIND: &'static str = Vlan::KIND;
-
-    fn spec(call: &Call<Config>) -> Result<LinkSpec<'_, Vlan>, Error> {
-        call.config.spec()
-    }
 
     fn create(target: &Target<'_>, vlan: &Vlan) -> Result<Link, Error> {
         link::create(target, |new| vlan.create(new))

@@ -1,13 +1,18 @@
 //! The veth pair between host and container.
 
+mod remove;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_types::{CniResult, Error, Interface, Request};
 use ferrule_kernel::{Link, LinkChange, LinkSelector, Mac, NetlinkError, OperState, VethPair};
+use ferrule_plugin::Undo;
 
 use crate::best_effort::write_best_effort;
+use crate::link::undo_create;
 use crate::{AttachmentId, Host, NetError, Sandbox};
+
+pub use remove::{collect_garbage, remove_for};
 
 /// Prefix of the names of host ends. NetworkManager and others ignore links with this prefix.
 pub(crate) const PREFIX: &str = "veth";
@@ -32,44 +37,31 @@ pub struct PairSettings {
 pub struct Pair {
     /// The host end, up.
     pub host: Link,
-    /// The container end, down.
+    /// The container end as last looked up; down when new.
     pub container: Link,
     /// The master as it is with the host end as its port.
     pub master: Option<Link>,
 }
 
-impl Pair {
-    /// The undo step that removes the pair.
-    pub fn remover(&self, host: &Host) -> impl FnOnce() -> Result<(), Error> + use<> {
-        let (host, index) = (host.clone(), self.host.index);
-        move || {
-            host.delete_link(index)
-                .map(drop)
-                .map_err(|error| NetError::from(error).into())
-        }
-    }
-}
-
 /// Creates the pair, with the container end in its namespace under its final name.
 ///
 /// The host end ignores router advertisements before it comes up, is created as a port of its master
-/// and has the attachment's alias. On failure nothing is left. The caller must
-/// [check](ensure_name_is_free) first that the interface's name is free.
+/// and has the attachment's alias. On failure nothing is left; `undo` records how to remove the pair
+/// if a later step of ADD fails. The caller must [check](ensure_name_is_free) first that the
+/// interface's name is free.
 pub fn create(
     host: &Host,
     sandbox: &Sandbox,
     id: &AttachmentId,
     settings: PairSettings,
+    undo: &mut Undo,
 ) -> Result<Pair, NetError> {
     let (link, master) = create_under_free_name(host, sandbox, id, settings)?;
-    let finished = finish(host, &link, id).and_then(|()| sandbox.link(&id.ifname));
-    if finished.is_err() {
-        // The first error is reported; DEL removes the pair if this fails.
-        let _ = host.delete_link(link.index);
-    }
+    undo_create(undo, host.clone(), &link);
+    prepare(host, &link, id)?;
     Ok(Pair {
+        container: sandbox.link(&id.ifname)?,
         host: link,
-        container: finished?,
         master,
     })
 }
@@ -155,7 +147,7 @@ fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Resul
 
 /// Sets the alias of a new host end and brings it up. From then on the alias identifies it, so the
 /// device group of its creation is reset to the default.
-fn finish(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
+fn prepare(host: &Host, link: &Link, id: &AttachmentId) -> Result<(), NetError> {
     refuse_router_advertisements(&link.name)?;
     if link.master.is_none() {
         skip_duplicate_detection(&link.name)?;
@@ -175,20 +167,15 @@ pub fn skip_duplicate_detection(name: &str) -> Result<(), NetError> {
     write_best_effort(&format!("net/ipv6/conf/{name}/accept_dad"), "0")
 }
 
-/// Waits until both ends are operationally up; `container` is the container end as last looked up.
+/// Waits until both ends are operationally up.
 ///
 /// The container end is included: until the kernel has noticed its carrier, it has no IPv6 multicast
 /// route, and neighbour solicitations are lost. From kernel 6.8 on a lookup makes the kernel notice.
 /// Before, a worker does, up to a second late where both ends have the same index
 /// (`linkwatch_urgent_event` of `net/core/link_watch.c`).
-pub fn wait_until_up(
-    host: &Host,
-    sandbox: &Sandbox,
-    pair: &Pair,
-    container: &Link,
-) -> Result<(), NetError> {
+pub fn wait_until_up(host: &Host, sandbox: &Sandbox, pair: &Pair) -> Result<(), NetError> {
     let start = Instant::now();
-    if container.operstate != OperState::Up {
+    if pair.container.operstate != OperState::Up {
         wait_for_link(start, || sandbox.link(&pair.container.name))?;
     }
     wait_for_link(start, || host.link(&pair.host.name))
@@ -216,83 +203,6 @@ fn wait_for_link(
     }
 }
 
-/// Removes the pair of the attachment of a DEL; succeeds if there is none.
-///
-/// The namespace may be gone and the previous result missing or unreadable.
-pub fn remove_for(request: &Request) -> Result<(), NetError> {
-    let host = Host::open()?;
-    let sandbox = Sandbox::open_if_there(&request.netns)?;
-    let prev_result = request.prev_result().unwrap_or_default();
-    remove(
-        &host,
-        sandbox.as_ref(),
-        &request.into(),
-        prev_result.as_ref(),
-    )
-}
-
-/// Removes the attachment's pair; succeeds if there is none.
-///
-/// The host end is found by its name and alias, whether or not the container exists. A pair created
-/// by a Go plugin is found by the interface's name in the container, or else by the previous result.
-/// Pairs of another container in a recycled namespace are not touched.
-fn remove(
-    host: &Host,
-    sandbox: Option<&Sandbox>,
-    id: &AttachmentId,
-    prev_result: Option<&CniResult>,
-) -> Result<(), NetError> {
-    for name in id.host_names(PREFIX) {
-        if let Some(link) = host.link_by_name(&name)?
-            && link.is_kind(KIND)
-            && !id.is_foreign(link.alias.as_deref())
-            && host.delete_link(link.index)?
-        {
-            return Ok(());
-        }
-    }
-    if let Some(sandbox) = sandbox
-        && remove_inside(host, sandbox, id, prev_result)?
-    {
-        return Ok(());
-    }
-    remove_recorded(host, prev_result)
-}
-
-/// Removes the pair by its container end, unless that belongs to another attachment or is no veth.
-/// Returns whether it was removed.
-fn remove_inside(
-    host: &Host,
-    sandbox: &Sandbox,
-    id: &AttachmentId,
-    prev_result: Option<&CniResult>,
-) -> Result<bool, NetError> {
-    let Some(link) = sandbox.link_by_name(&id.ifname)? else {
-        return Ok(false);
-    };
-    if !link.is_kind(KIND) {
-        return Ok(false);
-    }
-    if let Some(peer) = peer_on_host(host, &link)? {
-        let mut names = host_ends(prev_result).map(|entry| &entry.name).peekable();
-        let is_unknown = names.peek().is_some() && !names.any(|name| *name == peer.name);
-        let is_ours = match peer.alias.as_deref() {
-            Some(alias) if alias == id.alias() => true,
-            alias => !id.is_foreign(alias) && !is_unknown,
-        };
-        if !is_ours {
-            return Ok(false);
-        }
-    }
-    Ok(sandbox.delete_link(link.index)?)
-}
-
-/// The interfaces of a result that may be host ends.
-fn host_ends(result: Option<&CniResult>) -> impl Iterator<Item = &Interface> {
-    let entries = result.into_iter().flat_map(|result| &result.interfaces);
-    entries.filter(|entry| entry.sandbox.is_empty() && entry.name.starts_with(PREFIX))
-}
-
 /// The host end of the veth whose container end is `link`.
 pub fn peer_on_host(host: &Host, link: &Link) -> Result<Option<Link>, NetError> {
     let Some(index) = link.peer_index.filter(|_| link.is_kind(KIND)) else {
@@ -300,20 +210,4 @@ pub fn peer_on_host(host: &Host, link: &Link) -> Result<Option<Link>, NetError> 
     };
     let peer = host.link_by_index(index)?;
     Ok(peer.filter(|peer| peer.is_kind(KIND) && peer.peer_index == Some(link.index)))
-}
-
-/// Removes a host end that only the previous result names, if it is still the same link.
-fn remove_recorded(host: &Host, prev_result: Option<&CniResult>) -> Result<(), NetError> {
-    for interface in host_ends(prev_result) {
-        if let Some(link) = host.link_by_name(&interface.name)?
-            && link.is_kind(KIND)
-            && link.alias.is_none()
-            && link
-                .mac
-                .is_some_and(|mac| mac.to_string().eq_ignore_ascii_case(&interface.mac))
-        {
-            host.delete_link(link.index)?;
-        }
-    }
-    Ok(())
 }

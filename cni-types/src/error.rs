@@ -94,10 +94,15 @@ impl Error {
         self.details.push_str(&more.to_string());
     }
 
-    /// Joins the failures of steps that did not stop each other; `None` if there were none.
+    /// Joins the failures of steps that did not stop each other; `None` if there were none. The
+    /// code is the first one, but "try again" only if that holds for all.
     pub fn join(errors: Vec<Self>) -> Option<Self> {
+        let retry = Code::TryAgain as u32;
         errors.into_iter().reduce(|mut all, next| {
             all.push_details(format_args!("also: {next}"));
+            if all.code == retry {
+                all.code = next.code;
+            }
             all
         })
     }
@@ -183,5 +188,13 @@ mod tests {
         let all = Error::join(vec![Error::new(Code::Io, "a"), Error::internal("b")]).unwrap();
         assert_eq!((all.code, all.to_string().as_str()), (5, "a; also: b"));
         assert_eq!(Error::join(vec![]), None);
+        let held = || Error::new(Code::TryAgain, "held");
+        for (last, code) in [
+            (held(), Code::TryAgain),
+            (Error::internal("c"), Code::Internal),
+        ] {
+            let all = Error::join(vec![held(), held(), last]).unwrap();
+            assert_eq!(all.code, code as u32);
+        }
     }
 }

@@ -262,7 +262,7 @@ ferrule_testkit::test! {
         plugin.call("ADD").env("PATH", &path).run().succeeds();
         let holder = Holder::as_root("/run/xtables.lock".as_ref());
         plugin.call("STATUS").env("PATH", &path).run().succeeds();
-        let outcome = plugin.call("DEL").env("PATH", &path).run().fails();
+        let outcome = plugin.call("DEL").env("PATH", &path).run().fails_with_code(11);
         outcome.mentions("xtables lock").mentions(&holder.name());
         drop(holder);
         plugin.call("DEL").env("PATH", &path).run().succeeds();

@@ -1,10 +1,12 @@
-//! Files that others work with as well: locks on them, reading within bounds, and the operating
-//! system's error texts.
+//! Files that others work with as well: locks on them, reading within bounds, atomic writing, and
+//! the operating system's error texts.
 
 pub mod lock;
 mod os_error;
 mod read;
+mod write;
 
 pub use lock::{FileLock, LockError, LockOwner};
 pub use os_error::{errno_text, io_text};
 pub use read::{read, read_own, read_text};
+pub use write::{TEMP_SUFFIX, create_private_folder, temp_path, write};

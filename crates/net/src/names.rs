@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use cni_types::Attachments;
 use ferrule_kernel::truncate;
+use ferrule_netfilter::nft::LONGEST_COMMENT;
 use sha2::{Digest, Sha512};
 
 use crate::AttachmentId;
@@ -88,11 +89,50 @@ impl AttachmentId {
             hash_name("", TAG_DIGITS, &instance)
         )
     }
+
+    /// The comment on the attachment's nftables objects: the tag, and the names for people. `nft` has
+    /// no escape for double quotes, so they are left out.
+    pub fn comment(&self) -> String {
+        let readable = |text: &str| text.replace('"', "");
+        let mut comment = format!(
+            "{}, net: {}, if: {}, id: {}",
+            self.tag(),
+            readable(&self.network),
+            readable(&self.ifname),
+            readable(&self.container_id)
+        );
+        truncate(&mut comment, LONGEST_COMMENT);
+        comment
+    }
+}
+
+/// The tag at the beginning of an [`AttachmentId::comment`].
+pub fn tag_of(comment: &str) -> &str {
+    comment.split(',').next().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_begin_with_the_tag_and_fit() {
+        let id = AttachmentId {
+            network: "unit-test".into(),
+            container_id: "one".into(),
+            ifname: "eth0".into(),
+        };
+        assert_eq!(
+            id.comment(),
+            "6fd94d501e58f0aa-287fc69eff0574a2, net: unit-test, if: eth0, id: one"
+        );
+        let long = AttachmentId {
+            container_id: "x".repeat(300),
+            ..id
+        };
+        assert_eq!(long.comment().len(), LONGEST_COMMENT);
+        assert_eq!(tag_of(&long.comment()), long.tag());
+    }
 
     #[test]
     fn names_are_those_of_the_go_plugins() {

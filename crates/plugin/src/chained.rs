@@ -1,20 +1,19 @@
-//! The frame of a plugin that comes behind others in a list.
+//! The frame of a chained plugin, one that runs after others in a list.
 
 use cni_types::{Attachments, Cidr, CniResult, Code, Error, IpConfig, SpecVersion};
 use serde::de::DeserializeOwned;
 
 use crate::{Call, Plugin, Undo, log};
 
-/// A plugin that comes behind others in a list and changes what they have attached: what only it
-/// does.
+/// A chained plugin: it changes an attachment that plugins before it in the list have made.
 ///
-/// [`ChainedFrame`] makes a whole plugin of it: ADD answers the previous result again, as the plugin
-/// has changed it; DEL goes on where the previous result is missing or unreadable.
+/// [`ChainedFrame`] makes a [`Plugin`] of it. ADD returns the previous result with the plugin's changes;
+/// DEL goes on without a previous result that is missing or unreadable.
 pub trait ChainedPlugin {
     /// The plugin's keys.
     type Config: DeserializeOwned;
 
-    /// What the keys ask for, checked as far as that is possible without the kernel.
+    /// The checked configuration.
     type Plan;
 
     /// The executable's name.
@@ -23,13 +22,12 @@ pub trait ChainedPlugin {
     /// The versions it speaks, oldest first.
     const VERSIONS: &'static [SpecVersion] = &SpecVersion::ALL;
 
-    /// What the keys ask for; none where they ask for nothing, so that ADD and CHECK have nothing to
-    /// do.
+    /// Checks the configuration, without the kernel. `None` if it asks for nothing: ADD and CHECK then
+    /// do nothing.
     fn plan(&self, call: &Call<Self::Config>) -> Result<Option<Self::Plan>, Error>;
 
-    /// ADD: does what the plan says to the attachment that `result` describes. Every effect is
-    /// preceded by its entry in `undo`. What the plugin changes of the attachment it changes in
-    /// `result`, too.
+    /// ADD: changes the attachment that `result` describes, and `result` likewise. Every effect is
+    /// preceded by its entry in `undo`.
     fn add(
         &self,
         call: &Call<Self::Config>,
@@ -38,11 +36,11 @@ pub trait ChainedPlugin {
         undo: &mut Undo,
     ) -> Result<(), Error>;
 
-    /// DEL: takes back what ADD has done, whatever the keys say now. Succeeds when nothing of it is
-    /// left, whoever removed it.
+    /// DEL: reverts ADD, whatever the configuration says now. Succeeds if nothing is left, whoever
+    /// removed it.
     fn del(&self, call: &Call<Self::Config>, previous: Option<&CniResult>) -> Result<(), Error>;
 
-    /// CHECK: fails if the attachment is not as ADD left it, and says what differs.
+    /// CHECK: fails if the attachment differs from what ADD made, and names the difference.
     fn check(
         &self,
         call: &Call<Self::Config>,
@@ -53,11 +51,11 @@ pub trait ChainedPlugin {
     /// STATUS: fails (code 50 or 51) if an ADD could not work now.
     fn status(&self, call: &Call<Self::Config>) -> Result<(), Error>;
 
-    /// GC: takes away what belongs to this network but to none of the attachments in `keep`.
+    /// GC: removes what belongs to this network and to none of the attachments in `keep`.
     fn gc(&self, call: &Call<Self::Config>, keep: &Attachments) -> Result<(), Error>;
 }
 
-/// A plugin made of what only it does.
+/// A [`Plugin`] made of a [`ChainedPlugin`].
 pub struct ChainedFrame<P>(pub P);
 
 impl<P: ChainedPlugin> Plugin for ChainedFrame<P> {
@@ -102,8 +100,8 @@ impl<P: ChainedPlugin> Plugin for ChainedFrame<P> {
 }
 
 impl<C> Call<C> {
-    /// The result that a chained plugin builds on and answers again, which ADD cannot do without.
-    pub fn chained_result(&self) -> Result<CniResult, Error> {
+    /// The previous result, which ADD of a chained plugin builds on and returns.
+    fn chained_result(&self) -> Result<CniResult, Error> {
         self.request
             .prev_result()?
             .ok_or_else(|| Error::new(Code::InvalidConfig, "must be called as chained plugin"))

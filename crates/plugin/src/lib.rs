@@ -15,6 +15,7 @@ mod ipam_add;
 mod ipam_flow;
 mod log;
 mod parent_death;
+mod record_store;
 mod run;
 mod undo;
 
@@ -31,6 +32,7 @@ pub use ipam::{Ipam, PendingDel};
 pub use ipam_add::IpamAdd;
 pub use ipam_flow::{collect, detach, join};
 pub use log::log;
+pub use record_store::{RecordError, RecordStore};
 pub use run::{main, main_with};
 pub use undo::Undo;
 

@@ -14,8 +14,8 @@ fn traces(host: &Host, container: &Container) -> String {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         files.extend(entries.map(|entry| entry.path().display().to_string()));
     }
-    // The folder of locks stays, but is empty.
-    files.retain(|path| path != LOCKS);
+    // The folder of locks stays, but is empty; the index of host-local stays.
+    files.retain(|path| path != LOCKS && path != "/run/cni/host-local");
     let links = |text: String| {
         let lines = text.lines().map(|line| line.replace("@NONE", ""));
         let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));

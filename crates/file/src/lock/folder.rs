@@ -1,9 +1,8 @@
 //! The folder of lock files that only root can open.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -12,6 +11,7 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::geteuid;
 
 use super::LockError;
+use crate::create_private_folder;
 
 /// Where the lock files are.
 pub const FOLDER: &str = "/run/cni/locks";
@@ -24,7 +24,7 @@ pub(super) fn open(path: &Path) -> Result<File, LockError> {
     };
     let folder = match enter() {
         Err(Errno::ENOENT) => {
-            create().map_err(failed)?;
+            create_private_folder(Path::new(FOLDER)).map_err(failed)?;
             enter()
         }
         outcome => outcome,
@@ -45,19 +45,6 @@ pub(super) fn open(path: &Path) -> Result<File, LockError> {
 fn enter() -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     open_path(FOLDER, flags, Mode::empty())
-}
-
-fn create() -> io::Result<()> {
-    let path = Path::new(FOLDER);
-    if let Some(parent) = path.parent() {
-        let mut parents = DirBuilder::new();
-        parents.recursive(true).mode(0o755).create(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        // Somebody else was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome,
-    }
 }
 
 /// Whether the folder belongs to the user of this process and nobody else can enter it.

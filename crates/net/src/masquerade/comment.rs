@@ -2,11 +2,6 @@
 
 use std::fmt::Write as _;
 
-use ferrule_kernel::truncate;
-use ferrule_netfilter::nft::LONGEST_COMMENT;
-
-use crate::AttachmentId;
-
 /// The comment on every iptables rule of a container in a network.
 pub(super) fn iptables(network: &str, container_id: &str) -> String {
     format!("name: {} id: {}", quoted(network), quoted(container_id))
@@ -26,20 +21,6 @@ pub(super) fn container_of(comment: &str, network: &str) -> Option<String> {
         });
     }
     Some(id)
-}
-
-/// The comment on every nftables rule of an attachment.
-pub(super) fn nftables(id: &AttachmentId) -> String {
-    let readable = |text: &str| text.replace('"', "");
-    let mut comment = format!(
-        "{}, net: {}, if: {}, id: {}",
-        id.tag(),
-        readable(&id.network),
-        readable(&id.ifname),
-        readable(&id.container_id)
-    );
-    truncate(&mut comment, LONGEST_COMMENT);
-    comment
 }
 
 /// A text in double quotes as Go writes it. Names that pass the specification's rules contain
@@ -65,6 +46,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AttachmentId;
 
     fn id(network: &str, container_id: &str) -> AttachmentId {
         AttachmentId {
@@ -78,17 +60,17 @@ mod tests {
     fn comments_are_those_of_the_go_plugins() {
         assert_eq!(iptables("test", "1234"), r#"name: "test" id: "1234""#);
         assert_eq!(
-            nftables(&id("unit-test", "one")),
+            id("unit-test", "one").comment(),
             "6fd94d501e58f0aa-287fc69eff0574a2, net: unit-test, if: eth0, id: one"
         );
     }
 
     #[test]
     fn long_comments_are_cut_to_what_the_tool_takes() {
-        let comment = nftables(&id("unit-test", &"x".repeat(200)));
+        let comment = id("unit-test", &"x".repeat(200)).comment();
         assert_eq!(comment.len(), 128);
-        assert!(nftables(&id("ü", &"ü".repeat(200))).len() <= 128);
-        assert!(!nftables(&id("a\"b", "c")).contains('"'));
+        assert!(id("ü", &"ü".repeat(200)).comment().len() <= 128);
+        assert!(!id("a\"b", "c").comment().contains('"'));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use cni_types::CniResult;
 use ferrule_kernel::IpNetwork;
+use ferrule_netfilter::Backend;
 use ferrule_plugin::Undo;
 
-use super::{Backend, Masquerade, MasqueradeError};
+use super::{Masquerade, MasqueradeError};
 use crate::AttachmentId;
 
 /// Masquerading asked for, by the keys `ipMasq` and `ipMasqBackend`.
@@ -19,7 +20,10 @@ impl MasqueradeConfig {
         if !ip_masq {
             return Ok(None);
         }
-        let backend = backend.map(Backend::parse).transpose()?;
+        let named = |text: &str| {
+            Backend::named(text).ok_or_else(|| MasqueradeError::UnknownBackend(text.to_owned()))
+        };
+        let backend = backend.map(named).transpose()?;
         Ok(Some(Self { backend }))
     }
 

@@ -14,15 +14,15 @@ use crate::AttachmentId;
 pub(super) struct Container {
     /// The rules that lead to its chain.
     entries: Vec<ListedRule>,
-    /// Which address belongs to which interface, as far as that was noted.
-    pub(super) notes: Vec<Note>,
+    /// The interfaces of the addresses, as far as the chain names them.
+    pub(super) owners: Vec<AddressOwner>,
     /// The networks accepted in its chain.
     accepted: BTreeSet<IpNetwork>,
 }
 
-/// An address with the interface it belongs to.
+/// An address and the interface it belongs to.
 #[derive(Debug)]
-pub(super) struct Note {
+pub(super) struct AddressOwner {
     pub(super) address: IpNetwork,
     pub(super) ifname: String,
 }
@@ -56,29 +56,32 @@ impl Container {
             };
             match rule.target() {
                 Some("ACCEPT") => _ = container.accepted.insert(network),
-                None => container.notes.extend(Note::parse(rule, network)),
+                None => container.owners.extend(AddressOwner::parse(rule, network)),
                 Some(_) => {}
             }
         }
         found.then_some(container)
     }
 
-    /// Takes out the entries, with their notes, of those addresses and interfaces that fit.
+    /// Takes out the entries, with their owners, of those addresses and interfaces that fit.
     pub(super) fn take_entries(
         &mut self,
         fits: impl Fn(IpAddr, Option<&str>) -> bool,
     ) -> Vec<ListedRule> {
-        let noted = |address| {
-            let note = self.notes.iter().find(|note| note.address.ip() == address);
-            note.map(|note| note.ifname.as_str())
+        let ifname_of = |address| {
+            let owner = self
+                .owners
+                .iter()
+                .find(|owner| owner.address.ip() == address);
+            owner.map(|owner| owner.ifname.as_str())
         };
         let (taken, kept) = self.entries.drain(..).partition(|entry| {
             // Somebody's rule without a source is for no address that could be kept.
-            source_of(entry).is_none_or(|source| fits(source.ip(), noted(source.ip())))
+            source_of(entry).is_none_or(|source| fits(source.ip(), ifname_of(source.ip())))
         });
         self.entries = kept;
-        self.notes
-            .retain(|note| !fits(note.address.ip(), Some(&note.ifname)));
+        self.owners
+            .retain(|owner| !fits(owner.address.ip(), Some(&owner.ifname)));
         if self.entries.is_empty() {
             self.accepted.clear();
         }
@@ -90,9 +93,9 @@ impl Container {
         let chain = id.chain(PREFIX);
         nat.new_chain(&chain);
         let mut networks = self.accepted.clone();
-        for note in &self.notes {
-            nat.append(&chain, &note.rule());
-            networks.insert(note.address);
+        for owner in &self.owners {
+            nat.append(&chain, &owner.rule());
+            networks.insert(owner.address);
         }
         let networks: BTreeSet<_> = networks.into_iter().map(without_host_bits).collect();
         for network in networks {
@@ -102,7 +105,7 @@ impl Container {
     }
 }
 
-impl Note {
+impl AddressOwner {
     fn rule(&self) -> Rule {
         Rule::new()
             .source(self.address.ip().into())
@@ -111,7 +114,7 @@ impl Note {
     }
 
     fn parse(listed: &ListedRule, network: IpNetwork) -> Option<Self> {
-        let ifname = noted_interface(listed.comment()?)?;
+        let ifname = owner_ifname(listed.comment()?)?;
         let address = source_of(listed)?.ip();
         let address = IpNetwork::new(address, network.prefix()).ok()?;
         Some(Self {
@@ -121,8 +124,8 @@ impl Note {
     }
 }
 
-/// The interface a note's comment names.
-pub(super) fn noted_interface(comment: &str) -> Option<&str> {
+/// The interface that a comment names.
+pub(super) fn owner_ifname(comment: &str) -> Option<&str> {
     comment.strip_prefix("if: \"")?.strip_suffix('"')
 }
 

@@ -2,9 +2,8 @@
 
 use cni_types::{Code, Error};
 use ferrule_kernel::NetlinkError;
+use ferrule_netfilter::BackendError;
 use ferrule_netfilter::iptables::IptablesError;
-
-use super::Backend;
 
 /// A failed change to, or question about, the masquerading of an attachment.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +26,9 @@ pub enum MasqueradeError {
         rule: String,
     },
     /// STATUS: the back end does not work here.
-    #[error("masquerading needs {backend}, which does not work on this node: {reason}")]
-    Unusable {
-        /// The back end.
-        backend: Backend,
-        /// What was tried and failed.
-        reason: String,
-    },
-    /// Several things could not be cleaned up; the others were.
+    #[error("masquerading: {0}")]
+    Unusable(#[from] BackendError),
+    /// Several steps of a removal failed; the others were carried out.
     #[error("{}", joined(.0))]
     Several(Vec<MasqueradeError>),
 }
@@ -56,13 +50,21 @@ fn joined(errors: &[MasqueradeError]) -> String {
 
 impl From<MasqueradeError> for Error {
     fn from(error: MasqueradeError) -> Self {
+        let text = error.to_string();
+        let error = match error {
+            MasqueradeError::Several(errors) => {
+                let errors = errors.into_iter().map(Self::from).collect();
+                return Self::join(errors).unwrap_or_else(|| Self::internal(text));
+            }
+            other => other,
+        };
         let code = match &error {
             MasqueradeError::UnknownBackend(_) => Code::InvalidConfig,
-            MasqueradeError::Unusable { .. } => Code::NotAvailable,
+            MasqueradeError::Unusable(_) => Code::NotAvailable,
             MasqueradeError::Iptables(IptablesError::Locked { .. }) => Code::TryAgain,
             _ => Code::Internal,
         };
-        let wire = Self::new(code, error.to_string());
+        let wire = Self::new(code, text);
         match &error {
             MasqueradeError::UnknownBackend(_) => {
                 wire.details("\"ipMasqBackend\" is \"iptables\" or \"nftables\"")

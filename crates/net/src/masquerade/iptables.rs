@@ -21,7 +21,7 @@ use cni_types::Attachments;
 use ferrule_kernel::{Family, IpNetwork};
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool};
 
-use super::container::{Container, Note, noted_interface, prune};
+use super::container::{AddressOwner, Container, owner_ifname, prune};
 use super::{MasqueradeError, comment, multicast};
 use crate::AttachmentId;
 
@@ -31,7 +31,7 @@ pub(super) const PREFIX: &str = "CNI-";
 
 /// Whether ADD also finds out that the back end is usable in the way [`Backend::of_node`] does.
 ///
-/// [`Backend::of_node`]: super::Backend::of_node
+/// [`Backend::of_node`]: ferrule_netfilter::Backend::of_node
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Probe {
     No,
@@ -56,7 +56,7 @@ pub(super) fn add(
             let stale = wanted.take_entries(|address, ifname| {
                 ifname == Some(id.ifname.as_str()) || own.iter().any(|one| one.ip() == address)
             });
-            wanted.notes.extend(own.iter().map(|address| Note {
+            wanted.owners.extend(own.iter().map(|address| AddressOwner {
                 address: *address,
                 ifname: id.ifname.clone(),
             }));
@@ -88,7 +88,7 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
             let comments = tool.comments(TABLE, &chain)?;
             if !comments
                 .iter()
-                .filter_map(|text| noted_interface(text))
+                .filter_map(|text| owner_ifname(text))
                 .any(foreign)
             {
                 return tool.delete_chain(TABLE, &chain, ENTRY).map(drop);
@@ -130,9 +130,9 @@ pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeErro
                     continue;
                 };
                 let kept = |ifname: &str| keep.contains(&id.container_id, ifname);
-                // Nothing was noted by the Go plugins, whose interfaces cannot be told apart.
+                // Nothing was ifname_of by the Go plugins, whose interfaces cannot be told apart.
                 let live = keep.contains_container(&id.container_id)
-                    && container.notes.iter().all(|note| kept(&note.ifname));
+                    && container.owners.iter().all(|owner| kept(&owner.ifname));
                 if !live {
                     prune(changes.table(TABLE), container, &id, tool.family(), kept);
                 }

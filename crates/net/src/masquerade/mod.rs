@@ -9,7 +9,6 @@
 //!
 //! All functions work in the network namespace of the calling thread, which is to be the host's.
 
-mod backend;
 mod comment;
 mod config;
 mod container;
@@ -19,9 +18,9 @@ mod nftables;
 
 use cni_types::Attachments;
 use ferrule_kernel::{Family, IpNetwork};
+use ferrule_netfilter::Backend;
 use ferrule_netfilter::iptables::Tool;
 
-pub use backend::Backend;
 pub use config::MasqueradeConfig;
 pub use error::MasqueradeError;
 
@@ -129,17 +128,10 @@ pub fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
     MasqueradeError::from_all(results.into_iter().filter_map(Result::err).collect())
 }
 
-/// Finds out whether rules could be made now, in the given back end or in that of the node.
+/// STATUS: fails if no rules could be written now, by the given back end or that of the node.
 pub fn status(backend: Option<Backend>) -> Result<(), MasqueradeError> {
     let backend = backend.unwrap_or_else(Backend::of_node);
-    backend.probe().map_err(|error| MasqueradeError::Unusable {
-        backend,
-        reason: match error {
-            MasqueradeError::Iptables(error) => error.to_string(),
-            MasqueradeError::Nftables(error) => error.to_string(),
-            other => other.to_string(),
-        },
-    })
+    Ok(backend.ensure_usable()?)
 }
 
 /// Destinations that are never masqueraded.

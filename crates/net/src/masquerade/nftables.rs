@@ -8,8 +8,8 @@ use ferrule_netfilter::nft::{
     Table, Transaction,
 };
 
-use super::{MasqueradeError, comment, multicast};
-use crate::{AttachmentId, Tags};
+use super::{MasqueradeError, multicast};
+use crate::{AttachmentId, Tags, tag_of};
 
 /// The table, its chains and their comments are those of the Go plugins, word by word.
 const TABLE: Table<'_> = Table::new(Family::Inet, "cni_plugins_masquerade");
@@ -23,7 +23,7 @@ const BASE: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE
 /// Makes the rules of an attachment, in place of those it has.
 pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
     let nft = Nft::open()?;
-    let comment = comment::nftables(id);
+    let comment = id.comment();
     let tag = id.tag();
     nft.update(|changes| {
         let entry = entry_rules();
@@ -65,7 +65,7 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
 /// Deletes the rules of all attachments to a network that are not to be kept.
 pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
     let tags = Tags::new(network, keep);
-    remove_marked(|comment| tags.is_stale(comment.split(',').next().unwrap_or_default()))
+    remove_marked(|comment| tags.is_stale(tag_of(comment)))
 }
 
 /// Whether there are rules of an attachment.

@@ -6,7 +6,8 @@ mod place;
 use std::process::Command;
 
 use cni_types::{Attachment, Attachments};
-use ferrule_net::masquerade::{Backend, Masquerade, gc, status};
+use ferrule_net::masquerade::{Masquerade, gc, status};
+use ferrule_netfilter::Backend;
 use ferrule_netfilter::nft::{Family, Nft, Table, Transaction};
 use place::{FILTERS, FOUR, Place, SIX, addresses, choose, id, in_network, ruleset};
 

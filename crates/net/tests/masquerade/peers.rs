@@ -1,7 +1,8 @@
 //! Rules of the Go plugins and ours on one node: each finds and removes the other's.
 
 use cni_types::{Attachment, Attachments};
-use ferrule_net::masquerade::{Backend, Masquerade, gc};
+use ferrule_net::masquerade::{Masquerade, gc};
+use ferrule_netfilter::Backend;
 use ferrule_testkit::{Call, Container, Host};
 use serde_json::json;
 

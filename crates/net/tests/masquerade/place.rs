@@ -7,7 +7,7 @@ use std::process::Command;
 
 use ferrule_kernel::IpNetwork;
 use ferrule_net::AttachmentId;
-use ferrule_net::masquerade::Backend;
+use ferrule_netfilter::Backend;
 use ferrule_testkit::{Container, Host, Namespace};
 
 /// The packet filters there are: iptables in two variants.

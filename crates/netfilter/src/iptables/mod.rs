@@ -39,6 +39,7 @@
 
 mod error;
 mod find;
+pub mod held;
 mod native;
 mod process;
 mod restore;

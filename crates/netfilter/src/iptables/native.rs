@@ -4,12 +4,12 @@
 //! comments are xtables matches inside a rule. Deleting needs no more than that. The tool itself takes
 //! ten milliseconds and more: before it exits it waits until the kernel has freed what was deleted.
 
+use std::borrow::Cow;
+
+use super::held;
 use super::rule::Entry;
 use crate::nft::{Chain, Expression, ListedRule, Nft, Verdict};
 use ferrule_kernel::NetlinkError;
-
-/// The match that holds a comment; its data are 256 bytes of text.
-const COMMENT: &str = "comment";
 
 /// Deletes a chain with its rules, and the rules of `entries` that jump to it; `false` if it does not
 /// exist.
@@ -37,7 +37,8 @@ pub(super) fn comments(chain: Chain<'_>) -> Result<Vec<String>, NetlinkError> {
         Some(nft) => nft.rules(chain)?,
         None => Vec::new(),
     };
-    Ok(rules.into_iter().filter_map(comment).collect())
+    let comments = rules.iter().filter_map(held::comment);
+    Ok(comments.map(Cow::into_owned).collect())
 }
 
 /// The rules of a chain by the chains they jump to.
@@ -49,7 +50,7 @@ pub(super) fn entries(chain: Chain<'_>) -> Result<Vec<Entry>, NetlinkError> {
     let entry = |rule: ListedRule| Entry {
         target: rule.expressions.iter().find_map(target).map(str::to_owned),
         ports: rule.expressions.iter().find_map(ports),
-        comment: comment(rule),
+        comment: held::comment(&rule).map(Cow::into_owned),
     };
     Ok(rules.into_iter().map(entry).collect())
 }
@@ -85,19 +86,4 @@ fn leads_to(rule: &ListedRule, chain: &str) -> bool {
         .iter()
         .filter_map(target)
         .any(|one| one == chain)
-}
-
-/// The comment inside a rule, or beside it, where some releases put it.
-fn comment(rule: ListedRule) -> Option<String> {
-    let inside = rule
-        .expressions
-        .iter()
-        .find_map(|expression| match expression {
-            Expression::Match { name, data, .. } if name == COMMENT => {
-                let text = data.split(|byte| *byte == 0).next()?;
-                Some(String::from_utf8_lossy(text).into_owned())
-            }
-            _ => None,
-        });
-    inside.or(rule.comment)
 }

@@ -66,7 +66,28 @@ pub(crate) enum ByteOrder {
     Network = 2,
 }
 
+/// The address of these bytes in network order.
+pub fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let sixteen = || <[u8; 16]>::try_from(bytes).map(IpAddr::from);
+    four().or_else(|_| sixteen()).ok()
+}
+
 impl Transport {
+    /// All protocols.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
+    /// The protocol of this number.
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.number() == number)
+    }
+
+    /// The protocol of this name, in any letter case.
+    pub fn named(name: &str) -> Option<Self> {
+        let is_it = |one: &Self| one.name().eq_ignore_ascii_case(name);
+        Self::ALL.into_iter().find(is_it)
+    }
+
     /// The protocol's number.
     pub const fn number(self) -> u8 {
         match self {

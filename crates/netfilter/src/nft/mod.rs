@@ -83,7 +83,7 @@ pub use comment::{CommentError, LONGEST_COMMENT};
 pub use dump::ListedRule;
 pub use element::{Element, Key};
 pub use expression::{Base, CmpOp, Conntrack, Expression, Meta, Nat, SetReference, Verdict};
-pub use field::{DataType, Field, Transport, Value};
+pub use field::{DataType, Field, Transport, Value, address};
 pub use object::{Chain, Family, Set, Table};
 pub use register::Register;
 pub use rule::{ConntrackState, Rule};

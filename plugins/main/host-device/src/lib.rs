@@ -1,20 +1,20 @@
-//! `host-device` hands a network device of the host to a container.
+//! `host-device` moves a network device of the host into a container.
 //!
-//! ADD moves the device's interface into the container under the name the runtime wants, and gives
-//! it addresses if there is an address plugin. DEL moves it back under its own name, whatever the
-//! container has done to it. A device that a process has to itself (DPDK) is left where it is, and
-//! only gets addresses. The keys are those of [`Config`]; the page `docs/host-device.md` explains
-//! them.
+//! ADD moves the device's interface into the container, renames it to `CNI_IFNAME`, and configures the
+//! addresses of the address plugin, if there is one. DEL moves it back and restores its name, even
+//! if the container has renamed or reconfigured it. A device with a user-space driver (DPDK) has no
+//! interface to move; it only gets addresses. The keys are those of [`Config`]; the page
+//! `docs/host-device.md` explains them.
 
+mod add;
 mod check;
 mod config;
-mod lend;
 mod lock;
 mod record;
 mod restore;
 mod search;
+mod staging_netns;
 mod sysfs;
-mod transit;
 
 use cni_types::{Attachments, CniResult, Code, Error, Family, ResultError};
 use ferrule_file::lock::WAIT;
@@ -24,9 +24,9 @@ use ferrule_plugin::{Call, Ipam, Plugin, Undo, collect, detach};
 
 pub use config::Config;
 use lock::AttachmentLock;
-use restore::{Loan, Reason};
+use restore::{Reason, Return};
 
-/// The plugin.
+/// `host-device` for the plugin frame.
 pub struct HostDevicePlugin;
 
 impl Plugin for HostDevicePlugin {
@@ -43,9 +43,9 @@ impl Plugin for HostDevicePlugin {
             return Err(ResultError::NoAddress.into());
         }
         let mut result = if device.in_user_space {
-            lend::lend_to_process(request, &device, ipam, undo)?
+            add::add_in_user_space(request, &device, ipam, undo)?
         } else {
-            lend::lend(request, &device, &sandbox, ipam, undo)?
+            add::add(request, &device, &sandbox, ipam, undo)?
         };
         result.override_dns(&call.request.dns);
         Ok(result)
@@ -56,13 +56,13 @@ impl Plugin for HostDevicePlugin {
         let id = AttachmentId::from(request);
         let _lock = AttachmentLock::take(&id, WAIT)?;
         detach(Ipam::of(request), || {
-            let loan = Loan {
+            let device = Return {
                 host: &Host::open()?,
                 id,
                 netns: &request.netns,
                 selector: call.config.selector_if_any(),
             };
-            loan.give_back(Reason::Detach)
+            device.return_device(Reason::Del)
         })
     }
 

@@ -1,5 +1,5 @@
-//! One verb at a time for an attachment: what ADD has written down and half moved looks to another
-//! ADD as if it had been left by a killed one.
+//! One verb at a time per attachment: another ADD cannot tell the record of a running ADD from that
+//! of a killed one.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use cni_types::{Code, Error};
 use ferrule_file::{FileLock, LockError};
 use ferrule_net::AttachmentId;
 
-/// The lock of an attachment until this value is dropped.
+/// Holds the lock of an attachment until it is dropped.
 pub(crate) struct AttachmentLock(FileLock);
 
 impl AttachmentLock {
-    /// Waits until no other verb is at work on the attachment, whatever the network is called.
+    /// Waits until no other verb works on the attachment. The network's name is not part of the lock:
+    /// it may have changed since ADD.
     pub(crate) fn take(id: &AttachmentId, wait: Duration) -> Result<Self, Error> {
         let AttachmentId {
             container_id,
@@ -31,7 +32,7 @@ impl AttachmentLock {
 
 impl Drop for AttachmentLock {
     fn drop(&mut self) {
-        // Containers come and go: their files must not add up.
+        // Without this, lock files of deleted containers would accumulate.
         self.0.unlink();
     }
 }

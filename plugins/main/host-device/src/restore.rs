@@ -1,4 +1,4 @@
-//! Giving a device back to the host, wherever it has got to.
+//! Moving a device back to the host, wherever it is.
 
 use std::path::Path;
 use std::thread;
@@ -13,71 +13,73 @@ use crate::config::Selector;
 use crate::lock::AttachmentLock;
 use crate::record::Record;
 use crate::search;
+use crate::staging_netns::{StagingNetns, restore_settings};
 use crate::sysfs;
-use crate::transit::{Transit, restore_settings};
 
 /// How long the kernel may take to give hardware back after a namespace has ended.
 const RETURN_LIMIT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Links that stand on another one of their namespace.
-const STACKED: [&str; 6] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
+/// Kinds of link that use another link of their namespace as their lower device.
+const UPPER_KINDS: [&str; 6] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
 
-/// What a device is given back for.
+/// Why a device is moved back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// DEL.
-    Detach,
-    /// GC: nobody waits for what cannot be reached.
-    Garbage,
-    /// A failed ADD: it is to be as before.
+    Del,
+    /// GC, which does not wait for a device that is out of reach.
+    Gc,
+    /// A failed ADD: the device is set up again if it was up.
     RollBack,
 }
 
-/// An attachment whose device is to be given back.
-pub(crate) struct Loan<'a> {
+/// The return of an attachment's device.
+pub(crate) struct Return<'a> {
     pub(crate) host: &'a Host,
     pub(crate) id: AttachmentId,
-    /// Where the container's namespace is, or was.
+    /// The path of the container's namespace, which may be gone.
     pub(crate) netns: &'a Path,
-    /// What the configuration says of the device.
+    /// The device that the configuration names.
     pub(crate) selector: Option<Selector>,
 }
 
-impl Loan<'_> {
-    /// Gives the device back; succeeds if there is none, or none any more.
-    pub(crate) fn give_back(&self, reason: Reason) -> Result<(), Error> {
+impl Return<'_> {
+    /// Moves the device back; succeeds if there is none, or none any more.
+    pub(crate) fn return_device(&self, reason: Reason) -> Result<(), Error> {
         if let Some(record) = Record::read(&self.id)? {
-            self.give_back_recorded(&record, reason)?;
+            self.return_recorded(&record, reason)?;
         } else {
-            self.clear_transit()?;
-            if reason == Reason::Detach {
-                self.give_back_unrecorded()?;
+            self.clear_staging()?;
+            if reason == Reason::Del {
+                self.return_unrecorded()?;
             }
         }
         Ok(Record::remove(&self.id)?)
     }
 
-    /// Removes a namespace to pass through that has no record, or one that was cut short: it is
-    /// half made and empty unless somebody has taken the record away.
-    fn clear_transit(&self) -> Result<(), Error> {
-        let Some(transit) = Transit::left_behind(&self.id)? else {
+    /// Removes a staging namespace without a valid record. It is empty, unless somebody has removed
+    /// the record.
+    fn clear_staging(&self) -> Result<(), Error> {
+        let Some(staging) = StagingNetns::left_behind(&self.id)? else {
             return Ok(());
         };
-        if let Some((link, device)) = transit.stranger()? {
+        if let Some((link, device)) = staging.unrecorded_device()? {
             self.ensure_name_is_free(&device)?;
             let record = Record::found(&self.id, &device, &link, &Hardware::default());
-            transit.carry_home(&link, &record)?;
+            staging.move_out(&link, &record)?;
         }
-        Ok(transit.remove()?)
+        Ok(staging.remove()?)
     }
 
-    fn give_back_recorded(&self, record: &Record, reason: Reason) -> Result<(), Error> {
-        if self.has_not_left(record)? {
-            Transit::left_behind(&self.id)?.map_or(Ok(()), Transit::remove)?;
-            self.await_on_host(record, reason)?;
-        } else if !self.is_home_from_transit(record)? && !self.is_home_from_container(record)? {
-            self.await_on_host(record, reason)?;
+    fn return_recorded(&self, record: &Record, reason: Reason) -> Result<(), Error> {
+        if self.is_still_on_host(record)? {
+            StagingNetns::left_behind(&self.id)?.map_or(Ok(()), StagingNetns::remove)?;
+            self.wait_on_host(record, reason)?;
+        } else if !self.is_returned_from_staging(record)?
+            && !self.is_returned_from_container(record)?
+        {
+            self.wait_on_host(record, reason)?;
         }
         if reason == Reason::RollBack
             && record.up
@@ -92,30 +94,30 @@ impl Loan<'_> {
         Ok(())
     }
 
-    /// Whether the device was between the sides, from where it has now been brought home.
-    fn is_home_from_transit(&self, record: &Record) -> Result<bool, Error> {
-        let Some(transit) = Transit::left_behind(&self.id)? else {
+    /// Moves the device back if it is in the staging namespace; whether it was there.
+    fn is_returned_from_staging(&self, record: &Record) -> Result<bool, Error> {
+        let Some(staging) = StagingNetns::left_behind(&self.id)? else {
             return Ok(false);
         };
-        let occupant = transit.occupant(record)?;
-        if let Some(link) = &occupant {
+        let device = staging.device(record)?;
+        if let Some(link) = &device {
             self.ensure_name_is_free(&record.device)?;
-            transit.carry_home(link, record)?;
+            staging.move_out(link, record)?;
         }
-        transit.remove()?;
-        Ok(occupant.is_some())
+        staging.remove()?;
+        Ok(device.is_some())
     }
 
-    /// Whether the device is on the host as it was before ADD. What has its names elsewhere is then
-    /// something else: the kernel puts links of its own into every namespace.
-    fn has_not_left(&self, record: &Record) -> Result<bool, NetError> {
+    /// Whether the device is on the host as it was before ADD. Links of its name in other namespaces
+    /// are then other links: the kernel creates some in every namespace.
+    fn is_still_on_host(&self, record: &Record) -> Result<bool, NetError> {
         let there = self.host.link_by_name(&record.device)?;
         let mac = |link: &Link| link.mac.map(|mac| mac.to_string()).unwrap_or_default();
         Ok(there.is_some_and(|link| record.is_of_kind(&link) && mac(&link) == record.mac))
     }
 
-    /// Whether the device was in the container, from where it has now been brought home.
-    fn is_home_from_container(&self, record: &Record) -> Result<bool, Error> {
+    /// Moves the device back if it is in the container; whether it was there.
+    fn is_returned_from_container(&self, record: &Record) -> Result<bool, Error> {
         let Some(sandbox) = search::namespace_of(record, self.netns)? else {
             return Ok(false);
         };
@@ -128,20 +130,20 @@ impl Loan<'_> {
         }
     }
 
-    /// Takes the device out of the container and home. If that fails, it is in the container again
-    /// and as it was there, but for its addresses and routes.
+    /// Moves the device from the container to the host. If that fails, it is moved to the container
+    /// again, where it has lost its addresses and routes.
     fn take_out(&self, sandbox: &Sandbox, link: &Link, record: &Record) -> Result<(), Error> {
         self.ensure_name_is_free(&record.device)?;
-        let stacked = stacked_on(sandbox, link)?;
-        let transit = Transit::create(&self.id)?;
-        let moved = transit
-            .carry_out(sandbox, link)
-            .and_then(|inside| transit.carry_home(&inside, record));
+        let upper = upper_links(sandbox, link)?;
+        let staging = StagingNetns::create(&self.id)?;
+        let moved = staging
+            .fetch(sandbox, link)
+            .and_then(|inside| staging.move_out(&inside, record));
         if let Err(error) = moved {
             let mut error = Error::from(error);
-            match transit
-                .carry_back(sandbox, record, link)
-                .and_then(|()| transit.remove())
+            match staging
+                .put_back(sandbox, record, link)
+                .and_then(|()| staging.remove())
             {
                 Ok(()) => error.push_details("the device is in the container as before"),
                 Err(left) => error.push_details(format_args!(
@@ -150,8 +152,8 @@ impl Loan<'_> {
             }
             return Err(error);
         }
-        transit.remove()?;
-        for index in stacked {
+        staging.remove()?;
+        for index in upper {
             sandbox.delete_link(index).map_err(NetError::from)?;
         }
         Ok(())
@@ -175,9 +177,9 @@ impl Loan<'_> {
         ))
     }
 
-    /// Gives the device its name back if it is on the host, where the kernel puts hardware when the
-    /// namespace it is in ends: in the background, after a while.
-    fn await_on_host(&self, record: &Record, reason: Reason) -> Result<(), Error> {
+    /// Restores the device's name once it is on the host. When a namespace ends, the kernel moves
+    /// hardware in it to the host later, by a work queue (`default_device_exit_batch`).
+    fn wait_on_host(&self, record: &Record, reason: Reason) -> Result<(), Error> {
         let start = Instant::now();
         loop {
             if let Some(link) = search::recorded_on_host(self.host, record)? {
@@ -185,17 +187,17 @@ impl Loan<'_> {
             }
             let may_come = record.outlives_namespace() && is_plugged_in(record);
             match reason {
-                Reason::Detach if may_come && start.elapsed() < RETURN_LIMIT => {
+                Reason::Del if may_come && start.elapsed() < RETURN_LIMIT => {
                     thread::sleep(PAUSE);
                 }
-                Reason::Detach | Reason::Garbage if may_come => return Err(out_of_reach(record)),
+                Reason::Del | Reason::Gc if may_come => return Err(out_of_reach(record)),
                 _ => return Ok(()),
             }
         }
     }
 
-    /// Gives a device on the host its name and alias back. The kernel refuses other names for
-    /// interfaces that are up (up to 6.2).
+    /// Restores name and alias of a device on the host. Kernels up to 6.2 refuse to rename interfaces
+    /// that are up.
     fn rename(&self, link: &Link, record: &Record) -> Result<(), Error> {
         let is_ours = link.alias.as_ref() == Some(&record.device);
         if link.name == record.device && !is_ours {
@@ -211,8 +213,8 @@ impl Loan<'_> {
             if link.up {
                 batch.add(change().down().message());
             }
-            let dress = change().name(&record.device).alias(&record.alias);
-            batch.add(dress.message());
+            let rename = change().name(&record.device).alias(&record.alias);
+            batch.add(rename.message());
             if link.up {
                 batch.add(change().up().message());
             }
@@ -220,8 +222,8 @@ impl Loan<'_> {
         Ok(batch.run().map_err(NetError::from)?)
     }
 
-    /// As the Go plugin's attachments need it, which have no record.
-    fn give_back_unrecorded(&self) -> Result<(), Error> {
+    /// Moves back the device of an attachment of the Go plugin, which writes no record.
+    fn return_unrecorded(&self) -> Result<(), Error> {
         let (ifname, selector) = (&self.id.ifname, self.selector.as_ref());
         if let Some(sandbox) = Sandbox::open_if_there(self.netns)?
             && let Some((link, device)) = search::unrecorded(&sandbox, ifname, selector)?
@@ -230,7 +232,7 @@ impl Loan<'_> {
             let mut others = Record::others(&self.id, &device)?;
             others.retain(|other| other.netns_identity == here);
             if !others.is_empty() {
-                return self.give_back_renamed(&others);
+                return self.return_renamed(&others);
             }
             let hardware = sandbox.hardware(link.index).map_err(NetError::from)?;
             let record = Record::found(&self.id, &device, &link, &hardware.unwrap_or_default());
@@ -243,39 +245,40 @@ impl Loan<'_> {
         };
         let others = Record::others(&self.id, &device)?;
         if !others.is_empty() {
-            return self.give_back_renamed(&others);
+            return self.return_renamed(&others);
         }
         let record = Record::found(&self.id, &device, &link, &Hardware::default());
         self.rename(&link, &record)
     }
 
-    /// Gives the device back by the record that tells of the same interface of the same container: the
-    /// network has got another name since ADD. A device that is another container's stays.
-    fn give_back_renamed(&self, records: &[Record]) -> Result<(), Error> {
+    /// Moves the device back by a record of the same interface of the same container: the network has
+    /// been renamed since ADD. The device of another container stays.
+    fn return_renamed(&self, records: &[Record]) -> Result<(), Error> {
         let Some(record) = records.iter().find(|one| one.is_of_interface(&self.id)) else {
             return Ok(());
         };
-        let loan = Loan {
+        let device = Return {
             host: self.host,
             id: record.id(),
             netns: self.netns,
             selector: None,
         };
-        loan.give_back(Reason::Detach)
+        device.return_device(Reason::Del)
     }
 }
 
-/// Indices of the links in the container that stand on the device: they would go on using it.
-fn stacked_on(sandbox: &Sandbox, device: &Link) -> Result<Vec<u32>, NetError> {
-    let is_stacked = |link: &Link| {
+/// The indices of the links in the container whose lower device this is: they would go on using
+/// it.
+fn upper_links(sandbox: &Sandbox, device: &Link) -> Result<Vec<u32>, NetError> {
+    let is_upper = |link: &Link| {
         link.peer_index == Some(device.index)
             && link.link_netnsid.is_none()
-            && STACKED.iter().any(|kind| link.is_kind(kind))
+            && UPPER_KINDS.iter().any(|kind| link.is_kind(kind))
     };
     let links = sandbox.links()?;
     Ok(links
         .iter()
-        .filter(|link| is_stacked(link))
+        .filter(|link| is_upper(link))
         .map(|link| link.index)
         .collect())
 }
@@ -284,7 +287,7 @@ fn stacked_on(sandbox: &Sandbox, device: &Link) -> Result<Vec<u32>, NetError> {
 fn is_plugged_in(record: &Record) -> bool {
     let hardware = record.hardware();
     let (Some(bus), Some(device)) = (&hardware.bus, &hardware.device) else {
-        // Older kernels do not tell.
+        // Older kernels do not report it.
         return true;
     };
     sysfs::device_on_bus(bus, device).is_ok_and(|path| path.exists())
@@ -296,10 +299,10 @@ fn out_of_reach(record: &Record) -> Error {
         .details("the namespace it is in is out of reach and still in use; end what uses it")
 }
 
-/// GC: gives back the devices of a network whose attachments are not in `keep`.
+/// GC: moves back the devices of a network whose attachments are not valid.
 ///
-/// One failure does not keep the others from being given back; the first is reported. A device
-/// that is out of reach keeps its record, and is tried again the next time.
+/// Goes on after a failure. A device that is out of reach keeps its record, and the next GC tries
+/// it again.
 pub(crate) fn collect_garbage(
     host: &Host,
     network: &str,
@@ -311,15 +314,15 @@ pub(crate) fn collect_garbage(
         if id.network != network || is_valid(&id) {
             continue;
         }
-        // A verb that is at work on it brings it to an end.
+        // If the lock is held, another verb works on the device and will finish.
         let lock = AttachmentLock::take(&id, Duration::ZERO);
-        let loan = Loan {
+        let device = Return {
             host,
             id,
             netns: &record.netns,
             selector: None,
         };
-        match lock.and_then(|_lock| loan.give_back(Reason::Garbage)) {
+        match lock.and_then(|_lock| device.return_device(Reason::Gc)) {
             Err(error) if error.code == Code::TryAgain as u32 => {
                 log(format_args!("host-device: {error}"));
             }

@@ -58,11 +58,11 @@ pub(crate) fn recorded(route: &RtnlSocket, record: &Record) -> Result<Option<Lin
     let is_aliased = |link: &Link| link.alias.as_ref() == Some(&record.device);
     let is_named = |link: &Link| link.name == record.ifname;
     links.retain(|link| is_aliased(link) || is_named(link));
-    let likeness = |link: &Link| {
+    let match_rank = |link: &Link| {
         let same_mac = link.mac.is_some_and(|mac| mac.to_string() == record.mac);
         (is_aliased(link), is_named(link), same_mac)
     };
-    Ok(links.into_iter().max_by_key(likeness))
+    Ok(links.into_iter().max_by_key(match_rank))
 }
 
 /// The recorded device on the host, under whatever name it came back.

@@ -1,4 +1,4 @@
-//! The keys of `firewall`, and what they mean together.
+//! The keys of `firewall` and the plan made of them.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,15 +7,15 @@ use cni_types::{Code, Error};
 use ferrule_netfilter::nft;
 use serde::{Deserialize, Serialize};
 
-/// The chain for the administrator's own rules, if no other is named.
+/// The default of `iptablesAdminChainName`.
 const ADMIN_CHAIN: &str = "CNI-ADMIN";
-/// firewalld's zone whose sources may send anything anywhere.
+/// The default of `firewalldZone`: firewalld accepts all packets from its sources.
 const ZONE: &str = "trusted";
-/// Where the plugin notes what it did; gone with the rules when the node starts anew.
+/// The default of `dataDir`. A restart of the node removes it, as it does the rules.
 const FOLDER: &str = "/run/cni/firewall";
 /// The longest chain name of iptables, in bytes (`XT_EXTENSION_MAXNAMELEN` less the final zero).
 const MAX_CHAIN_NAME: usize = 28;
-/// Names iptables takes for something else than a chain of the administrator's.
+/// Names that are targets of iptables or chains of the plugin.
 const OTHER_TARGETS: [&str; 12] = [
     "ACCEPT",
     "DROP",
@@ -35,39 +35,39 @@ const OTHER_TARGETS: [&str; 12] = [
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// `iptables`, `firewalld` or `nftables`; absent, firewalld if it runs, else iptables.
+    /// `iptables`, `firewalld` or `nftables`; the default is firewalld if it runs, else iptables.
     backend: String,
     /// The chain for the administrator's own rules.
     iptables_admin_chain_name: String,
-    /// The zone that containers' addresses become sources of.
+    /// The zone that the addresses become sources of.
     firewalld_zone: String,
     /// `open`, `same-bridge` or `isolated`.
     ingress_policy: String,
-    /// The forward chains that have to let containers through, each as `family table chain`.
+    /// The forward chains to accept packets in, each as `family table chain`.
     nftables_forward_chains: Option<Vec<String>>,
-    /// Where the plugin notes what it did.
+    /// The folder of the plugin's state.
     data_dir: String,
 }
 
-/// What lets packets through.
+/// Where the rules are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Backend {
+pub(crate) enum FirewallBackend {
     Iptables,
     Firewalld,
     Nftables,
 }
 
-/// Who may send to the containers of a bridge.
+/// Which packets to the containers of a bridge are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Policy {
-    /// Whoever the rest of the node's rules allows to.
+    /// None.
     #[default]
     Open,
-    /// No other bridge that has a policy.
+    /// Those from containers of other bridges with a policy.
     SameBridge,
-    /// Nor other containers of the same bridge.
+    /// Also those from other containers of the same bridge.
     Isolated,
 }
 
@@ -81,13 +81,13 @@ pub(crate) struct ForwardChain {
 
 /// The configuration, checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// `None` is left to what runs on the node.
-    pub(crate) backend: Option<Backend>,
+pub struct Plan {
+    /// `None` for the default of the node.
+    pub(crate) backend: Option<FirewallBackend>,
     pub(crate) admin_chain: String,
     pub(crate) zone: String,
     pub(crate) policy: Policy,
-    /// `None` are those most nodes have, as far as they are there.
+    /// `None` for the usual ones, as far as they exist.
     pub(crate) forward_chains: Option<Vec<ForwardChain>>,
     pub(crate) folder: PathBuf,
 }
@@ -112,7 +112,7 @@ impl Plan {
         })
     }
 
-    /// What of it matters for taking away; nothing there is refused.
+    /// The part that DEL and GC need. Invalid values count as absent.
     pub(crate) fn for_cleaning(config: &Config) -> Self {
         let chains = config.nftables_forward_chains.as_ref();
         Self {
@@ -128,12 +128,12 @@ impl Plan {
 }
 
 impl Config {
-    fn backend(&self) -> Result<Option<Backend>, Error> {
+    fn backend(&self) -> Result<Option<FirewallBackend>, Error> {
         match self.backend.as_str() {
             "" => Ok(None),
-            "iptables" => Ok(Some(Backend::Iptables)),
-            "firewalld" => Ok(Some(Backend::Firewalld)),
-            "nftables" => Ok(Some(Backend::Nftables)),
+            "iptables" => Ok(Some(FirewallBackend::Iptables)),
+            "firewalld" => Ok(Some(FirewallBackend::Firewalld)),
+            "nftables" => Ok(Some(FirewallBackend::Nftables)),
             other => Err(invalid(format!("unrecognized backend {other:?}")).details(
                 "use iptables, firewalld or nftables; without the key it is firewalld where that runs, else iptables",
             )),
@@ -151,7 +151,7 @@ impl Config {
     }
 }
 
-/// A text, or what stands for an empty one.
+/// A text, or the default for an empty one.
 fn or<'t>(text: &'t str, usual: &'t str) -> &'t str {
     if text.is_empty() { usual } else { text }
 }
@@ -180,7 +180,7 @@ fn checked_chain(name: &str) -> Result<String, Error> {
 }
 
 impl Policy {
-    /// As the configuration has it.
+    /// The value of the key.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -256,7 +256,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             (all.backend, all.policy),
-            (Some(Backend::Nftables), Policy::Isolated)
+            (Some(FirewallBackend::Nftables), Policy::Isolated)
         );
         assert_eq!((all.admin_chain.as_str(), all.zone.as_str()), ("MINE", "z"));
         assert_eq!(all.forward_chains.unwrap()[0].to_string(), "inet fw fwd");

@@ -1,17 +1,18 @@
-//! What can go wrong with letting packets through.
+//! Errors of `firewall`.
 
 use cni_types::{Code, Error};
 use ferrule_kernel::{LockError, NetlinkError};
+use ferrule_netfilter::BackendError;
 use ferrule_netfilter::iptables::IptablesError;
 use thiserror::Error;
 
-use crate::bus::BusError;
-use crate::ledger::LedgerError;
+use crate::dbus::DbusError;
+use ferrule_plugin::RecordError;
 
 /// What to do when a lock is held.
 const HELD: &str = "try again when that process has finished";
 
-/// A failed change to, or question about, the rules of an attachment.
+/// A failed step.
 #[derive(Debug, Error)]
 pub(crate) enum FirewallError {
     /// An iptables tool failed.
@@ -20,35 +21,35 @@ pub(crate) enum FirewallError {
     /// The kernel refused.
     #[error(transparent)]
     Nftables(#[from] NetlinkError),
-    /// The bus, or firewalld on it, failed.
+    /// D-Bus or firewalld failed.
     #[error(transparent)]
-    Bus(#[from] BusError),
-    /// The plugin's own notes could not be read or written.
+    Connection(#[from] DbusError),
+    /// The plugin's state could not be read or written.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    State(#[from] RecordError),
     /// The rulesets could not be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// firewalld does not run.
     #[error("firewalld is not running: nobody has the bus name org.fedoraproject.FirewallD1")]
     NotRunning,
-    /// An address that firewalld lets through could not be entered.
+    /// firewalld refused an address.
     #[error("failed to add the address {address} to {zone} zone: {source}")]
     Source {
         /// The address with its prefix.
         address: String,
         /// The zone.
         zone: String,
-        /// What firewalld said.
-        source: BusError,
+        /// The answer of firewalld.
+        source: DbusError,
     },
-    /// A forward chain of the configuration is not one.
+    /// A chain of `nftablesForwardChains` is no forward chain.
     #[error("nftablesForwardChains: {chain} is not a filter chain at the forward hook")]
     NoForwardChain {
         /// The chain.
         chain: String,
     },
-    /// A policy for a bridge, and no bridge in the previous result.
+    /// A policy without a bridge in the previous result.
     #[error(
         "interface needs to be set for ingress policy {policy:?}, make sure to chain \"firewall\" plugin with \"bridge\""
     )]
@@ -56,13 +57,13 @@ pub(crate) enum FirewallError {
         /// The policy.
         policy: &'static str,
     },
-    /// A bridge that no kernel would call so.
+    /// The bridge has a name that the kernel does not allow.
     #[error("the first interface of prevResult has an impossible name: {name:?}")]
     BridgeName {
         /// The name.
         name: String,
     },
-    /// CHECK: something is missing, or changed, or in the wrong place.
+    /// CHECK: an object is missing, changed, or in the wrong place.
     #[error("{what} in {place}: {rule}")]
     Mismatch {
         /// What is wrong.
@@ -77,13 +78,13 @@ pub(crate) enum FirewallError {
     Held {
         /// The address.
         address: String,
-        /// Whose it is.
+        /// The container that has it.
         holder: String,
     },
 }
 
 impl FirewallError {
-    /// What the operator can do about it, where that can be told.
+    /// What the operator can do about it.
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Iptables(error) if error.is_not_installed() => {
@@ -110,6 +111,16 @@ impl FirewallError {
     }
 }
 
+impl From<BackendError> for FirewallError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Iptables(error) => error.into(),
+            BackendError::Nftables(error) => error.into(),
+            BackendError::Unusable { reason, .. } => Self::from(*reason),
+        }
+    }
+}
+
 impl From<FirewallError> for Error {
     fn from(error: FirewallError) -> Self {
         let code = match &error {
@@ -118,7 +129,7 @@ impl From<FirewallError> for Error {
             FirewallError::NoBridge { .. }
             | FirewallError::BridgeName { .. }
             | FirewallError::NoForwardChain { .. } => Code::InvalidConfig,
-            FirewallError::Ledger(_) | FirewallError::Lock(_) => Code::Io,
+            FirewallError::State(_) | FirewallError::Lock(_) => Code::Io,
             _ => Code::Internal,
         };
         let wire = Self::new(code, error.to_string());
@@ -129,8 +140,8 @@ impl From<FirewallError> for Error {
     }
 }
 
-/// Makes one error of those that did not stop each other.
-pub(crate) fn joined(errors: Vec<FirewallError>) -> Result<(), Error> {
+/// Joins the errors of steps that all run.
+pub(crate) fn join_errors(errors: Vec<FirewallError>) -> Result<(), Error> {
     let errors = errors.into_iter().map(Error::from).collect();
     Error::join(errors).map_or(Ok(()), Err)
 }

@@ -1,10 +1,9 @@
-//! Letting packets through by firewalld: containers' addresses become sources of a zone whose
-//! sources may send anything anywhere.
+//! The firewalld back end: the addresses become sources of a zone that accepts all packets.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::bus::{Bus, BusError, Call, Reply};
+use crate::dbus::{Call, Connection, DbusError, Reply, of_system_bus};
 use crate::error::FirewallError;
 
 /// firewalld's name on the bus, its object, and the interface of its zones.
@@ -12,46 +11,51 @@ const NAME: &str = "org.fedoraproject.FirewallD1";
 const PATH: &str = "/org/fedoraproject/FirewallD1";
 const ZONES: &str = "org.fedoraproject.FirewallD1.zone";
 
-/// What firewalld's errors begin with. The Go plugin takes the first for success, too.
+/// The beginnings of firewalld's errors. The Go plugin also treats the first as success.
 const ALREADY_THERE: &str = "ZONE_ALREADY_SET";
 const NOT_THERE: [&str; 3] = ["UNKNOWN_SOURCE", "INVALID_ZONE", "ZONE_CONFLICT"];
 
-/// Asks firewalld about the sources of its zones.
+/// The interface of firewalld's zones.
 pub(crate) trait Zones {
     /// Calls a method with zone and source.
-    fn call(&mut self, method: &str, zone: &str, source: &str) -> Result<Reply, BusError>;
+    fn call(&mut self, method: &str, zone: &str, source: &str) -> Result<Reply, DbusError>;
 }
 
 /// A connection to firewalld.
 #[derive(Debug)]
-pub(crate) struct Firewalld(Bus);
+pub(crate) struct Firewalld(Connection);
 
 impl Firewalld {
-    /// Connects to firewalld, which is started if the bus knows how.
-    pub(crate) fn connect(patience: Duration) -> Result<Self, BusError> {
-        Ok(Self(Bus::system(patience)?))
+    /// Connects to firewalld. The bus starts it if it is configured to.
+    pub(crate) fn connect(timeout: Duration) -> Result<Self, DbusError> {
+        Ok(Self(Connection::open(&of_system_bus(), timeout)?))
     }
 
-    /// Connects to firewalld if it runs. A bus that does not answer tells nothing about it.
-    pub(crate) fn connect_if_running(patience: Duration) -> Result<Option<Self>, BusError> {
+    /// Connects to firewalld if it runs. It is an error if the bus does not answer in time: firewalld
+    /// may run then.
+    pub(crate) fn connect_if_running(timeout: Duration) -> Result<Option<Self>, DbusError> {
+        Self::connect_if_running_at(&of_system_bus(), timeout)
+    }
+
+    fn connect_if_running_at(address: &str, timeout: Duration) -> Result<Option<Self>, DbusError> {
         let connect = || {
-            let mut bus = Bus::system(patience)?;
+            let mut bus = Connection::open(address, timeout)?;
             Ok(bus.has_owner(NAME)?.then_some(Self(bus)))
         };
         match connect() {
-            Err(error) if !BusError::is_timeout(&error) => Ok(None),
+            Err(error) if !DbusError::is_timeout(&error) => Ok(None),
             outcome => outcome,
         }
     }
 
-    /// Fails if firewalld does not run, or does not know the zone.
-    /// That it takes long to answer, with much to do, speaks against neither.
+    /// Fails if firewalld does not run, or does not know the zone. A late answer is no failure:
+    /// firewalld may be busy.
     pub(crate) fn probe(mut self, zone: &str) -> Result<(), FirewallError> {
         let bus = &mut self.0;
         if !bus.has_owner(NAME)? {
             return Err(FirewallError::NotRunning);
         }
-        // Whether an address that nobody has (RFC 5737) is a source of it tells if it is there.
+        // The question about an unused address (RFC 5737) fails if there is no such zone.
         match self.call("querySource", zone, "192.0.2.1/32") {
             Err(error) if error.is_timeout() => Ok(()),
             outcome => Ok(outcome.map(drop)?),
@@ -60,7 +64,7 @@ impl Firewalld {
 }
 
 impl Zones for Firewalld {
-    fn call(&mut self, method: &str, zone: &str, source: &str) -> Result<Reply, BusError> {
+    fn call(&mut self, method: &str, zone: &str, source: &str) -> Result<Reply, DbusError> {
         self.0.call(&Call {
             destination: NAME,
             path: PATH,
@@ -71,7 +75,7 @@ impl Zones for Firewalld {
     }
 }
 
-/// Makes addresses sources of a zone.
+/// Adds addresses to the sources of a zone.
 pub(crate) fn add(
     zones: &mut impl Zones,
     zone: &str,
@@ -95,7 +99,7 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Takes addresses out of a zone; that they are not in it is no error.
+/// Removes addresses from the sources of a zone, as far as they are there.
 pub(crate) fn remove(
     zones: &mut impl Zones,
     zone: &str,
@@ -110,7 +114,7 @@ pub(crate) fn remove(
     Ok(())
 }
 
-/// The first address that is no source of the zone is an error.
+/// Fails for the first address that is no source of the zone.
 pub(crate) fn check(
     zones: &mut impl Zones,
     zone: &str,
@@ -134,7 +138,7 @@ fn source(address: IpAddr) -> String {
     format!("{address}/{prefix}")
 }
 
-fn says(error: &BusError, text: &str) -> bool {
+fn says(error: &DbusError, text: &str) -> bool {
     error.answer().is_some_and(|answer| answer.contains(text))
 }
 
@@ -142,7 +146,7 @@ fn says(error: &BusError, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Answers every call alike and remembers it.
+    /// Answers every call alike and records it.
     struct Fake {
         answer: Result<Reply, &'static str>,
         calls: Vec<String>,
@@ -156,9 +160,9 @@ mod tests {
     }
 
     impl Zones for Fake {
-        fn call(&mut self, method: &str, zone: &str, source: &str) -> Result<Reply, BusError> {
+        fn call(&mut self, method: &str, zone: &str, source: &str) -> Result<Reply, DbusError> {
             self.calls.push(format!("{method} {zone} {source}"));
-            self.answer.clone().map_err(|text| BusError::Answer {
+            self.answer.clone().map_err(|text| DbusError::Answer {
                 doing: method.into(),
                 name: "org.fedoraproject.FirewallD1.Exception".into(),
                 text: text.into(),
@@ -200,6 +204,19 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_late_bus_is_an_error_and_a_missing_one_means_that_firewalld_does_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let address = format!("unix:path={}", path.display());
+        let running = || Firewalld::connect_if_running_at(&address, Duration::from_millis(50));
+        assert!(running().unwrap().is_none());
+        // Accepts connections, and never answers.
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = running().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
     }
 
     #[test]

@@ -1,43 +1,44 @@
-//! `firewall` lets the packets of containers through on nodes that forward nothing by default.
+//! `firewall` accepts forwarded packets of containers on nodes that drop them by default.
 //!
-//! It comes behind the plugin that attaches the container, in a list, and answers what that one
-//! answered. ADD lets through what the container sends, and answers to it; an ingress policy keeps
-//! the containers of other bridges out. DEL takes that away, from whichever packet filter it is in.
-//! The keys are those of [`Config`]; the page `docs/firewall.md` explains them.
+//! It is chained behind the plugin that attaches the container and returns that plugin's result. ADD
+//! accepts what the container sends and the replies to it; an ingress policy keeps the containers of
+//! other bridges out. DEL removes that, from whichever packet filter has it. The keys are those of
+//! [`Config`]; the page `docs/firewall.md` explains them.
 
-mod arrange;
-mod attach;
-mod bus;
+mod add;
+mod chains;
+mod compiled_rule;
 mod config;
-mod detach;
+mod dbus;
+mod del;
+mod endpoint;
 mod error;
 mod firewalld;
-mod form;
 mod iptables;
-mod layout;
-mod ledger;
 mod nftables;
-mod subject;
-mod target;
-mod written;
+mod reconcile;
+mod removal;
+mod rule_spec;
+mod state;
 
 use cni_types::{Attachments, CniResult, Error, SpecVersion};
 use ferrule_kernel::FileLock;
 use ferrule_net::AttachmentId;
-use ferrule_plugin::{Call, Plugin, Undo};
+use ferrule_plugin::{Call, ChainedPlugin, Undo};
 
-use attach::Worker;
-use bus::PATIENCE;
+use add::ActiveBackend;
 pub use config::Config;
 use config::Plan;
+use dbus::TIMEOUT;
+use endpoint::{Endpoint, addresses};
 use error::FirewallError;
-use subject::{Subject, addresses};
 
-/// The plugin.
+/// `firewall` for the frame of chained plugins.
 pub struct Firewall;
 
-impl Plugin for Firewall {
+impl ChainedPlugin for Firewall {
     type Config = Config;
+    type Plan = Plan;
 
     const NAME: &'static str = "firewall";
     const VERSIONS: &'static [SpecVersion] = &[
@@ -46,56 +47,56 @@ impl Plugin for Firewall {
         SpecVersion::V1_1_0,
     ];
 
-    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
-        let plan = Plan::new(&call.config)?;
-        let result = call.chained_result()?;
-        let subject = Subject::new(AttachmentId::from(&call.request), &plan, &result)?;
-        if subject.addresses.is_empty() {
-            return Ok(result);
-        }
-        let worker = Worker::choose(plan.backend, PATIENCE)?;
-        // Waited for before there is anything to undo, which would wait for it again.
-        let lock = FileLock::of_namespace().map_err(FirewallError::from)?;
-        let (cleaning, id, addresses) =
-            (plan.clone(), subject.id.clone(), subject.addresses.clone());
-        undo.push("take back what lets the container through", move || {
-            detach::remove(&cleaning, &id, &addresses)
-        });
-        attach::add(&plan, &subject, worker, &lock)?;
-        Ok(result)
+    fn plan(&self, call: &Call<Config>) -> Result<Option<Plan>, Error> {
+        Plan::new(&call.config).map(Some)
     }
 
-    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        let plan = Plan::for_cleaning(&call.config);
-        let named = match call.request.prev_result() {
-            Ok(result) => result.map(|result| addresses(&result)).unwrap_or_default(),
-            Err(error) => {
-                ferrule_plugin::log(format_args!(
-                    "firewall: DEL goes by its notes alone: {error}"
-                ));
-                Vec::new()
-            }
-        };
-        detach::remove(&plan, &AttachmentId::from(&call.request), &named)
-    }
-
-    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
-        let plan = Plan::new(&call.config)?;
-        let result = call.required_prev_result()?;
-        let subject = Subject::new(AttachmentId::from(&call.request), &plan, &result)?;
-        if subject.addresses.is_empty() {
+    fn add(
+        &self,
+        call: &Call<Config>,
+        plan: Plan,
+        result: &mut CniResult,
+        undo: &mut Undo,
+    ) -> Result<(), Error> {
+        let endpoint = Endpoint::new(AttachmentId::from(&call.request), &plan, result)?;
+        if endpoint.addresses.is_empty() {
             return Ok(());
         }
-        Ok(attach::check(&plan, &subject)?)
+        let active = ActiveBackend::choose(plan.backend, TIMEOUT)?;
+        // Taken before there is anything to undo: undoing would wait for it again.
+        let lock = FileLock::of_namespace().map_err(FirewallError::from)?;
+        let (cleaning, id, addresses) = (
+            plan.clone(),
+            endpoint.id.clone(),
+            endpoint.addresses.clone(),
+        );
+        undo.push("remove the rules of the container", move || {
+            del::remove(&cleaning, &id, &addresses)
+        });
+        add::add(&plan, &endpoint, active, &lock)
+    }
+
+    fn del(&self, call: &Call<Config>, previous: Option<&CniResult>) -> Result<(), Error> {
+        let plan = Plan::for_cleaning(&call.config);
+        let named = previous.map(addresses).unwrap_or_default();
+        del::remove(&plan, &AttachmentId::from(&call.request), &named)
+    }
+
+    fn check(&self, call: &Call<Config>, plan: Plan, result: &CniResult) -> Result<(), Error> {
+        let endpoint = Endpoint::new(AttachmentId::from(&call.request), &plan, result)?;
+        if endpoint.addresses.is_empty() {
+            return Ok(());
+        }
+        Ok(add::check(&plan, &endpoint)?)
     }
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         let plan = Plan::new(&call.config)?;
-        attach::probe(&plan).map_err(ferrule_net::link::unavailable)
+        add::probe(&plan).map_err(ferrule_net::link::unavailable)
     }
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
         let plan = Plan::for_cleaning(&call.config);
-        detach::collect(&plan, &call.request.network, keep)
+        del::collect(&plan, &call.request.network, keep)
     }
 }

@@ -1,13 +1,13 @@
-//! The keys of `portmap`, and what they mean together.
+//! The keys of `portmap` and the plan made of them.
 
 use cni_types::{Code, Error};
 use ferrule_kernel::Family;
-use ferrule_net::masquerade::Backend;
+use ferrule_netfilter::Backend;
 use serde::Deserialize;
 
 use crate::mapping::{Entry, Mapping};
 
-/// The bit of the packet mark that asks for masquerading, if the configuration names none.
+/// The default of `markMasqBit`.
 const DEFAULT_MARK_BIT: u32 = 13;
 
 /// The configuration as written.
@@ -15,21 +15,21 @@ const DEFAULT_MARK_BIT: u32 = 13;
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
-    /// `iptables` or `nftables`; the node's if absent.
+    /// `iptables` or `nftables`; the default is that of the node.
     backend: Option<String>,
-    /// Translate sources where answers would not come back otherwise; true if absent.
+    /// Masquerade connections whose replies would not return through the host; true by default.
     snat: Option<bool>,
-    /// Translate the source of everything that is mapped.
+    /// Masquerade every connection to a mapped port.
     masq_all: bool,
-    /// Words of the packet filter that IPv4 packets must match besides.
+    /// Further matches of IPv4 packets, in the syntax of the back end.
     conditions_v4: Option<Vec<String>>,
     /// The same for IPv6 packets.
     conditions_v6: Option<Vec<String>>,
-    /// The bit of the packet mark that asks for masquerading (iptables only).
+    /// The bit of the packet mark for masquerading (iptables only).
     mark_masq_bit: Option<i64>,
-    /// A chain of the administrator's that marks packets for masquerading (iptables only).
+    /// An existing chain that marks packets for masquerading (iptables only).
     external_set_mark_chain: Option<String>,
-    /// Keep mappings in maps, one element each, in place of rules (nftables only).
+    /// Keep mappings as elements of maps instead of rules (nftables only).
     nftables_maps: bool,
     runtime_config: RuntimeConfig,
 }
@@ -42,8 +42,8 @@ struct RuntimeConfig {
 
 /// The configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// The back end asked for.
+pub struct Plan {
+    /// The configured back end.
     pub(crate) backend: Option<Backend>,
     pub(crate) masquerading: Masquerading,
     pub(crate) marking: Marking,
@@ -54,28 +54,28 @@ pub(crate) struct Settings {
     pub(crate) mappings: Vec<Mapping>,
 }
 
-/// Whose source is translated.
+/// Whose connections are masqueraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Masquerading {
     /// Nobody's (`snat` false).
     Nobody,
-    /// That of the container's own network and of the host's loopback address: their answers
-    /// would not come back through the translation.
+    /// Those from the container's own network and from the host's loopback address: replies to them
+    /// would not pass the translation.
     Neighbours,
     /// Everybody's (`masqAll`).
     Everybody,
 }
 
-/// How iptables remembers what to masquerade.
+/// How iptables marks connections for masquerading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Marking {
-    /// By this bit of the packet mark.
+    /// This bit of the packet mark.
     Bit(u32),
-    /// By a chain that the administrator made.
+    /// A chain of the administrator.
     Chain(String),
 }
 
-/// What packets must match besides, in words of a packet filter.
+/// Further matches of packets, in the syntax of the back end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Conditions {
     v4: Vec<String>,
@@ -83,7 +83,7 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// The words for packets of a family.
+    /// The matches of one family.
     pub(crate) fn of(&self, family: Family) -> &[String] {
         match family {
             Family::V4 => &self.v4,
@@ -92,7 +92,7 @@ impl Conditions {
     }
 }
 
-impl Settings {
+impl Plan {
     /// Checks everything, in the order of checks of the Go plugin.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let marking = config.marking()?;
@@ -126,7 +126,7 @@ impl Settings {
 }
 
 impl Config {
-    /// The mappings that make sense, for DEL, which must not fail over the others.
+    /// The valid mappings, for DEL, which must not fail because of the others.
     pub(crate) fn readable_mappings(&self) -> Vec<Mapping> {
         let entries = self.runtime_config.port_mappings.iter();
         entries
@@ -149,7 +149,7 @@ impl Config {
             .ok_or_else(|| invalid("MasqMarkBit must be between 0 and 31"))
     }
 
-    /// Refuses options that the back end does not have.
+    /// Refuses options of the other back end.
     pub(crate) fn check_options(&self, backend: Backend) -> Result<(), Error> {
         let foreign = |words: &Option<Vec<String>>| {
             let first = words.as_deref().unwrap_or_default().first()?;

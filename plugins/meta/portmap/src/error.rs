@@ -1,4 +1,4 @@
-//! What can go wrong with port mappings.
+//! Errors of port mappings.
 
 use std::fmt::Display;
 
@@ -22,13 +22,13 @@ pub(crate) enum PortmapError {
     /// The host's links and routes.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// Nobody else may change the rules meanwhile, but that could not be ensured.
+    /// The rulesets could not be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Localhost could not be let through.
+    /// `route_localnet` could not be set.
     #[error("unable to enable route_localnet: {0}")]
-    Localnet(#[from] SysctlError),
-    /// Another container that is alive has the port.
+    RouteLocalnet(#[from] SysctlError),
+    /// Another running container has the port.
     #[error("host port is taken: {mapping} conflicts with container {container}")]
     Conflict {
         /// What was to be mapped.
@@ -36,7 +36,7 @@ pub(crate) enum PortmapError {
         /// Who has it.
         container: String,
     },
-    /// CHECK found something missing or changed.
+    /// CHECK: an object is missing or was changed.
     #[error("{place}: {what} is missing or was changed")]
     Missing {
         /// Where it should be.
@@ -44,13 +44,13 @@ pub(crate) enum PortmapError {
         /// What should be there.
         what: String,
     },
-    /// Several steps failed that did not stop each other.
+    /// Several steps failed; the others were carried out.
     #[error("{}", joined(.0))]
     Several(Vec<PortmapError>),
 }
 
 impl PortmapError {
-    /// One error of the failures of steps that did not stop each other.
+    /// Joins the failures of steps that all run.
     pub(crate) fn join(outcomes: impl IntoIterator<Item = Result<(), Self>>) -> Result<(), Self> {
         let mut errors: Vec<Self> = outcomes.into_iter().filter_map(Result::err).collect();
         match errors.pop() {
@@ -81,6 +81,10 @@ impl From<PortmapError> for Error {
     fn from(error: PortmapError) -> Self {
         let text = error.to_string();
         match error {
+            PortmapError::Several(errors) => {
+                let errors = errors.into_iter().map(Self::from).collect();
+                Self::join(errors).unwrap_or_else(|| Self::internal(text))
+            }
             PortmapError::Net(error) => error.into(),
             PortmapError::Conflict { .. } => Self::new(Code::TryAgain, text).details(
                 "remove that container, or have the runtime send DEL or GC for it if it is gone",

@@ -1,25 +1,25 @@
-//! A host port that leads somewhere, as found in rules and maps.
+//! A translated host port, as read from rules and maps.
 
 use std::net::{IpAddr, SocketAddr};
 
 use ferrule_netfilter::nft::Transport;
 
 use crate::mapping::Mapping;
-use crate::plan::Target;
+use crate::target::Target;
 
-/// Connections to a port of the host that go elsewhere.
+/// The translation of connections to a port of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Forwarding {
     pub(crate) transport: Transport,
-    /// The host's address it is about, if it is not about all.
+    /// The host's address; `None` for all addresses.
     pub(crate) only: Option<IpAddr>,
     pub(crate) host_port: u16,
-    /// Where they go.
+    /// The destination.
     pub(crate) to: SocketAddr,
 }
 
 impl Forwarding {
-    /// What a mapping does for one of the container's addresses.
+    /// The translation of a mapping to one of the container's addresses.
     pub(crate) fn of(mapping: &Mapping, target: &Target) -> Self {
         Self {
             transport: mapping.transport,
@@ -29,13 +29,13 @@ impl Forwarding {
         }
     }
 
-    /// Whether it is about the same port of the same addresses.
+    /// Whether both translate the same port of the same addresses.
     pub(crate) fn is_same_port(&self, other: &Self) -> bool {
         (self.transport, self.host_port, self.only)
             == (other.transport, other.host_port, other.only)
     }
 
-    /// Whether there are connections that both are about.
+    /// Whether some connections match both.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         (self.transport, self.host_port) == (other.transport, other.host_port)
             && (self.only == other.only || self.only.is_none() || other.only.is_none())

@@ -1,132 +1,136 @@
-//! `portmap` leads ports of the host to a container that an earlier plugin of the list attached.
+//! `portmap` publishes host ports for a container that an earlier plugin of the list attached (DNAT).
 //!
-//! ADD writes, for each of the container's addresses, what translates connections to the mapped
-//! ports, into iptables or nftables; DEL removes it from wherever it is, knowing nothing but the
-//! names of network, container and interface. The keys are those of [`Config`]; the page
-//! `docs/portmap.md` explains them.
+//! ADD writes the translation of each mapped port to the container's addresses, to iptables or
+//! nftables. DEL removes it from wherever it is, by the names of network, container and interface
+//! alone. The keys are those of [`Config`]; the page `docs/portmap.md` explains them.
 
-mod backends;
-mod claims;
 mod config;
+mod conflicts;
+mod conntrack;
 mod error;
-mod flows;
 mod forwarding;
 mod iptables;
 mod liveness;
-mod localnet;
 mod mapping;
-mod maps;
-mod nft;
+mod nft_maps;
+mod nft_rules;
 mod owner;
-mod plan;
+mod port_rules;
+mod route_localnet;
+mod target;
 
 use cni_types::{Attachments, CniResult, Code, Error};
 use ferrule_kernel::FileLock;
-use ferrule_net::masquerade::{self, Backend};
-use ferrule_plugin::{Call, Plugin, Undo, log};
+use ferrule_netfilter::Backend;
+use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
 
-use backends::{Content, Form};
 pub use config::Config;
-use config::Settings;
+use config::Plan;
 use error::PortmapError;
 use owner::Owner;
+use port_rules::{PortBackend, PortRules};
 
-/// The plugin.
+/// `portmap` for the frame of chained plugins.
 pub struct Portmap;
 
-impl Plugin for Portmap {
+impl ChainedPlugin for Portmap {
     type Config = Config;
+    type Plan = Plan;
 
     const NAME: &'static str = "portmap";
 
-    fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
-        let settings = Settings::new(&call.config)?;
-        let result = call.chained_result()?;
-        if settings.mappings.is_empty() {
-            return Ok(result);
-        }
-        let targets = plan::targets(&result, &call.request.ifname);
-        if targets.is_empty() {
-            log("portmap: the container has no address, so no port is mapped");
-            return Ok(result);
-        }
-        plan::validate(&settings.mappings, &targets)?;
-        let owner = Owner::of_living(&call.request, &result);
-        let form = form(call, &settings)?;
-        let content = Content::new(form, &owner, &settings, &targets)?;
-        let (owner, mappings) = (owner.clone(), settings.mappings.clone());
-        // Waited for before there is anything to undo, which would wait for it again.
-        let lock = FileLock::of_namespace().map_err(PortmapError::from)?;
-        undo.push("remove the port mappings", move || {
-            Ok(backends::remove(&owner, &mappings).1?)
-        });
-        content.add(&lock)?;
-        drop(lock);
-        tell(flows::forget_earlier(&content.forwardings()));
-        if let Some(address) = content.localhost_leads_to() {
-            localnet::enable(address)?;
-        }
-        Ok(result)
+    fn plan(&self, call: &Call<Config>) -> Result<Option<Plan>, Error> {
+        let plan = Plan::new(&call.config)?;
+        Ok(Some(plan).filter(|plan| !plan.mappings.is_empty()))
     }
 
-    fn del(&self, call: &Call<Config>) -> Result<(), Error> {
+    fn add(
+        &self,
+        call: &Call<Config>,
+        plan: Plan,
+        result: &mut CniResult,
+        undo: &mut Undo,
+    ) -> Result<(), Error> {
+        let targets = target::targets(result, &call.request.ifname);
+        if targets.is_empty() {
+            log("portmap: the container has no address, so no port is mapped");
+            return Ok(());
+        }
+        target::validate(&plan.mappings, &targets)?;
+        let owner = Owner::of_living(&call.request, result);
+        let rules = PortRules::new(port_backend(call, &plan)?, &owner, &plan, &targets)?;
+        let (owner, mappings) = (owner.clone(), plan.mappings.clone());
+        // Taken before there is anything to undo: undoing would wait for it again.
+        let lock = FileLock::of_namespace().map_err(PortmapError::from)?;
+        undo.push("remove the port mappings", move || {
+            Ok(port_rules::remove(&owner, &mappings).1?)
+        });
+        rules.add(&lock)?;
+        drop(lock);
+        warn(conntrack::delete_earlier_flows(&rules.forwardings()));
+        if let Some(address) = rules.localhost_leads_to() {
+            route_localnet::enable(address)?;
+        }
+        Ok(())
+    }
+
+    fn del(&self, call: &Call<Config>, previous: Option<&CniResult>) -> Result<(), Error> {
         let owner = Owner::of(&call.request);
         let mappings = call.config.readable_mappings();
-        let (mut gone, removed) = backends::remove(&owner, &mappings);
-        if let Ok(Some(result)) = call.request.prev_result() {
-            let targets = plan::targets(&result, &call.request.ifname);
-            gone.extend(backends::forwardings(&targets, &mappings));
+        let (mut gone, removed) = port_rules::remove(&owner, &mappings);
+        if let Some(result) = previous {
+            let targets = target::targets(result, &call.request.ifname);
+            gone.extend(port_rules::forwardings(&targets, &mappings));
         }
-        tell(if gone.is_empty() {
-            flows::forget_unknown(&mappings)
+        warn(if gone.is_empty() {
+            conntrack::delete_unknown_flows(&mappings)
         } else {
-            flows::forget_translated(&gone)
+            conntrack::delete_translated_flows(&gone)
         });
         Ok(removed?)
     }
 
-    fn check(&self, call: &Call<Config>) -> Result<(), Error> {
-        let settings = Settings::new(&call.config)?;
-        let result = call.required_prev_result()?;
-        let targets = plan::targets(&result, &call.request.ifname);
-        if settings.mappings.is_empty() || targets.is_empty() {
+    fn check(&self, call: &Call<Config>, plan: Plan, result: &CniResult) -> Result<(), Error> {
+        let targets = target::targets(result, &call.request.ifname);
+        if targets.is_empty() {
             return Ok(());
         }
         let owner = Owner::of(&call.request);
-        let form = form(call, &settings)?.found(&owner, &settings.mappings)?;
-        let content = Content::new(form, &owner, &settings, &targets)?;
-        content.check()?;
-        if let Some(address) = content.localhost_leads_to() {
-            localnet::check(address)?;
+        let backend = port_backend(call, &plan)?.found(&owner, &plan.mappings)?;
+        let rules = PortRules::new(backend, &owner, &plan, &targets)?;
+        rules.check()?;
+        if let Some(address) = rules.localhost_leads_to() {
+            route_localnet::check(address)?;
         }
         Ok(())
     }
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
-        let settings = Settings::new(&call.config)?;
-        let chosen = settings.backend.unwrap_or_else(Backend::of_node);
-        call.config.check_options(chosen)?;
-        masquerade::status(Some(chosen))
-            .map_err(|error| Error::new(Code::NotAvailable, error.to_string()))
+        let plan = Plan::new(&call.config)?;
+        let backend = plan.backend.unwrap_or_else(Backend::of_node);
+        call.config.check_options(backend)?;
+        backend
+            .ensure_usable()
+            .map_err(|error| Error::new(Code::NotAvailable, format!("port mappings: {error}")))
     }
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
-        let (gone, collected) = backends::collect(&call.request.network, keep);
-        tell(flows::forget_translated(&gone));
+        let (gone, collected) = port_rules::collect(&call.request.network, keep);
+        warn(conntrack::delete_translated_flows(&gone));
         Ok(collected?)
     }
 }
 
-/// The form in which mappings are to be kept.
-fn form(call: &Call<Config>, settings: &Settings) -> Result<Form, Error> {
-    let backend = settings.backend.unwrap_or_else(Backend::of_node);
+/// The back end of the configuration, or the node's.
+fn port_backend(call: &Call<Config>, plan: &Plan) -> Result<PortBackend, Error> {
+    let backend = plan.backend.unwrap_or_else(Backend::of_node);
     call.config.check_options(backend)?;
-    Ok(Form::new(backend, settings.maps))
+    Ok(PortBackend::new(backend, plan.maps))
 }
 
-/// Flows that could not be forgotten end by themselves when their clients pause: no reason to fail.
-fn tell(forgotten: Result<(), ferrule_net::NetError>) {
-    if let Err(error) = forgotten {
-        log(format_args!("portmap: could not forget UDP flows: {error}"));
+/// Logs that flows could not be deleted. They expire once their clients pause, so no verb fails.
+fn warn(deleted: Result<(), ferrule_net::NetError>) {
+    if let Err(error) = deleted {
+        log(format_args!("portmap: could not delete UDP flows: {error}"));
     }
 }

@@ -1,10 +1,10 @@
-//! Whether the container that has a port is still there.
+//! Whether the container of a mapping still runs.
 //!
-//! What tells it is noted beside its rules: the host's end of its veth pair, and its network
-//! namespace by inode number and path. The path may be out of sight where namespaces are mounted
-//! for some processes alone (the mount namespace of a container runtime). The host's end cannot be
-//! hidden: the kernel removes it with the namespace of its peer. Without one a missing path counts
-//! only in the mount namespace in which it was noted. Whoever cannot be judged is alive.
+//! The rules carry what identifies it: the host's end of its veth pair, and its network namespace by
+//! inode number and path. The path may be invisible if namespaces are mounted in the mount namespace
+//! of a container runtime only. The host's end is always visible, and the kernel removes it together
+//! with the namespace of its peer. Without a host's end, a missing path counts only in the mount
+//! namespace that the rule names. In doubt a container counts as running.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,35 +17,34 @@ use ferrule_net::Host;
 
 /// The mount namespace of this process.
 const MOUNTS: &str = "/proc/self/ns/mnt";
-/// How long to wait for the host's end of a pair to go. The kernel removes the links of a
-/// namespace a while after its last user (`cleanup_net`, a work queue).
-///
-/// That is for the whole call: it holds the lock of the namespace meanwhile.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long one call waits for host's ends to disappear. The kernel removes the links of a namespace
+/// some time after its last user (`cleanup_net`, a work queue), and the call holds the lock of the
+/// host's namespace meanwhile.
+const WAIT: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(5);
-/// When the call ceases to wait: [`PATIENCE`] after it first did.
+/// The end of the call's wait: [`WAIT`] after its beginning.
 static DEADLINE: OnceLock<Instant> = OnceLock::new();
 
-/// What tells whether a container is there.
+/// The marks by which a container is found again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traces {
-    /// The index of the host's end of its pair. Indexes are not given out again until the counter
-    /// has gone round.
+    /// The index of the host's end of its pair. The kernel reuses indexes only after the counter has
+    /// wrapped around.
     pub(crate) link: Option<u32>,
     pub(crate) netns: Option<NetnsTrace>,
 }
 
-/// A network namespace as it was seen.
+/// A network namespace at the time of the ADD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetnsTrace {
     pub(crate) inode: u64,
-    /// The inode number of the mount namespace in which the path is good.
+    /// The inode number of the mount namespace in which the path is valid.
     pub(crate) mounts: u64,
     pub(crate) path: String,
 }
 
 impl Traces {
-    /// The traces of a container about to get its ports.
+    /// The traces of the container of a request.
     pub(crate) fn of(request: &Request, result: &CniResult) -> Self {
         let path = request.netns.to_str().unwrap_or_default();
         // A rule of iptables is one line.
@@ -69,7 +68,7 @@ impl Traces {
         text
     }
 
-    /// Reads a note, which may say other things in front.
+    /// Reads the traces at the end of a note.
     fn parse(note: &str) -> Self {
         let mut traces = Self::default();
         let (mut inode, mut mounts) = (None, None);
@@ -120,7 +119,7 @@ impl NetnsTrace {
     }
 }
 
-/// Whether the container of a note is there, or cannot be shown to be gone.
+/// Whether the container of a note runs, or may run.
 pub(crate) fn is_alive(note: &str) -> bool {
     let traces = Traces::parse(note);
     let netns = traces.netns.as_ref();
@@ -128,16 +127,16 @@ pub(crate) fn is_alive(note: &str) -> bool {
         return true;
     }
     match (traces.link, netns) {
-        (Some(index), _) => !goes(index),
+        (Some(index), _) => !is_gone_soon(index),
         (None, Some(netns)) => inode(MOUNTS) != Some(netns.mounts),
         (None, None) => true,
     }
 }
 
-/// Whether the host's end of a pair is gone, or goes soon.
-fn goes(index: u32) -> bool {
+/// Whether the host's end of a pair is gone, or disappears within [`WAIT`].
+fn is_gone_soon(index: u32) -> bool {
     let Ok(host) = Host::open() else { return false };
-    let deadline = *DEADLINE.get_or_init(|| Instant::now() + PATIENCE);
+    let deadline = *DEADLINE.get_or_init(|| Instant::now() + WAIT);
     loop {
         match host.link_by_index(index) {
             Ok(Some(link)) if link.is_kind("veth") => {}
@@ -158,7 +157,7 @@ fn host_end(result: &CniResult) -> Option<u32> {
         .iter()
         .filter(|interface| interface.sandbox.is_empty() && !interface.name.is_empty())
         .map(|interface| interface.name.as_str())
-        // A bridge stands in front of the pair.
+        // A bridge precedes the pair.
         .rev()
         .peekable();
     names.peek()?;
@@ -205,7 +204,7 @@ mod tests {
         };
         assert_eq!(traces.text(200), " link:12");
         assert_eq!(traces.text(5), "");
-        // A note of another form tells nothing.
+        // A note of another form has no traces.
         assert_eq!(Traces::parse("tag 7 /run/netns/x"), Traces::default());
     }
 

@@ -1,4 +1,4 @@
-//! Port mappings as runtimes ask for them.
+//! Port mappings as runtimes pass them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use ferrule_netfilter::nft::Transport;
 use serde::Deserialize;
 
 /// One entry of `runtimeConfig.portMappings` as written. Runtimes differ in the letter case of the
-/// keys, which the decoder does not mind.
+/// keys, which the decoder ignores.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Entry {
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     pub(crate) host_ip: String,
 }
 
-/// A mapping that can be put into effect.
+/// A valid mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mapping {
     pub(crate) transport: Transport,
@@ -33,7 +33,7 @@ pub(crate) struct Mapping {
     pub(crate) container_port: u16,
 }
 
-/// Which of the host's addresses a mapping is about.
+/// The host's addresses of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum HostAddress {
     /// All of both families.
@@ -66,7 +66,7 @@ impl Mapping {
         }
     }
 
-    /// The one address of the host it is about, if it is not about all.
+    /// The host's address; `None` for all addresses.
     pub(crate) fn only(&self) -> Option<IpAddr> {
         match self.host {
             HostAddress::Only(address) => Some(address),
@@ -114,13 +114,10 @@ fn port(number: i64, whose: &str) -> Result<u16, Error> {
 }
 
 fn transport(name: &str) -> Result<Transport, Error> {
-    [Transport::Tcp, Transport::Udp, Transport::Sctp]
-        .into_iter()
-        .find(|transport| transport.name().eq_ignore_ascii_case(name))
-        .ok_or_else(|| {
-            invalid(format!("unknown protocol {name:?} of a port mapping"))
-                .details("protocols are tcp, udp and sctp")
-        })
+    Transport::named(name).ok_or_else(|| {
+        invalid(format!("unknown protocol {name:?} of a port mapping"))
+            .details("protocols are tcp, udp and sctp")
+    })
 }
 
 fn invalid(msg: String) -> Error {

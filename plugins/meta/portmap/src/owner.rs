@@ -1,63 +1,63 @@
-//! Whose a rule or map element is, and whether that container is still there.
+//! The owner of a rule or map element, and whether its container still runs.
 //!
-//! The Go plugin owns a rule by a comment that is the container's id. Ours have the same comment
-//! and beside it a note with a tag (a hash of the network and one of interface and container) and
-//! what tells whether the container is there.
+//! The Go plugin writes the container's id as the comment of a rule. Ours have the same comment, and a
+//! note with a tag (a hash of the network and one of interface and container) and with the traces of
+//! the container.
 
 use cni_types::{CniResult, Request};
 use ferrule_kernel::truncate;
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, tag_of};
 use ferrule_netfilter::nft::LONGEST_COMMENT;
 
 use crate::liveness::{Traces, is_alive};
 
-/// What the kernel keeps for one object, in bytes (`NFT_USERDATA_MAXLEN`).
+/// The user data of one object, in bytes (`NFT_USERDATA_MAXLEN`).
 const USER_DATA: usize = 256;
-/// What comment and note take besides their letters: type, length and a zero byte each.
+/// The overhead of comment and note: type, length and a zero byte each.
 const OVERHEAD: usize = 6;
 
-/// The attachment whose mappings are being changed.
+/// The attachment of the call.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
     pub(crate) id: AttachmentId,
     pub(crate) tag: String,
-    /// What tells whether the container is there; nothing for verbs that write no rules.
+    /// The traces of the container; none for verbs that write no rules.
     pub(crate) traces: Traces,
 }
 
-/// How a rule or element stands to the attachment at hand.
+/// The owner of a rule or element, seen from the attachment of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It is this attachment's.
+pub(crate) enum OwnerState {
+    /// This attachment.
     Own,
-    /// It is another one's.
+    /// Another attachment.
     Other(Holder),
 }
 
-/// Who has a port.
+/// The owner of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) container: String,
-    /// Whether it is the same container, in another network.
+    /// Whether it is another network of the same container.
     is_same_container: bool,
     note: Option<String>,
 }
 
-/// Whether a holder is there.
+/// Whether the container of a holder runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HolderState {
-    /// Its container is gone.
+    /// The container is gone.
     Dead,
-    /// Its container is there, as far as anybody can tell.
+    /// The container runs, or may run.
     Alive,
-    /// It is the same container, by another of its networks.
+    /// It is the same container, with another of its networks.
     SameContainer,
-    /// It is of the Go plugin, or its note was lost: its container may be there or not.
+    /// Unknown: the rule is the Go plugin's, or has lost its note.
     Unknown,
 }
 
 impl Holder {
-    /// Finds out; this may take a while.
+    /// Finds out; this may wait, see [`crate::liveness`].
     pub(crate) fn state(&self) -> HolderState {
         match (&self.note, self.is_same_container) {
             (Some(note), _) if !is_alive(note) => HolderState::Dead,
@@ -78,7 +78,7 @@ impl Owner {
         }
     }
 
-    /// The same for ADD, which notes what tells whether the container is there.
+    /// The owner for ADD, with the traces of the container.
     pub(crate) fn of_living(request: &Request, result: &CniResult) -> Self {
         Self {
             traces: Traces::of(request, result),
@@ -86,12 +86,12 @@ impl Owner {
         }
     }
 
-    /// The comment on rules: for the Go plugin all there is to know.
+    /// The comment on rules, by which the Go plugin finds them.
     pub(crate) fn rule_comment(&self) -> &str {
         &self.id.container_id
     }
 
-    /// The comment on map elements, which also survives a ruleset that is printed and read again.
+    /// The comment on map elements, which survives printing and loading a ruleset.
     pub(crate) fn element_comment(&self) -> String {
         let AttachmentId {
             network,
@@ -111,51 +111,47 @@ impl Owner {
         self.note(&self.tag, self.rule_comment())
     }
 
-    /// The note on map elements: how many elements the attachment has in all, and the traces.
+    /// The note on map elements: the number of elements of the attachment, and the traces.
     pub(crate) fn element_note(&self, count: usize) -> String {
         self.note(&count.to_string(), &self.element_comment())
     }
 
-    /// A note that goes with a comment: without what would be too long.
+    /// A note beside a comment; traces that do not fit are left out.
     fn note(&self, word: &str, comment: &str) -> String {
         let room = USER_DATA.saturating_sub(comment.len() + word.len() + OVERHEAD);
         format!("{word}{}", self.traces.text(room))
     }
 
-    /// How a rule with these texts stands to this attachment. Without a note it was made by the
-    /// Go plugin, for any attachment of the container.
-    pub(crate) fn standing_of_rule(&self, comment: Option<&str>, note: Option<&str>) -> Standing {
+    /// The owner of a rule with these texts. A rule without a note is the Go plugin's, for any
+    /// attachment of the container.
+    pub(crate) fn state_of_rule(&self, comment: Option<&str>, note: Option<&str>) -> OwnerState {
         let container = comment.unwrap_or_default();
         match note {
-            Some(note) => self.standing(first_word(note), container, Some(note)),
-            None if container == self.id.container_id => Standing::Own,
-            None => self.standing("", container, None),
+            Some(note) => self.owner_state(first_word(note), container, Some(note)),
+            None if container == self.id.container_id => OwnerState::Own,
+            None => self.owner_state("", container, None),
         }
     }
 
-    /// How a map element with these texts stands to this attachment.
-    pub(crate) fn standing_of_element(
-        &self,
-        comment: Option<&str>,
-        note: Option<&str>,
-    ) -> Standing {
+    /// The owner of a map element with these texts.
+    pub(crate) fn state_of_element(&self, comment: Option<&str>, note: Option<&str>) -> OwnerState {
         let comment = comment.unwrap_or_default();
-        let tag = comment.split(',').next().unwrap_or_default();
+        let tag = tag_of(comment);
         let container = comment
             .split(", ")
             .find_map(|part| part.strip_prefix("id: "))
             .unwrap_or(comment);
-        self.standing(tag, container, note)
+        self.owner_state(tag, container, note)
     }
 
-    fn standing(&self, tag: &str, container: &str, note: Option<&str>) -> Standing {
+    fn owner_state(&self, tag: &str, container: &str, note: Option<&str>) -> OwnerState {
         if tag == self.tag {
-            return Standing::Own;
+            return OwnerState::Own;
         }
-        Standing::Other(self.holder(container, note))
+        OwnerState::Other(self.holder(container, note))
     }
 
-    /// Another attachment, of this container or another one.
+    /// Another attachment, of this or another container.
     pub(crate) fn holder(&self, container: &str, note: Option<&str>) -> Holder {
         Holder {
             is_same_container: container == self.id.container_id,
@@ -165,7 +161,7 @@ impl Owner {
     }
 }
 
-/// What a note begins with: the tag on rules, the count on elements.
+/// The first word of a note: the tag on rules, the count on elements.
 pub(crate) fn first_word(note: &str) -> &str {
     note.split(' ').next().unwrap_or_default()
 }
@@ -194,35 +190,35 @@ mod tests {
     /// A path that exists, as the namespace of a container that does.
     const ALIVE: &str = "/proc/self/exe";
 
-    fn state(standing: Standing) -> (String, HolderState) {
-        match standing {
-            Standing::Own => panic!("it is another one's"),
-            Standing::Other(holder) => (holder.container.clone(), holder.state()),
+    fn state(owner_state: OwnerState) -> (String, HolderState) {
+        match owner_state {
+            OwnerState::Own => panic!("it is another one's"),
+            OwnerState::Other(holder) => (holder.container.clone(), holder.state()),
         }
     }
 
     #[test]
     fn rules_of_others_are_told_apart_by_their_notes() {
         let us = owner("us", ALIVE);
-        let standing = |other: &Owner| {
+        let owner_state = |other: &Owner| {
             let comment = other.rule_comment();
-            us.standing_of_rule(Some(comment), Some(&other.rule_note()))
+            us.state_of_rule(Some(comment), Some(&other.rule_note()))
         };
-        assert_eq!(standing(&us), Standing::Own);
+        assert_eq!(owner_state(&us), OwnerState::Own);
         let other = owner("a", ALIVE);
-        assert_eq!(state(standing(&other)), ("a".into(), HolderState::Alive));
+        assert_eq!(state(owner_state(&other)), ("a".into(), HolderState::Alive));
         let mut gone = owner("b", ALIVE);
         if let Some(netns) = &mut gone.traces.netns {
             netns.path = "/run/netns/no-such-container".into();
         }
-        assert_eq!(state(standing(&gone)), ("b".into(), HolderState::Dead));
+        assert_eq!(state(owner_state(&gone)), ("b".into(), HolderState::Dead));
     }
 
     #[test]
     fn rules_of_the_go_plugin_belong_to_the_container() {
         let us = owner("us", ALIVE);
-        assert_eq!(us.standing_of_rule(Some("us"), None), Standing::Own);
-        let theirs = us.standing_of_rule(Some("you"), None);
+        assert_eq!(us.state_of_rule(Some("us"), None), OwnerState::Own);
+        let theirs = us.state_of_rule(Some("you"), None);
         assert_eq!(state(theirs), ("you".into(), HolderState::Unknown));
     }
 
@@ -233,7 +229,7 @@ mod tests {
         other.id.network = "other".into();
         other.tag = other.id.tag();
         for note in [other.rule_note(), "tag".to_owned()] {
-            let theirs = us.standing_of_rule(Some("us"), Some(&note));
+            let theirs = us.state_of_rule(Some("us"), Some(&note));
             assert_eq!(state(theirs), ("us".into(), HolderState::SameContainer));
         }
     }
@@ -249,12 +245,12 @@ mod tests {
         );
         let note = other.element_note(3);
         assert!(note.starts_with("3 "), "{note}");
-        let of = |note| state(us.standing_of_element(Some(&comment), note));
+        let of = |note| state(us.state_of_element(Some(&comment), note));
         assert_eq!(of(Some(&note)), ("other".into(), HolderState::Alive));
         assert_eq!(of(None), ("other".into(), HolderState::Unknown));
         let own = us.element_comment();
-        assert_eq!(us.standing_of_element(Some(&own), None), Standing::Own);
-        let nobodys = us.standing_of_element(None, None);
+        assert_eq!(us.state_of_element(Some(&own), None), OwnerState::Own);
+        let nobodys = us.state_of_element(None, None);
         assert_eq!(state(nobodys), (String::new(), HolderState::Unknown));
     }
 

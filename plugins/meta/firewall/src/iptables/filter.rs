@@ -1,4 +1,4 @@
-//! The filter table of one family as it is.
+//! The filter table of one family.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use ferrule_netfilter::iptables::{self, IptablesError, Tool, Variant};
 use ferrule_netfilter::nft::{self, Nft, Table};
 
 use super::TABLE;
+use crate::compiled_rule::CompiledRule;
 use crate::error::FirewallError;
-use crate::written::{Prepared, Written};
 
-/// A filter table, to be read chain by chain.
+/// A filter table, read chain by chain.
 ///
-/// Where the tool writes to `nf_tables` the kernel is asked, which starts no process. Elsewhere
-/// the tool lists the whole table once.
+/// If the tool writes to `nf_tables` the kernel is asked, without a process. Otherwise the tool
+/// lists the whole table once.
 pub(super) struct Filter {
     tool: Tool,
     source: Source,
@@ -30,16 +30,16 @@ pub(super) enum Listing<'f> {
     Listed(Vec<&'f iptables::ListedRule>),
 }
 
-/// Whether a tool's tables can be read and changed without it.
+/// Whether `nf_tables` holds the tool's tables, which can then be read and changed without it.
 pub(super) fn is_held_by_nf_tables(tool: &Tool) -> bool {
     tool.variant() == Variant::Nft
 }
 
 impl Filter {
-    /// The table that the tool everybody uses works on.
+    /// Opens the table of the node's default tool.
     pub(super) fn open(family: Family) -> Result<Self, IptablesError> {
         let tool = Tool::find(family)?;
-        // A kernel without `nf_tables` makes the tool say so itself.
+        // On a kernel without `nf_tables` the tool itself fails.
         let kernel = if is_held_by_nf_tables(&tool) {
             Nft::open_if_supported()?
         } else {
@@ -60,7 +60,7 @@ impl Filter {
         self.tool.family()
     }
 
-    /// The rules of a chain; none if the chain is not there.
+    /// The rules of a chain; none if the chain does not exist.
     pub(super) fn chain(&self, name: &str) -> Result<Listing<'_>, FirewallError> {
         Ok(match &self.source {
             Source::Kernel(nft) => Listing::Kernel(nft.rules(self.table().chain(name))?),
@@ -71,11 +71,11 @@ impl Filter {
         })
     }
 
-    /// Whether a chain is there.
+    /// Whether a chain exists.
     pub(super) fn has_chain(&self, name: &str) -> Result<bool, FirewallError> {
         Ok(match &self.source {
             Source::Kernel(nft) => nft.chain(self.table().chain(name))?.is_some(),
-            // One that has rules, or that rules lead to, needs not be asked about.
+            // A chain with rules, or one that rules jump to, exists: no process is needed.
             Source::Listed(rules) => {
                 rules
                     .iter()
@@ -110,20 +110,24 @@ impl Listing<'_> {
     }
 
     /// Whether the rule at a place is this one.
-    pub(super) fn is(&self, place: usize, rule: &Prepared) -> bool {
-        self.written(place, rule).is_some()
+    pub(super) fn is(&self, place: usize, rule: &CompiledRule) -> bool {
+        self.form(place, rule).is_some()
     }
 
-    /// How the rule at a place is written, if it is this one.
-    pub(super) fn written<'r>(&self, place: usize, rule: &'r Prepared) -> Option<&'r Written> {
+    /// The form in which the tools print the rule at a place, if it is this one.
+    pub(super) fn form<'r>(
+        &self,
+        place: usize,
+        rule: &'r CompiledRule,
+    ) -> Option<&'r iptables::Rule> {
         match self {
             Self::Kernel(rules) => rules.get(place).and_then(|held| rule.held(held)),
             Self::Listed(rules) => rules.get(place).and_then(|listed| rule.listed(listed)),
         }
     }
 
-    /// Whether a rule is there.
-    pub(super) fn has(&self, rule: &Prepared) -> bool {
+    /// Whether the chain has a rule.
+    pub(super) fn has(&self, rule: &CompiledRule) -> bool {
         (0..self.len()).any(|place| self.is(place, rule))
     }
 }

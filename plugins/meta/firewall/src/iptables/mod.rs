@@ -1,4 +1,4 @@
-//! Letting packets through by iptables' filter tables, in the rules of the Go plugin.
+//! The iptables back end: the rules of the Go plugin in table `filter`.
 
 mod filter;
 
@@ -7,74 +7,73 @@ use std::net::IpAddr;
 use ferrule_kernel::Family;
 use ferrule_netfilter::iptables::{Restore, Tool};
 
-use crate::arrange::{Fault, Step, Wanted};
+use crate::chains::{self, FORWARD, Isolation};
+use crate::compiled_rule::CompiledRule;
 use crate::error::FirewallError;
-use crate::layout::{self, FORWARD, Isolation};
-use crate::target::{Target, addresses_of, doomed, of_family};
-use crate::written::Prepared;
+use crate::reconcile::{DesiredChain, Drift, Op};
+use crate::removal::{Removal, addresses_of, of_family, rules_to_delete};
 use filter::Filter;
 
-/// The table of everything that lets packets through or not.
+/// The table of the rules.
 const TABLE: &str = "filter";
 
-/// What an attachment is to get.
+/// The rules of an attachment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
     pub(crate) addresses: &'a [IpAddr],
-    /// The administrator's chain, if iptables is what lets packets through.
+    /// The administrator's chain, if iptables accepts the packets.
     pub(crate) admin_chain: Option<&'a str>,
     pub(crate) isolation: Option<Isolation<'a>>,
 }
 
-/// Makes the rules: one process per family where `nf_tables` holds the tables, else two or three.
+/// Writes the rules: one process per family if `nf_tables` holds the tables, else two or three.
 pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
     rules.families().try_for_each(|family| {
         Tool::find(family)?.update(|changes| {
             let filter = Filter::open(family)?;
-            plan(&filter, &rules.wanted(&filter)?, changes)
+            plan(&filter, &rules.desired(&filter)?, changes)
         })
     })
 }
 
-/// The first thing that is not as [`add`] leaves it is the error.
+/// Fails for the first difference from what [`add`] writes.
 pub(crate) fn check(rules: &Rules<'_>) -> Result<(), FirewallError> {
     rules.families().try_for_each(|family| {
         let filter = Filter::open(family)?;
         rules
-            .wanted(&filter)?
+            .desired(&filter)?
             .iter()
-            .try_for_each(|wanted| check_chain(&filter, wanted))
+            .try_for_each(|desired| check_chain(&filter, desired))
     })
 }
 
-/// Takes the rules of addresses out of tables of the older variant, which the kernel itself
-/// cannot be asked to do.
-pub(crate) fn remove_from_older_tables(targets: &[Target]) -> Result<(), FirewallError> {
+/// Removes the rules of addresses from tables of the older variant, which netlink does not reach.
+pub(crate) fn remove_from_older_tables(removals: &[Removal]) -> Result<(), FirewallError> {
     for family in [Family::V4, Family::V6] {
-        let targets = of_family(targets, family);
-        if targets.is_empty() {
+        let removals = of_family(removals, family);
+        if removals.is_empty() {
             continue;
         }
         for tool in Tool::installed(family) {
-            if filter::is_held_by_nf_tables(&tool) || !tool.has_chain(TABLE, layout::ACCEPTING)? {
+            if filter::is_held_by_nf_tables(&tool) || !tool.has_chain(TABLE, chains::ACCEPTING)? {
                 continue;
             }
-            remove_with(&tool, &targets)?;
+            remove_with(&tool, &removals)?;
         }
     }
     Ok(())
 }
 
-fn remove_with(tool: &Tool, targets: &[&Target]) -> Result<(), FirewallError> {
-    let prepare = |address| layout::of_address(address).map(|form| form.prepare(tool.family()));
+fn remove_with(tool: &Tool, removals: &[&Removal]) -> Result<(), FirewallError> {
+    let compile = |address| chains::of_address(address).map(|spec| spec.compile(tool.family()));
     tool.update(|changes| {
-        let listed = tool.rules(TABLE, layout::ACCEPTING)?.unwrap_or_default();
-        let is = |place: usize, rule: &Prepared| {
+        let listed = tool.rules(TABLE, chains::ACCEPTING)?.unwrap_or_default();
+        let is = |place: usize, rule: &CompiledRule| {
             listed
                 .get(place)
                 .is_some_and(|listed| rule.listed(listed).is_some())
         };
-        for place in doomed(targets, listed.len(), prepare, is) {
+        for place in rules_to_delete(removals, listed.len(), compile, is) {
             if let Some(rule) = listed.get(place) {
                 changes.table(TABLE).delete_listed(rule);
             }
@@ -83,75 +82,71 @@ fn remove_with(tool: &Tool, targets: &[&Target]) -> Result<(), FirewallError> {
     })
 }
 
-/// Fails if the tool for IPv4 does not work. IPv6 may be off, or not wanted.
-pub(crate) fn probe() -> Result<(), FirewallError> {
-    Ok(Tool::find(Family::V4)?.probe()?)
-}
-
 impl Rules<'_> {
-    /// The families there is something to do for.
+    /// The families of the addresses.
     fn families(&self) -> impl Iterator<Item = Family> {
         let concerns = |family: &Family| !addresses_of(self.addresses, *family).is_empty();
         [Family::V4, Family::V6].into_iter().filter(concerns)
     }
 
-    /// The chains of one family as they are to be.
-    fn wanted(&self, filter: &Filter) -> Result<Vec<Wanted<Prepared>>, FirewallError> {
+    /// The desired chains of one family.
+    fn desired(&self, filter: &Filter) -> Result<Vec<DesiredChain<CompiledRule>>, FirewallError> {
         let family = filter.family();
         let addresses = addresses_of(self.addresses, family);
-        let mut wanted = Vec::new();
+        let mut desired = Vec::new();
         if let Some(admin_chain) = self.admin_chain {
-            wanted.extend(layout::accepting(admin_chain, &addresses));
+            desired.extend(chains::accepting(admin_chain, &addresses));
         }
         if let Some(isolation) = &self.isolation {
-            wanted.extend(layout::isolating(isolation));
+            desired.extend(chains::isolating(isolation));
         }
         let forward = filter.chain(FORWARD)?;
-        wanted.push(layout::forward(
+        desired.push(chains::forward(
             FORWARD,
             self.admin_chain.is_some(),
             self.isolation.is_some(),
-            |form| forward.has(&form.prepare(family)),
+            |spec| forward.has(&spec.compile(family)),
         ));
-        let prepare =
-            |wanted: Wanted<_>| wanted.map(|form: &crate::form::Form| form.prepare(family));
-        Ok(wanted.into_iter().map(prepare).collect())
+        let compile = |desired: DesiredChain<_>| {
+            desired.map(|spec: &crate::rule_spec::RuleSpec| spec.compile(family))
+        };
+        Ok(desired.into_iter().map(compile).collect())
     }
 }
 
-/// Adds the changes that make the chains of a table the wanted ones. New chains come first, because
+/// Adds the changes that make the chains of a table the desired ones. New chains come first, because
 /// rules jump to them.
 fn plan(
     filter: &Filter,
-    chains: &[Wanted<Prepared>],
+    chains: &[DesiredChain<CompiledRule>],
     changes: &mut Restore,
 ) -> Result<(), FirewallError> {
-    for wanted in chains {
-        if wanted.chain != FORWARD && !filter.has_chain(&wanted.chain)? {
-            changes.table(TABLE).create_chain(&wanted.chain);
+    for desired in chains {
+        if desired.chain != FORWARD && !filter.has_chain(&desired.chain)? {
+            changes.table(TABLE).create_chain(&desired.chain);
         }
     }
-    for wanted in chains {
-        let listing = filter.chain(&wanted.chain)?;
-        let chain = &wanted.chain;
-        for step in wanted.steps(listing.len(), |place, rule| listing.is(place, rule)) {
-            match step {
-                Step::Delete(place) => {
-                    let mut ours = wanted.first.iter().chain(&wanted.never);
-                    if let Some(written) = ours.find_map(|rule| listing.written(place, rule)) {
-                        changes.table(TABLE).delete(chain, &written.words);
+    for desired in chains {
+        let listing = filter.chain(&desired.chain)?;
+        let chain = &desired.chain;
+        for op in desired.ops(listing.len(), |place, rule| listing.is(place, rule)) {
+            match op {
+                Op::Delete(place) => {
+                    let mut ours = desired.first.iter().chain(&desired.never);
+                    if let Some(form) = ours.find_map(|rule| listing.form(place, rule)) {
+                        changes.table(TABLE).delete(chain, form);
                     }
                 }
-                Step::Insert(rule) => _ = changes.table(TABLE).insert(chain, &rule.current.words),
-                Step::Append(rule) => _ = changes.table(TABLE).append(chain, &rule.current.words),
+                Op::Insert(rule) => _ = changes.table(TABLE).insert(chain, &rule.iptables),
+                Op::Append(rule) => _ = changes.table(TABLE).append(chain, &rule.iptables),
             }
         }
     }
     Ok(())
 }
 
-fn check_chain(filter: &Filter, wanted: &Wanted<Prepared>) -> Result<(), FirewallError> {
-    let chain = &wanted.chain;
+fn check_chain(filter: &Filter, desired: &DesiredChain<CompiledRule>) -> Result<(), FirewallError> {
+    let chain = &desired.chain;
     let differs = |what, rule: String| {
         let (place, rule) = (filter.to_string(), format!("-A {chain} {rule}"));
         Err(FirewallError::Mismatch { what, place, rule })
@@ -162,16 +157,14 @@ fn check_chain(filter: &Filter, wanted: &Wanted<Prepared>) -> Result<(), Firewal
         return Err(FirewallError::Mismatch { what, place, rule });
     }
     let listing = filter.chain(chain)?;
-    match wanted.fault(listing.len(), |place, rule| listing.is(place, rule)) {
+    match desired.drift(listing.len(), |place, rule| listing.is(place, rule)) {
         None => Ok(()),
-        // Should the tools write it in a way unknown here, they know best.
-        Some(Fault::Missing(rule))
-            if filter.tool().has_rule(TABLE, chain, &rule.current.words)? =>
-        {
+        // The tools may print the rule in another form; ask them.
+        Some(Drift::Missing(rule)) if filter.tool().has_rule(TABLE, chain, &rule.iptables)? => {
             Ok(())
         }
-        Some(Fault::Missing(rule)) => differs("rule not found", rule.to_string()),
-        Some(Fault::Misplaced(rule)) => differs("rule in the wrong place", rule.to_string()),
-        Some(Fault::Extra(rule)) => differs("rule of another ingress policy", rule.to_string()),
+        Some(Drift::Missing(rule)) => differs("rule not found", rule.to_string()),
+        Some(Drift::Misplaced(rule)) => differs("rule in the wrong place", rule.to_string()),
+        Some(Drift::Extra(rule)) => differs("rule of another ingress policy", rule.to_string()),
     }
 }

@@ -1,17 +1,16 @@
-//! The sets of addresses that are let through, each address with its owner as a comment.
+//! The sets of accepted addresses. The comment of each element is its owner.
 
 use std::net::IpAddr;
 
-use ferrule_kernel::{Family, NetlinkError, truncate};
-use ferrule_net::{AttachmentId, network_tag};
+use ferrule_kernel::{Family, NetlinkError};
+use ferrule_net::{AttachmentId, network_tag, tag_of};
 use ferrule_netfilter::nft::{
-    DataType, Element, Family as Tables, LONGEST_COMMENT, Nft, Set, SetLayout, Table, Transaction,
-    Value,
+    self, DataType, Element, Family as Tables, Nft, Set, SetLayout, Table, Transaction, Value,
 };
 
-use super::home::OWN_TABLE;
+use super::filter_table::OWN_TABLE;
 use crate::error::FirewallError;
-use crate::target::Target;
+use crate::removal::Removal;
 
 /// The sets' names.
 const NAMES: [(Family, &str); 2] = [
@@ -36,7 +35,7 @@ pub(super) fn create(table: Table<'_>, family: Family, changes: &mut Transaction
     changes.add_set(of_family(table, family), &layout);
 }
 
-/// Enters an address, whoever has it so far.
+/// Adds an address, in place of an element of another owner.
 pub(super) fn enter(
     nft: &Nft,
     table: Table<'_>,
@@ -45,18 +44,18 @@ pub(super) fn enter(
     changes: &mut Transaction,
 ) -> Result<(), NetlinkError> {
     let set = of_family(table, Family::of(address));
-    let wanted = element(address).with_comment(&comment(id));
-    match nft.element(set, &wanted)? {
-        Some(found) if found.comment == wanted.comment => return Ok(()),
-        // Adding it anew would leave the comment as it is.
+    let desired = element(address).with_comment(&id.comment());
+    match nft.element(set, &desired)? {
+        Some(found) if found.comment == desired.comment => return Ok(()),
+        // Adding an existing element does not change its comment.
         Some(_) => _ = changes.delete_elements(set, &[element(address)]),
         None => {}
     }
-    changes.create_elements(set, &[wanted]);
+    changes.create_elements(set, &[desired]);
     Ok(())
 }
 
-/// Whether an address is entered for an attachment.
+/// Whether an address is an element of an attachment.
 pub(super) fn has(
     nft: &Nft,
     table: Table<'_>,
@@ -65,35 +64,35 @@ pub(super) fn has(
 ) -> Result<bool, NetlinkError> {
     let set = of_family(table, Family::of(address));
     let found = nft.element(set, &element(address))?;
-    Ok(found.is_some_and(|found| found.comment == Some(comment(id))))
+    Ok(found.is_some_and(|found| found.comment == Some(id.comment())))
 }
 
-/// Takes addresses out, as far as they still belong to the attachments that go.
+/// Removes addresses that still belong to the removed attachments.
 pub(super) fn remove(
     nft: &Nft,
     table: Table<'_>,
-    targets: &[Target],
+    removals: &[Removal],
     changes: &mut Transaction,
 ) -> Result<(), NetlinkError> {
-    for target in targets {
-        let set = of_family(table, Family::of(target.address));
-        let element = element(target.address);
+    for removal in removals {
+        let set = of_family(table, Family::of(removal.address));
+        let element = element(removal.address);
         let comment = nft.element(set, &element)?.and_then(|found| found.comment);
-        if comment.is_some_and(|comment| tag_of(&comment) == target.tag) {
+        if comment.is_some_and(|comment| tag_of(&comment) == removal.tag) {
             changes.delete_elements(set, &[element]);
         }
     }
     Ok(())
 }
 
-/// The addresses entered for an attachment, looked for among all.
+/// The addresses of an attachment; reads the whole sets.
 pub(crate) fn owned_by(nft: &Nft, id: &AttachmentId) -> Result<Vec<IpAddr>, FirewallError> {
     let tag = id.tag();
     let owned = owned(nft, |comment| tag_of(comment) == tag)?;
     Ok(owned.into_iter().map(|(address, _)| address).collect())
 }
 
-/// The addresses entered for attachments to a network, with the tags of those.
+/// The addresses of the attachments to a network, with their tags.
 pub(crate) fn owned_in_network(
     nft: &Nft,
     network: &str,
@@ -110,7 +109,7 @@ fn owned(nft: &Nft, is: impl Fn(&str) -> bool) -> Result<Vec<(IpAddr, String)>, 
     for (family, _) in NAMES {
         for element in nft.elements(of_family(table, family))? {
             let comment = element.comment.unwrap_or_default();
-            let address = address_of(element.key.as_bytes()).filter(|_| is(&comment));
+            let address = nft::address(element.key.as_bytes()).filter(|_| is(&comment));
             owned.extend(address.map(|address| (address, comment)));
         }
     }
@@ -119,58 +118,4 @@ fn owned(nft: &Nft, is: impl Fn(&str) -> bool) -> Result<Vec<(IpAddr, String)>, 
 
 fn element(address: IpAddr) -> Element {
     Element::new(&[Value::Address(address)])
-}
-
-fn address_of(bytes: &[u8]) -> Option<IpAddr> {
-    let four = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    let sixteen = || <[u8; 16]>::try_from(bytes).map(IpAddr::from);
-    four().or_else(|_| sixteen()).ok()
-}
-
-/// Whose an address is: a tag to be found by, and the names for people.
-pub(super) fn comment(id: &AttachmentId) -> String {
-    let mut comment = format!(
-        "{}, net: {}, if: {}, id: {}",
-        id.tag(),
-        id.network,
-        id.ifname,
-        id.container_id
-    );
-    truncate(&mut comment, LONGEST_COMMENT);
-    comment
-}
-
-fn tag_of(comment: &str) -> &str {
-    comment.split(',').next().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn comments_begin_with_the_tag_and_fit() {
-        let id = AttachmentId {
-            network: "unit-test".into(),
-            container_id: "one".into(),
-            ifname: "eth0".into(),
-        };
-        assert_eq!(
-            comment(&id),
-            "6fd94d501e58f0aa-287fc69eff0574a2, net: unit-test, if: eth0, id: one"
-        );
-        let long = AttachmentId {
-            container_id: "x".repeat(300),
-            ..id
-        };
-        assert_eq!(comment(&long).len(), LONGEST_COMMENT);
-        assert_eq!(tag_of(&comment(&long)), long.tag());
-    }
-
-    #[test]
-    fn keys_are_addresses() {
-        assert_eq!(address_of(&[10, 1, 2, 3]), Some([10, 1, 2, 3].into()));
-        assert_eq!(address_of(&[0; 16]), Some([0u8; 16].into()));
-        assert_eq!(address_of(&[0; 5]), None);
-    }
 }

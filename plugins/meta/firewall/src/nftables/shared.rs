@@ -1,96 +1,97 @@
-//! The rules of a table that iptables' tools work on, too: those iptables would write itself.
+//! The rules of a table that iptables' tools share: those that iptables would write.
 
 use ferrule_kernel::{Family, NetlinkError};
 use ferrule_netfilter::nft::{ChainLayout, ListedRule, Nft, Transaction};
 
-use super::home::Home;
-use super::{Rules, arrange};
-use crate::arrange::{Fault, Wanted};
+use super::filter_table::FilterTable;
+use super::{Rules, reconcile};
+use crate::chains::{self, ACCEPTING};
+use crate::compiled_rule::CompiledRule;
 use crate::error::FirewallError;
-use crate::layout::{self, ACCEPTING};
-use crate::target::{self, Target, addresses_of, doomed};
-use crate::written::Prepared;
+use crate::reconcile::{DesiredChain, Drift};
+use crate::removal::{self, Removal, addresses_of, rules_to_delete};
+use crate::rule_spec::RuleSpec;
 
-/// Adds what makes the table as it is to be.
+/// Adds the changes that make the table the desired one.
 pub(super) fn plan(
     nft: &Nft,
-    home: &Home,
+    filter: &FilterTable,
     family: Family,
     rules: &Rules<'_>,
     changes: &mut Transaction,
 ) -> Result<(), NetlinkError> {
-    let chains = chains(nft, home, family, rules)?;
-    for wanted in &chains {
-        if wanted.chain != home.forward {
-            let chain = home.table().chain(&wanted.chain);
+    let chains = chains(nft, filter, family, rules)?;
+    for desired in &chains {
+        if desired.chain != filter.forward {
+            let chain = filter.table().chain(&desired.chain);
             nft.add_missing_chain(changes, chain, &ChainLayout::regular())?;
         }
     }
-    for wanted in &chains {
-        let listed = nft.rules(home.table().chain(&wanted.chain))?;
-        let is = |held: &ListedRule, rule: &Prepared| rule.held(held).is_some();
-        arrange(
+    for desired in &chains {
+        let listed = nft.rules(filter.table().chain(&desired.chain))?;
+        let is = |held: &ListedRule, rule: &CompiledRule| rule.held(held).is_some();
+        reconcile(
             &listed,
-            home.table(),
-            wanted,
+            filter.table(),
+            desired,
             is,
-            |rule| &rule.current.rule,
+            |rule| &rule.nft,
             changes,
         );
     }
     Ok(())
 }
 
-/// Compares the table with what [`plan`] makes of it.
+/// Compares the table with what [`plan`] writes.
 pub(super) fn check(
     nft: &Nft,
-    home: &Home,
+    filter: &FilterTable,
     family: Family,
     rules: &Rules<'_>,
 ) -> Result<(), FirewallError> {
-    for wanted in chains(nft, home, family, rules)? {
-        let listed = nft.rules(home.table().chain(&wanted.chain))?;
-        let is = |place: usize, rule: &Prepared| {
+    for desired in chains(nft, filter, family, rules)? {
+        let listed = nft.rules(filter.table().chain(&desired.chain))?;
+        let is = |place: usize, rule: &CompiledRule| {
             listed
                 .get(place)
                 .is_some_and(|held| rule.held(held).is_some())
         };
-        let (what, rule) = match wanted.fault(listed.len(), is) {
+        let (what, rule) = match desired.drift(listed.len(), is) {
             None => continue,
-            Some(Fault::Missing(rule)) => ("rule not found", rule),
-            Some(Fault::Misplaced(rule)) => ("rule in the wrong place", rule),
-            Some(Fault::Extra(rule)) => ("rule too many", rule),
+            Some(Drift::Missing(rule)) => ("rule not found", rule),
+            Some(Drift::Misplaced(rule)) => ("rule in the wrong place", rule),
+            Some(Drift::Extra(rule)) => ("rule too many", rule),
         };
         return Err(FirewallError::Mismatch {
             what,
-            place: home.table().to_string(),
-            rule: format!("-A {} {rule}", wanted.chain),
+            place: filter.table().to_string(),
+            rule: format!("-A {} {rule}", desired.chain),
         });
     }
     Ok(())
 }
 
-/// Takes the rules of addresses out, whichever back end made them.
+/// Removes the rules of addresses, whichever back end wrote them.
 pub(super) fn remove(
     nft: &Nft,
-    home: &Home,
+    filter: &FilterTable,
     family: Family,
-    targets: &[Target],
+    removals: &[Removal],
     changes: &mut Transaction,
 ) -> Result<(), NetlinkError> {
-    let targets = target::of_family(targets, family);
-    if targets.is_empty() {
+    let removals = removal::of_family(removals, family);
+    if removals.is_empty() {
         return Ok(());
     }
-    let chain = home.table().chain(ACCEPTING);
+    let chain = filter.table().chain(ACCEPTING);
     let listed = nft.rules(chain)?;
-    let prepare = |address| layout::of_address(address).map(|form| form.prepare(family));
-    let is = |place: usize, rule: &Prepared| {
+    let compile = |address| chains::of_address(address).map(|spec| spec.compile(family));
+    let is = |place: usize, rule: &CompiledRule| {
         listed
             .get(place)
             .is_some_and(|held| rule.held(held).is_some())
     };
-    for place in doomed(&targets, listed.len(), prepare, is) {
+    for place in rules_to_delete(&removals, listed.len(), compile, is) {
         if let Some(held) = listed.get(place) {
             changes.delete_rule(chain, held.handle);
         }
@@ -98,26 +99,26 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// The chains as they are to be; none if there is no address for the table to let through.
+/// The desired chains; none if there is no address of the table's family.
 fn chains(
     nft: &Nft,
-    home: &Home,
+    filter: &FilterTable,
     family: Family,
     rules: &Rules<'_>,
-) -> Result<Vec<Wanted<Prepared>>, NetlinkError> {
+) -> Result<Vec<DesiredChain<CompiledRule>>, NetlinkError> {
     let addresses = addresses_of(rules.addresses, family);
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    let listed = nft.rules(home.table().chain(&home.forward))?;
-    let has = |form: &crate::form::Form| {
-        let rule = form.prepare(family);
+    let listed = nft.rules(filter.table().chain(&filter.forward))?;
+    let has = |spec: &RuleSpec| {
+        let rule = spec.compile(family);
         listed.iter().any(|held| rule.held(held).is_some())
     };
-    let mut chains = layout::accepting(rules.admin_chain, &addresses).to_vec();
-    chains.push(layout::forward(&home.forward, true, false, has));
-    let prepared = chains.into_iter();
-    Ok(prepared
-        .map(|wanted| wanted.map(|form| form.prepare(family)))
+    let mut chains = chains::accepting(rules.admin_chain, &addresses).to_vec();
+    chains.push(chains::forward(&filter.forward, true, false, has));
+    let chains = chains.into_iter();
+    Ok(chains
+        .map(|desired| desired.map(|spec| spec.compile(family)))
         .collect())
 }

@@ -8,8 +8,8 @@ fn config(text: &str) -> Config {
     node.decode().unwrap()
 }
 
-fn settings(text: &str) -> Result<Settings, String> {
-    Settings::new(&config(text)).map_err(|error| {
+fn plan(text: &str) -> Result<Plan, String> {
+    Plan::new(&config(text)).map_err(|error| {
         assert_eq!(error.code, 7, "{error}");
         error.msg
     })
@@ -17,10 +17,10 @@ fn settings(text: &str) -> Result<Settings, String> {
 
 #[test]
 fn without_keys_the_defaults_of_the_go_plugin_hold() {
-    let settings = settings("{}").unwrap();
+    let plan = plan("{}").unwrap();
     assert_eq!(
-        settings,
-        Settings {
+        plan,
+        Plan {
             backend: None,
             masquerading: Masquerading::Neighbours,
             marking: Marking::Bit(13),
@@ -44,10 +44,10 @@ fn mappings_are_read_in_the_letter_case_of_every_runtime() {
             host_port: 8080,
             container_port: 80,
         };
-        assert_eq!(settings(text).unwrap().mappings, [expected], "{text}");
+        assert_eq!(plan(text).unwrap().mappings, [expected], "{text}");
     }
     let null = r#"{"runtimeConfig": {"portMappings": null}, "snat": null}"#;
-    assert_eq!(settings(null).unwrap(), settings("{}").unwrap());
+    assert_eq!(plan(null).unwrap(), plan("{}").unwrap());
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn sources_are_translated_as_the_keys_say() {
         (r#"{"snat": true}"#, Masquerading::Neighbours),
         (r#"{"masqAll": true}"#, Masquerading::Everybody),
     ] {
-        assert_eq!(settings(text).unwrap().masquerading, expected, "{text}");
+        assert_eq!(plan(text).unwrap().masquerading, expected, "{text}");
     }
 }
 
 #[test]
 fn one_of_the_two_ways_of_marking_is_chosen() {
-    let marking = |text: &str| settings(text).map(|settings| settings.marking);
+    let marking = |text: &str| plan(text).map(|plan| plan.marking);
     assert_eq!(marking(r#"{"markMasqBit": 0}"#), Ok(Marking::Bit(0)));
     assert_eq!(marking(r#"{"markMasqBit": 31}"#), Ok(Marking::Bit(31)));
     assert_eq!(
@@ -93,7 +93,7 @@ fn options_of_the_other_back_end_are_listed() {
             "{asked} backend was requested but configuration contains {other}-specific options [{keys}]"
         ))
     };
-    let backend = |text: String| settings(&text).map(|settings| settings.backend);
+    let backend = |text: String| plan(&text).map(|plan| plan.backend);
     assert_eq!(
         backend(format!(r#"{{"backend": "nftables", {nftables}}}"#)),
         Ok(Some(Backend::Nftables))
@@ -122,7 +122,7 @@ fn options_of_the_other_back_end_are_listed() {
     );
     // Without a first word there is no telling, and nothing to refuse.
     let empty = r#"{"backend": "nftables", "conditionsV4": [], "conditionsV6": [""]}"#;
-    assert!(settings(empty).is_ok());
+    assert!(plan(empty).is_ok());
     assert!(
         config(&format!("{{{iptables}}}"))
             .check_options(Backend::Nftables)
@@ -132,9 +132,9 @@ fn options_of_the_other_back_end_are_listed() {
 
 #[test]
 fn maps_mean_nftables_and_leave_no_room_for_conditions() {
-    let maps = settings(r#"{"nftablesMaps": true}"#).unwrap();
+    let maps = plan(r#"{"nftablesMaps": true}"#).unwrap();
     assert_eq!((maps.backend, maps.maps), (Some(Backend::Nftables), true));
-    let error = settings(r#"{"nftablesMaps": true, "conditionsV4": ["ip", "saddr", "10.0.0.1"]}"#);
+    let error = plan(r#"{"nftablesMaps": true, "conditionsV4": ["ip", "saddr", "10.0.0.1"]}"#);
     assert!(
         error
             .unwrap_err()
@@ -146,7 +146,7 @@ fn maps_mean_nftables_and_leave_no_room_for_conditions() {
 fn unknown_back_ends_are_refused() {
     for name in ["", "ipvs", "NFTABLES"] {
         assert_eq!(
-            settings(&format!(r#"{{"backend": "{name}"}}"#)),
+            plan(&format!(r#"{{"backend": "{name}"}}"#)),
             Err(format!("unrecognized backend {name:?}"))
         );
     }
@@ -157,6 +157,6 @@ fn a_wrong_mapping_is_refused_and_for_del_left_out() {
     let text = r#"{"runtimeConfig": {"portMappings": [
         {"hostPort": 1, "containerPort": 1, "protocol": "tcp"},
         {"hostPort": 0, "containerPort": 1, "protocol": "tcp"}]}}"#;
-    assert_eq!(settings(text), Err("Invalid host port number: 0".into()));
+    assert_eq!(plan(text), Err("Invalid host port number: 0".into()));
     assert_eq!(config(text).readable_mappings().len(), 1);
 }

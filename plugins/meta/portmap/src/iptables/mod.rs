@@ -1,5 +1,5 @@
-//! Mappings in the table `nat` of iptables, in the form of the Go plugin, so that each can check
-//! and remove what the other made.
+//! Mappings as rules of iptables' table `nat`, in the form of the Go plugin: each plugin can check and
+//! remove what the other wrote.
 //!
 //! Every change of a family is one call of `iptables-restore`, which takes effect as a whole.
 
@@ -14,19 +14,19 @@ use ferrule_kernel::Family;
 use ferrule_net::AttachmentId;
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, TableChanges, Tool};
 
-use crate::claims::Claims;
-use crate::config::Settings;
+use crate::config::Plan;
+use crate::conflicts::ClaimedPorts;
 use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 use crate::owner::Owner;
-use crate::plan::Target;
+use crate::target::Target;
 use rules::{ContainerRules, OLD_PREFIX, PREFIX};
 use shared::{DNAT, OLD_SNAT, Present};
 
 const TABLE: &str = "nat";
 
-/// A container's chain, by the beginning of its name, and the chain that leads to it: first as
-/// they are made, then as the Go plugin made them besides until 2018.
+/// The prefix of a container's chain and the chain that jumps to it: today's, and those that the Go
+/// plugin also created until 2018.
 const PLACES: [(&str, &str); 2] = [(PREFIX, DNAT), (OLD_PREFIX, OLD_SNAT)];
 
 /// The rules of one container for one family, and the tool that writes them.
@@ -34,8 +34,8 @@ const PLACES: [(&str, &str); 2] = [(PREFIX, DNAT), (OLD_PREFIX, OLD_SNAT)];
 pub(crate) struct Rules<'a> {
     tool: Tool,
     owner: &'a Owner,
-    settings: &'a Settings,
-    claims: Claims,
+    plan: &'a Plan,
+    claims: ClaimedPorts,
     wanted: ContainerRules,
 }
 
@@ -43,27 +43,27 @@ impl<'a> Rules<'a> {
     pub(crate) fn new(
         owner: &'a Owner,
         target: &Target,
-        settings: &'a Settings,
+        plan: &'a Plan,
     ) -> Result<Self, PortmapError> {
         Ok(Self {
             tool: Tool::find(target.family())?,
             owner,
-            settings,
-            claims: Claims::new(target, settings),
-            wanted: ContainerRules::new(&owner.id, target, settings),
+            plan,
+            claims: ClaimedPorts::new(target, plan),
+            wanted: ContainerRules::new(&owner.id, target, plan),
         })
     }
 
-    /// Makes the rules, in place of those the container has and of those of dead containers for
-    /// the same ports.
+    /// Writes the rules, in place of the container's own and of those of removed containers for the same
+    /// ports.
     pub(crate) fn add(&self) -> Result<(), PortmapError> {
         self.tool.update(|changes| {
             let chain = &self.wanted.chain;
-            let present = Present::find(&self.tool, self.settings)?;
+            let present = Present::find(&self.tool, self.plan)?;
             let order = order::order(&self.tool, chain, self.owner, &self.claims)?;
             let stale = entries(&self.tool, DNAT, chain)?;
             let nat = changes.table(TABLE);
-            present.complete(nat, self.settings);
+            present.complete(nat, self.plan);
             for dead in &order.dead {
                 delete(nat, dead, &entries(&self.tool, DNAT, dead)?);
             }
@@ -76,7 +76,7 @@ impl<'a> Rules<'a> {
             for rule in &stale {
                 nat.delete_listed(rule);
             }
-            // Each in front of the one before; the places are those of the rules that stay.
+            // Each before the one inserted last; the places count the rules that stay.
             for rule in self.wanted.entries.iter().rev() {
                 nat.insert_at(DNAT, order.wide, rule);
             }
@@ -87,23 +87,23 @@ impl<'a> Rules<'a> {
         })
     }
 
-    /// Compares what is there with what [`Rules::add`] makes.
+    /// Compares the rules with those that [`Rules::add`] writes.
     pub(crate) fn check(&self) -> Result<(), PortmapError> {
         let listed = self.tool.rules_of_table(TABLE)?;
         let chain = &self.wanted.chain;
-        shared::check(&listed, self.settings)?;
+        shared::check(&listed, self.plan)?;
         for (what, rule) in &self.wanted.own {
             if !shared::is_listed(&listed, chain, rule) {
                 return Err(shared::missing(chain, what));
             }
         }
         let of_chain = rules_where(&listed, |rule| rule.chain == *chain);
-        // The Go plugin makes no rules for single addresses.
+        // The Go plugin writes no rules for single addresses.
         let is_ours = rules::note(&of_chain).is_some();
         let narrow = self.wanted.narrow.iter().filter(|_| is_ours);
         for rule in narrow.chain(&self.wanted.entries) {
-            // Only the tool knows how it prints conditions, or a comment it has cut. Where it
-            // need not be asked it is not: the older variant takes one rule for another at times.
+            // Only the tool knows how it prints conditions, or a comment it has cut. It is asked only
+            // then: `-C` of the older variant sometimes takes one rule for another.
             let is_there = shared::is_listed(&listed, DNAT, rule)
                 || (self.wanted.may_be_printed_otherwise
                     && self.tool.has_rule(TABLE, DNAT, rule)?);
@@ -127,7 +127,7 @@ pub(crate) fn is_present(id: &AttachmentId) -> Result<bool, PortmapError> {
     Ok(false)
 }
 
-/// Deletes the rules of an attachment, whichever tool made them; answers what they forwarded.
+/// Deletes the rules of an attachment, whichever tool wrote them; returns their translations.
 pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapError>) {
     with_all_tools(|tool, changes, gone| {
         for (prefix, parent) in PLACES {
@@ -147,8 +147,8 @@ pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapE
     })
 }
 
-/// Deletes the rules of all attachments to a network that are not to be kept, whichever tool made
-/// them; answers what they forwarded.
+/// Deletes the rules of the network's attachments that are not in `keep`, whichever tool wrote them;
+/// returns their translations.
 pub(crate) fn collect(
     network: &str,
     keep: &Attachments,
@@ -207,7 +207,7 @@ fn rules_where(rules: &[ListedRule], fits: impl Fn(&ListedRule) -> bool) -> Vec<
     rules.iter().filter(|rule| fits(rule)).cloned().collect()
 }
 
-/// The rules of `parent` that lead to a chain; none if that chain is not there.
+/// The jumps of `parent` to a chain; none if that chain does not exist.
 fn entries(tool: &Tool, parent: &str, chain: &str) -> Result<Vec<ListedRule>, IptablesError> {
     if !tool.has_chain(TABLE, chain)? {
         return Ok(vec![]);
@@ -217,7 +217,7 @@ fn entries(tool: &Tool, parent: &str, chain: &str) -> Result<Vec<ListedRule>, Ip
     Ok(entries)
 }
 
-/// Deletes a chain with all that leads to it.
+/// Deletes a chain with the jumps to it.
 fn delete(nat: &mut TableChanges, chain: &str, leading: &[ListedRule]) {
     for rule in leading {
         nat.delete_listed(rule);

@@ -1,8 +1,8 @@
-//! Whom a container's rules meet in the chain that leads to all containers, and where they go there.
+//! The place of a container's rules in the chain that jumps to all containers.
 //!
-//! The first rule that fits takes a connection. Rules for single addresses of the host stand in front
-//! of those for all, and what a container has by another of its networks in front of what it gets
-//! now. Otherwise the newest goes first: the Go plugin does not tell whether its containers live.
+//! The first matching rule takes a connection. Rules for single addresses of the host precede those
+//! for all, and rules of another network of the same container precede the new ones. Otherwise the
+//! newest rule comes first, as rules of the Go plugin do not show whether their container runs.
 
 use std::collections::HashSet;
 
@@ -11,27 +11,27 @@ use ferrule_netfilter::iptables::{Entry, Tool};
 use super::TABLE;
 use super::rules::{self, PREFIX};
 use super::shared::DNAT;
-use crate::claims::Claims;
+use crate::conflicts::ClaimedPorts;
 use crate::error::PortmapError;
-use crate::owner::{Owner, Standing};
+use crate::owner::{Owner, OwnerState};
 
-/// What is to be done about the rules of others.
+/// The removals and the places of the new rules.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// The chains of the dead that are in the way.
+    /// The chains of removed containers with conflicting rules.
     pub(super) dead: Vec<String>,
-    /// Behind how many of the rules that stay those for single addresses go.
+    /// The number of remaining rules before the new ones for single addresses.
     pub(super) narrow: usize,
-    /// Behind how many of the rules that stay the others go.
+    /// The number of remaining rules before the other new ones.
     pub(super) wide: usize,
 }
 
-/// Looks at whoever has the ports that are claimed. A port that a living container has is an error.
+/// Reads the mappings of the claimed ports. A port of a running container is an error.
 pub(super) fn order(
     tool: &Tool,
     chain: &str,
     owner: &Owner,
-    claims: &Claims,
+    claims: &ClaimedPorts,
 ) -> Result<Order, PortmapError> {
     let mut entries = tool.entries(TABLE, DNAT)?;
     entries.retain(|entry| entry.target.as_deref() != Some(chain));
@@ -50,9 +50,9 @@ pub(super) fn order(
         }
         let listed = tool.rules(TABLE, theirs)?.unwrap_or_default();
         let holder = owner.holder(rules::container_of(entry), rules::note(&listed));
-        let standing = Standing::Other(holder);
+        let owner_state = OwnerState::Other(holder);
         for forwarding in listed.iter().filter_map(rules::forwarding) {
-            if claims.gives_way(&standing, &forwarding)? {
+            if claims.must_evict(&owner_state, &forwarding)? {
                 dead.push(theirs.to_owned());
                 break;
             }
@@ -62,7 +62,7 @@ pub(super) fn order(
         }
     }
     entries.retain(|entry| !entry.target.as_ref().is_some_and(|to| dead.contains(to)));
-    // Chains with rules for single addresses need not be in front by their other rules.
+    // A chain with rules for single addresses needs no precedence for its other rules.
     for entry in entries.iter().filter(|entry| rules::is_narrow(entry)) {
         narrower.remove(entry.target.as_deref().unwrap_or_default());
     }

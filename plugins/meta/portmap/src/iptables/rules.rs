@@ -1,5 +1,5 @@
-//! The rules of one container, as values: word by word those of the Go plugin, in the order in
-//! which the tools print the words.
+//! The rules of one container: those of the Go plugin, in the word order in which the tools print
+//! them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,79 +11,76 @@ use ferrule_netfilter::iptables::{Entry, ListedRule, Rule};
 use ferrule_netfilter::nft::Transport;
 
 use super::shared::SETMARK;
-use crate::config::{Marking, Masquerading, Settings};
+use crate::config::{Marking, Masquerading, Plan};
 use crate::forwarding::Forwarding;
 use crate::liveness::Traces;
 use crate::mapping::Mapping;
-use crate::plan::Target;
+use crate::target::Target;
 
-/// What the name of a container's chain begins with.
+/// The prefix of a container's chain.
 pub(super) const PREFIX: &str = "CNI-DN-";
-/// The same for a chain that the Go plugin made until 2018.
+/// The prefix of a chain that the Go plugin created until 2018.
 pub(super) const OLD_PREFIX: &str = "CNI-SN-";
 
-/// What the comment on a rule for one address of the host has behind that on other rules.
+/// What the comment of a rule for one address of the host adds to that of other rules.
 const NARROW: &str = " at ";
-/// What a chain's note begins with.
+/// The beginning of a chain's note.
 const NOTE: &str = "if: \"";
-/// How conditions say where packets go.
+/// The options of conditions for the destination.
 const DESTINATION: [&str; 3] = ["-d", "--dst", "--destination"];
 
-/// The `multiport` match takes no more.
+/// The limit of the `multiport` match.
 const PORTS_PER_RULE: usize = 15;
-/// The kernel keeps this much of a comment.
+/// The length of a comment in the kernel.
 const PRINTED_COMMENT: usize = 255;
-/// A comment is cut to this and three dots.
+/// A longer comment is cut to this length, with three dots behind.
 const LONGEST_COMMENT: usize = 253;
 
-/// What a container has in the table `nat` of one family.
+/// The rules of a container in table `nat` of one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ContainerRules {
     /// The name of its chain.
     pub(super) chain: String,
-    /// The rules of its chain, each with what it is for.
+    /// The rules of its chain, each with its purpose.
     pub(super) own: Vec<(String, Rule)>,
-    /// The rules that lead to its chain.
+    /// The jumps to its chain.
     pub(super) entries: Vec<Rule>,
-    /// Those in front of everybody's [`Self::entries`], for ports of one address of the host.
+    /// The jumps for ports of one address of the host, which precede all [`Self::entries`].
     pub(super) narrow: Vec<Rule>,
-    /// Whether the tools may print those in other words.
+    /// Whether the tools may print the jumps in another form.
     pub(super) may_be_printed_otherwise: bool,
 }
 
 impl ContainerRules {
-    pub(super) fn new(id: &AttachmentId, target: &Target, settings: &Settings) -> Self {
-        let mappings = target.mappings(settings);
+    pub(super) fn new(id: &AttachmentId, target: &Target, plan: &Plan) -> Self {
+        let mappings = target.mappings(plan);
         Self {
             chain: id.chain(PREFIX),
             own: mappings
                 .iter()
-                .flat_map(|mapping| of_mapping(mapping, target, settings))
+                .flat_map(|mapping| of_mapping(mapping, target, plan))
                 .collect(),
-            entries: entries(id, settings, target.family()),
-            narrow: narrow_entries(id, &mappings, settings, target.family()),
-            may_be_printed_otherwise: !settings.conditions.of(target.family()).is_empty()
+            entries: entries(id, plan, target.family()),
+            narrow: narrow_entries(id, &mappings, plan, target.family()),
+            may_be_printed_otherwise: !plan.conditions.of(target.family()).is_empty()
                 || entry_comment(id).len() > PRINTED_COMMENT,
         }
     }
 }
 
-/// The rules that lead to the container's chain. As the Go plugin expects them they name every
-/// port, even of mappings that concern the other family alone.
-fn entries(id: &AttachmentId, settings: &Settings, family: Family) -> Vec<Rule> {
+/// The jumps to the container's chain. As the Go plugin expects, they name every port, including those
+/// of mappings of the other family.
+fn entries(id: &AttachmentId, plan: &Plan, family: Family) -> Vec<Rule> {
     let (chain, comment) = (id.chain(PREFIX), entry_comment(id));
     let mut rules = Vec::new();
     for transport in [Transport::Sctp, Transport::Tcp, Transport::Udp] {
-        let ours = settings
-            .mappings
-            .iter()
-            .filter(|m| m.transport == transport);
+        let ours = plan.mappings.iter().filter(|m| m.transport == transport);
         let ports: Vec<String> = ours.map(|mapping| mapping.host_port.to_string()).collect();
         for ports in ports.chunks(PORTS_PER_RULE) {
             let rule = Rule::from_words(["-p", transport.name()])
                 .comment(&comment)
                 .words(["-m", "multiport", "--dports", &ports.join(",")])
-                .words(settings.conditions.of(family).iter().cloned())
+                .words(plan.conditions.of(family).iter().cloned())
                 .jump(&chain);
             rules.push(rule);
         }
@@ -91,15 +88,15 @@ fn entries(id: &AttachmentId, settings: &Settings, family: Family) -> Vec<Rule> 
     rules
 }
 
-/// The rules that lead to the container's chain for single addresses of the host. The Go plugin has
-/// none, and removes them with the others.
+/// The jumps to the container's chain for single addresses of the host. The Go plugin writes none, and
+/// removes them with the others.
 fn narrow_entries(
     id: &AttachmentId,
     mappings: &[Mapping],
-    settings: &Settings,
+    plan: &Plan,
     family: Family,
 ) -> Vec<Rule> {
-    let conditions = settings.conditions.of(family);
+    let conditions = plan.conditions.of(family);
     let mut places: BTreeMap<(IpAddr, &str), Vec<String>> = BTreeMap::new();
     for mapping in mappings {
         if let Some(address) = mapping.only() {
@@ -133,20 +130,20 @@ fn narrow_entries(
     rules
 }
 
-/// Whether a rule that leads to a container's chain is for one address of the host.
+/// Whether a jump to a container's chain is for one address of the host.
 pub(super) fn is_narrow(entry: &Entry) -> bool {
     let comment = entry.comment.as_deref().unwrap_or_default();
     comment.starts_with("dnat ") && comment.contains(NARROW)
 }
 
-/// The container that a rule leads to, whoever made it.
+/// The container of a jump, whichever plugin wrote it.
 pub(super) fn container_of(entry: &Entry) -> &str {
     let comment = entry.comment.as_deref().unwrap_or_default();
     let (_, id) = comment.split_once(" id: \"").unwrap_or_default();
     id.split('"').next().unwrap_or_default()
 }
 
-/// The comment on rules that lead to the container's chain.
+/// The comment of the jumps to the container's chain.
 fn entry_comment(id: &AttachmentId) -> String {
     let mut comment = format!("dnat {}", owner_text(&id.network, &id.container_id));
     if comment.len() > LONGEST_COMMENT + 2 {
@@ -160,7 +157,7 @@ fn owner_text(network: &str, container_id: &str) -> String {
     format!("name: \"{network}\" id: \"{container_id}\"")
 }
 
-/// Whether a rule that leads to a container's chain is of the network, whoever made it.
+/// Whether a jump to a container's chain is of the network, whichever plugin wrote it.
 pub(super) fn is_of_network(entry: &ListedRule, network: &str) -> bool {
     let comment = entry.comment().unwrap_or_default();
     let owner = comment
@@ -169,29 +166,29 @@ pub(super) fn is_of_network(entry: &ListedRule, network: &str) -> bool {
     owner.is_some_and(|owner| owner.starts_with(&format!("name: \"{network}\" id: ")))
 }
 
-/// A rule that decides nothing: it says for which interface of the container the chain is, as the
-/// chain's name does not, and what tells whether the container is there.
+/// A rule without effect, whose comment names the interface of the chain, which is not part of the
+/// chain's name, and the traces of the container.
 pub(super) fn note_rule(ifname: &str, traces: &Traces) -> Rule {
     let interface = format!("{NOTE}{ifname}\"");
     let traces = traces.text(PRINTED_COMMENT.saturating_sub(interface.len()));
     Rule::new().comment(&format!("{interface}{traces}"))
 }
 
-/// What is noted in a chain.
+/// The note of a chain.
 pub(super) fn note(own: &[ListedRule]) -> Option<&str> {
     own.iter()
         .filter(|rule| rule.target().is_none())
         .find_map(|rule| rule.comment().filter(|comment| comment.starts_with(NOTE)))
 }
 
-/// The interface a chain is noted to be for.
+/// The interface in the note of a chain.
 pub(super) fn noted_interface(own: &[ListedRule]) -> Option<&str> {
-    // No blank is in the name of an interface.
+    // Interface names have no blank.
     let word = note(own)?.strip_prefix(NOTE)?.split(' ').next()?;
     word.strip_suffix('"')
 }
 
-fn of_mapping(mapping: &Mapping, target: &Target, settings: &Settings) -> Vec<(String, Rule)> {
+fn of_mapping(mapping: &Mapping, target: &Target, plan: &Plan) -> Vec<(String, Rule)> {
     let matches = |source: Option<Cidr>| {
         let rule = match source {
             Some(source) => Rule::new().source(source.network()),
@@ -205,11 +202,11 @@ fn of_mapping(mapping: &Mapping, target: &Target, settings: &Settings) -> Vec<(S
         let port = mapping.host_port.to_string();
         rule.words(["-p", protocol, "-m", protocol, "--dport", &port])
     };
-    let mark = match &settings.marking {
+    let mark = match &plan.marking {
         Marking::Bit(_) => SETMARK,
         Marking::Chain(chain) => chain,
     };
-    let mut rules: Vec<(String, Rule)> = masqueraded(target, settings.masquerading)
+    let mut rules: Vec<(String, Rule)> = masqueraded(target, plan.masquerading)
         .into_iter()
         .map(|(whose, source)| {
             let what = format!("rule that has connections of {whose} masqueraded, {mapping}");
@@ -222,7 +219,7 @@ fn of_mapping(mapping: &Mapping, target: &Target, settings: &Settings) -> Vec<(S
     rules
 }
 
-/// From where connections are to be masqueraded; from everywhere if there is no network.
+/// The sources of connections to masquerade; `None` for all.
 fn masqueraded(target: &Target, whose: Masquerading) -> Vec<(&'static str, Option<Cidr>)> {
     let network = ("its network", Some(target.address.masked()));
     let localhost = Cidr::host(IpAddr::from(Ipv4Addr::LOCALHOST));
@@ -234,7 +231,7 @@ fn masqueraded(target: &Target, whose: Masquerading) -> Vec<(&'static str, Optio
     }
 }
 
-/// What a rule of a container's chain forwards.
+/// The translation of a rule of a container's chain.
 pub(super) fn forwarding(rule: &ListedRule) -> Option<Forwarding> {
     if rule.target() != Some("DNAT") {
         return None;
@@ -242,9 +239,7 @@ pub(super) fn forwarding(rule: &ListedRule) -> Option<Forwarding> {
     let protocol = rule.option("-p")?;
     let only = rule.option("-d").map(str::parse::<IpNetwork>);
     Some(Forwarding {
-        transport: [Transport::Tcp, Transport::Udp, Transport::Sctp]
-            .into_iter()
-            .find(|transport| transport.name() == protocol)?,
+        transport: Transport::named(protocol)?,
         only: only.transpose().ok()?.map(|network| network.ip()),
         host_port: rule.option("--dport")?.parse().ok()?,
         to: rule.option("--to-destination")?.parse().ok()?,

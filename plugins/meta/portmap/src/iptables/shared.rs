@@ -1,46 +1,46 @@
-//! What all containers share: chains, and the rules that lead to those of containers.
+//! The chains and jumps that all containers share.
 
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool, Variant};
 use ferrule_netfilter::nft::{self, Expression, Nft, Table, Verdict};
 
 use super::TABLE;
-use crate::config::{Marking, Masquerading, Settings};
+use crate::config::{Marking, Masquerading, Plan};
 use crate::error::PortmapError;
 
-/// Leads to the chains of containers.
+/// The chain with the jumps to the chains of containers.
 pub(super) const DNAT: &str = "CNI-HOSTPORT-DNAT";
 /// The same for source translation in the Go plugin until 2018.
 pub(super) const OLD_SNAT: &str = "CNI-HOSTPORT-SNAT";
 /// Marks connections for masquerading.
 pub(super) const SETMARK: &str = "CNI-HOSTPORT-SETMARK";
-/// Masquerades what is marked.
+/// Masquerades marked connections.
 const MASQ: &str = "CNI-HOSTPORT-MASQ";
 
-/// Where packets come in, and the chain they are led to.
+/// Jumps: the kernel's chain, and the chain of the plugin.
 const PREROUTING: (&str, &str) = ("PREROUTING", DNAT);
 const OUTPUT: (&str, &str) = ("OUTPUT", DNAT);
 const POSTROUTING: (&str, &str) = ("POSTROUTING", MASQ);
 const ENTRIES: [(&str, &str); 3] = [PREROUTING, OUTPUT, POSTROUTING];
 
-/// What of it is there.
+/// The existing part of them.
 #[derive(Debug, Default)]
 pub(super) struct Present {
-    /// The chain that leads to those of containers.
+    /// Whether the chain with the jumps to containers exists.
     dnat: bool,
-    /// The chains of the kernel that lead to ours.
+    /// The chains of the kernel with a jump to ours.
     leading: Vec<&'static str>,
-    /// Whether connections are marked and masqueraded by the bit that is wanted, and no other.
+    /// Whether connections are marked and masqueraded by the configured bit only.
     marking: bool,
 }
 
 impl Present {
-    /// Looks for it; with the usual variant of iptables without starting a process.
-    pub(super) fn find(tool: &Tool, settings: &Settings) -> Result<Self, IptablesError> {
+    /// Reads the tables; without a process if `nf_tables` holds them.
+    pub(super) fn find(tool: &Tool, plan: &Plan) -> Result<Self, IptablesError> {
         if !tool.may_hold_rules(TABLE)? {
             return Ok(Self::default());
         }
         let mut leading = Vec::new();
-        let bit = mark_bit(settings);
+        let bit = mark_bit(plan);
         let marking = match tool.variant() {
             Variant::Nft => {
                 let nft = Nft::open()?;
@@ -79,16 +79,16 @@ impl Present {
         })
     }
 
-    /// Makes what is missing. Only connections to an address of this host are looked at.
-    pub(super) fn complete(&self, nat: &mut TableChanges, settings: &Settings) {
-        if let Some(bit) = mark_bit(settings) {
+    /// Writes the missing part. Only connections to an address of this host enter the chain.
+    pub(super) fn complete(&self, nat: &mut TableChanges, plan: &Plan) {
+        if let Some(bit) = mark_bit(plan) {
             if !self.marking {
-                // Written anew: after a change of the bit the old one means nothing.
+                // Written again: the configured bit may have changed.
                 nat.new_chain(SETMARK).append(SETMARK, &set_mark(bit));
                 nat.new_chain(MASQ).append(MASQ, &masquerade(bit));
             }
             if !self.leads(POSTROUTING) {
-                // In front of ipMasq, which would accept connections of the container's network.
+                // Before ipMasq, which accepts connections of the container's network.
                 nat.insert(POSTROUTING.0, &to_masquerade());
             }
         }
@@ -107,16 +107,16 @@ impl Present {
     }
 }
 
-/// Compares what is there with what [`Present::complete`] makes.
-pub(super) fn check(rules: &[ListedRule], settings: &Settings) -> Result<(), PortmapError> {
+/// Compares the rules with those that [`Present::complete`] writes.
+pub(super) fn check(rules: &[ListedRule], plan: &Plan) -> Result<(), PortmapError> {
     for (chain, _) in [PREROUTING, OUTPUT] {
         expect(rules, chain, &to_containers())?;
     }
-    if mark_bit(settings).is_none() {
+    if mark_bit(plan).is_none() {
         return Ok(());
     }
     expect(rules, POSTROUTING.0, &to_masquerade())?;
-    // Another network may have changed the bit; what is set must be what is masqueraded.
+    // Another network may have changed the bit: the mark that is set must be the masqueraded one.
     let marks = |chain: &'static str, target: &'static str, option: &'static str| {
         let rules = rules
             .iter()
@@ -133,7 +133,7 @@ pub(super) fn check(rules: &[ListedRule], settings: &Settings) -> Result<(), Por
     Err(missing(MASQ, &format!("rule that masquerades mark {mark}")))
 }
 
-/// Looks for a rule among those listed. What the tools print of a rule of ours is what we write.
+/// Fails if a rule is not listed. The tools print these rules as they are written.
 fn expect(rules: &[ListedRule], chain: &str, wanted: &Rule) -> Result<(), PortmapError> {
     if is_listed(rules, chain, wanted) {
         return Ok(());
@@ -141,7 +141,7 @@ fn expect(rules: &[ListedRule], chain: &str, wanted: &Rule) -> Result<(), Portma
     Err(missing(chain, &format!("rule \"{wanted}\"")))
 }
 
-/// Whether a rule is among those listed.
+/// Whether a rule is listed.
 pub(super) fn is_listed(rules: &[ListedRule], chain: &str, wanted: &Rule) -> bool {
     rules
         .iter()
@@ -154,8 +154,8 @@ pub(super) fn missing(chain: &str, what: &str) -> PortmapError {
 }
 
 /// The bit of the mark, if connections are masqueraded by marking them.
-fn mark_bit(settings: &Settings) -> Option<u32> {
-    match (&settings.marking, settings.masquerading) {
+fn mark_bit(plan: &Plan) -> Option<u32> {
+    match (&plan.marking, plan.masquerading) {
         (_, Masquerading::Nobody) | (Marking::Chain(_), _) => None,
         (Marking::Bit(bit), _) => Some(*bit),
     }
@@ -189,8 +189,7 @@ fn masquerade(bit: u32) -> Rule {
     Rule::from_words(["-m", "mark", "--mark", &mark(bit)]).jump("MASQUERADE")
 }
 
-/// Whether some rule of a chain leads to another one, in the variant that keeps its rules in
-/// `nf_tables`.
+/// Whether a chain of `nf_tables` has a jump to another one.
 fn leads_to(
     nft: &Nft,
     table: Table<'_>,
@@ -201,8 +200,8 @@ fn leads_to(
     Ok(rules.iter().any(|rule| rule.expressions.contains(&jump)))
 }
 
-/// Whether connections are marked by a bit and masqueraded by it, and by no other, in the variant
-/// that keeps its rules in `nf_tables`. What is not understood is not it.
+/// Whether connections are marked and masqueraded by this bit only, in tables of `nf_tables`. Unknown
+/// rules count as others.
 fn marks(nft: &Nft, table: Table<'_>, bit: u32) -> Result<bool, IptablesError> {
     let mark = (1_u32 << bit).to_ne_bytes();
     // `struct xt_mark_tginfo2` and `xt_mark_mtinfo1` of linux/netfilter/xt_mark.h: mark, mask.

@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Config;
 
-fn settings(keys: &str, mappings: &str) -> Settings {
+fn plan(keys: &str, mappings: &str) -> Plan {
     let text = format!(r#"{{{keys}"runtimeConfig": {{"portMappings": [{mappings}]}}}}"#);
     let node = cni_types::json::JsonValue::read(text.as_bytes()).unwrap();
-    Settings::new(&node.decode::<Config>().unwrap()).unwrap()
+    Plan::new(&node.decode::<Config>().unwrap()).unwrap()
 }
 
 fn id(network: &str, container_id: &str) -> AttachmentId {
@@ -17,13 +17,13 @@ fn id(network: &str, container_id: &str) -> AttachmentId {
     }
 }
 
-fn rules(settings: &Settings, address: &str) -> ContainerRules {
+fn rules(plan: &Plan, address: &str) -> ContainerRules {
     let address = address.parse().unwrap();
-    ContainerRules::new(&id("test", "1234"), &Target { address }, settings)
+    ContainerRules::new(&id("test", "1234"), &Target { address }, plan)
 }
 
-fn own(settings: &Settings, address: &str) -> Vec<String> {
-    let rules = rules(settings, address);
+fn own(plan: &Plan, address: &str) -> Vec<String> {
+    let rules = rules(plan, address);
     rules.own.iter().map(|(_, rule)| rule.to_string()).collect()
 }
 
@@ -35,14 +35,14 @@ const MAPPINGS: &str = r#"
 
 #[test]
 fn the_chain_has_the_go_plugins_name() {
-    let rules = rules(&settings("", MAPPINGS), "10.1.0.2/16");
+    let rules = rules(&plan("", MAPPINGS), "10.1.0.2/16");
     assert_eq!(rules.chain, "CNI-DN-2bbe0c48b91a7d1b8a675");
 }
 
 #[test]
 fn entries_name_the_ports_of_each_protocol() {
     let keys = r#""conditionsV4": ["!", "-s", "192.0.2.0/24"], "#;
-    let rules = |address| rules(&settings(keys, MAPPINGS), address).entries;
+    let rules = |address| rules(&plan(keys, MAPPINGS), address).entries;
     let entry = |protocol: &str, ports: &str, condition: &str| {
         format!(
             r#"-p {protocol} -m comment --comment "dnat name: \"test\" id: \"1234\"" -m multiport --dports {ports}{condition} -j CNI-DN-2bbe0c48b91a7d1b8a675"#
@@ -69,7 +69,7 @@ fn entries_name_the_ports_of_each_protocol() {
 #[test]
 fn ports_of_one_address_have_entries_of_their_own() {
     let narrow = |keys: &str| {
-        let rules = rules(&settings(keys, MAPPINGS), "10.1.0.2/16");
+        let rules = rules(&plan(keys, MAPPINGS), "10.1.0.2/16");
         let entries: Vec<Entry> = rules
             .narrow
             .iter()
@@ -105,7 +105,7 @@ fn ports_of_one_address_have_entries_of_their_own() {
 #[test]
 fn neighbours_and_localhost_are_marked_before_the_translation() {
     assert_eq!(
-        own(&settings("", MAPPINGS), "10.1.0.2/16"),
+        own(&plan("", MAPPINGS), "10.1.0.2/16"),
         [
             "-s 10.1.0.0/16 -d 192.0.2.1/32 -p udp -m udp --dport 8080 -j CNI-HOSTPORT-SETMARK",
             "-s 127.0.0.1/32 -d 192.0.2.1/32 -p udp -m udp --dport 8080 -j CNI-HOSTPORT-SETMARK",
@@ -119,7 +119,7 @@ fn neighbours_and_localhost_are_marked_before_the_translation() {
         ]
     );
     assert_eq!(
-        own(&settings("", MAPPINGS), "fd00::2/64")[..2],
+        own(&plan("", MAPPINGS), "fd00::2/64")[..2],
         [
             "-s fd00::/64 -d fd00::1/128 -p sctp -m sctp --dport 8082 -j CNI-HOSTPORT-SETMARK",
             "-d fd00::1/128 -p sctp -m sctp --dport 8082 -j DNAT --to-destination \"[fd00::2]:82\"",
@@ -130,7 +130,7 @@ fn neighbours_and_localhost_are_marked_before_the_translation() {
 #[test]
 fn marks_are_set_as_the_keys_say() {
     let mapping = r#"{"hostPort": 80, "containerPort": 80, "protocol": "tcp"}"#;
-    let own = |keys| own(&settings(keys, mapping), "10.1.0.2/16");
+    let own = |keys| own(&plan(keys, mapping), "10.1.0.2/16");
     let translate = "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.0.2:80";
     assert_eq!(own(r#""snat": false, "#), [translate]);
     assert_eq!(
@@ -210,14 +210,14 @@ proptest! {
             let host_ip = if *only { "192.0.2.1" } else { "" };
             format!(r#"{{"hostPort": {host}, "containerPort": {container}, "protocol": "{protocol}", "hostIP": "{host_ip}"}}"#)
         }).collect();
-        let settings = settings("", &mappings.join(","));
-        let rules = rules(&settings, "10.1.0.2/16");
+        let plan = plan("", &mappings.join(","));
+        let rules = rules(&plan, "10.1.0.2/16");
         let read: Vec<Forwarding> = rules.own.iter().filter_map(|(_, rule)| {
             forwarding(&ListedRule { chain: rules.chain.clone(), rule: rule.clone() })
         }).collect();
         let target = Target { address: "10.1.0.2/16".parse().unwrap() };
         let wanted: Vec<Forwarding> = target
-            .mappings(&settings)
+            .mappings(&plan)
             .iter()
             .map(|mapping| Forwarding::of(mapping, &target))
             .collect();

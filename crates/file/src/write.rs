@@ -1,0 +1,89 @@
+//! Files and folders that only their owner can read.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// What the name of a file ends in while [`write`] prepares it. A killed process leaves the file.
+pub const TEMP_SUFFIX: &str = ".new";
+
+/// Creates a file, or replaces it by renaming: a reader sees all of the old content or all of the
+/// new one. Only one process at a time may write the same file.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temp = temp_path(path);
+    // Never a file that exists: it may be a link, or open to others.
+    let create = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).open(&temp)
+    };
+    let mut file = match create() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(&temp)?;
+            create()?
+        }
+        created => created?,
+    };
+    file.write_all(content)?;
+    fs::rename(&temp, path)
+}
+
+/// The file that [`write`] prepares before it renames it to `path`.
+pub fn temp_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(TEMP_SUFFIX);
+    name.into()
+}
+
+/// Creates a folder for its owner alone, unless it exists. Missing parents are open to everybody,
+/// as others keep their folders there, too.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        let mut parents = DirBuilder::new();
+        parents.recursive(true).mode(0o755).create(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let private = folder.path().join("a/b");
+        create_private_folder(&private).unwrap();
+        create_private_folder(&private).unwrap();
+        assert_eq!(mode(&private), 0o700);
+        let path = private.join("file");
+        write(&path, b"first").unwrap();
+        // Left by a killed process.
+        fs::write(temp_path(&path), "second, but lon").unwrap();
+        write(&path, b"third").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_dir(&private).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        fs::write(&other, "other").unwrap();
+        symlink(&other, temp_path(&path)).unwrap();
+        write(&path, b"x").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(fs::read(&other).unwrap(), b"other");
+    }
+}

@@ -12,13 +12,8 @@ pub fn host_entry(link: &Link) -> Interface {
 pub fn sandbox_entry(link: &Link, sandbox: String) -> Interface {
     Interface {
         name: link.name.clone(),
-        mac: mac_text(link),
+        mac: link.mac.map(|mac| mac.to_string()).unwrap_or_default(),
         sandbox,
         ..Interface::default()
     }
-}
-
-/// The MAC address in the form of results; empty if the link has none.
-pub fn mac_text(link: &Link) -> String {
-    link.mac.map(|mac| mac.to_string()).unwrap_or_default()
 }

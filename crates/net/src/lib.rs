@@ -23,7 +23,7 @@ pub mod veth;
 
 pub use attachment::AttachmentId;
 pub use error::NetError;
-pub use interface::{host_entry, mac_text, sandbox_entry};
+pub use interface::{host_entry, sandbox_entry};
 pub use mac_key::configured_mac;
 pub use names::{Tags, hash_name, network_tag, tag_of};
 pub use namespaces::{Host, Sandbox};

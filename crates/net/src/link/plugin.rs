@@ -19,7 +19,7 @@ pub trait LinkPlugin: Sized {
     /// The executable's name.
     const NAME: &'static str;
 
-    /// The kernel's name of the kind of link (`IFLA_INFO_KIND`).
+    /// The kernel's name of the kind of link (`IFLA_INFO_KIND`), by default that of the plugin.
     const KIND: &'static str = Self::NAME;
 
     /// Creates the link, down, with the attachment's alias. On failure nothing is left.

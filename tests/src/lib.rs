@@ -11,6 +11,7 @@ mod outside;
 mod packets;
 pub mod single_link;
 mod tap_end;
+mod uplinks;
 mod wire;
 
 pub use attachment::Attachment;
@@ -19,4 +20,5 @@ pub use network::{Network, with_prev_result};
 pub use outside::world_outside;
 pub use packets::{answers_at_once, sends_router_advertisement};
 pub use tap_end::{Machine, TapEnd, User};
+pub use uplinks::{TARGETS, Uplinks};
 pub use wire::Wire;

@@ -41,6 +41,7 @@ fn assert_ready(host: &Host, network: &str, arguments: &Value) {
         "cni1",
         "cni2",
         "cni3",
+        "cni4",
         "/run/cni/tuning",
         "/var/lib/cni",
     ];
@@ -144,6 +145,30 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    fn the_second_network_is_ready(host) needs [Ipv6] {
+        assert_ready(host, "second", &json!({}));
+    }
+}
+
+ferrule_testkit::test! {
+    /// Programs use the VRF by binding to it.
+    fn the_vrf_is_ready(host) needs [Vrf, Ipv6] {
+        connected(host);
+        let container = host.netns("c1");
+        let run = |verb: &str| cnitool(host, &format!("{verb} red /run/netns/c1")).run().succeeds();
+        cnitool(host, "status red").run().succeeds();
+        let result = run("add").json();
+        run("check");
+        let gateway = result["ips"][0]["gateway"].as_str().unwrap();
+        let ping = ["ping", "-n", "-q", "-c", "1", "-i", "0.2", "-w", "2", "-I", "red", gateway];
+        container.exec(ping).succeeds();
+        assert!(!container.ping(gateway));
+        run("del");
+        assert!(!container.has_link("red") && !container.has_link("eth0"));
+    }
+}
+
+ferrule_testkit::test! {
     fn the_loopback_is_ready(host) needs [Ipv6] {
         let container = host.netns("c1");
         for verb in ["add", "check", "del"] {
@@ -163,6 +188,6 @@ ferrule_testkit::test! {
             .map(|network| network["name"].as_str().unwrap().to_owned())
             .collect();
         names.sort();
-        assert_eq!(names, ["cbr0", "ferrule", "lan", "limited", "lo", "published", "routed", "tuned"]);
+        assert_eq!(names, ["cbr0", "ferrule", "lan", "limited", "lo", "published", "red", "routed", "second", "tuned"]);
     }
 }

@@ -19,10 +19,12 @@ mod podman;
 mod portmap;
 mod protocol;
 mod ptp;
+mod sbr;
 mod static_ipam;
 mod tap;
 mod testkit;
 mod tuning;
 mod vlan;
+mod vrf;
 
 ferrule_testkit::main!();

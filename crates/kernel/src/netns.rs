@@ -130,6 +130,11 @@ impl Netns {
         Ok((ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino))
     }
 
+    /// The inode number: no two namespaces that live at the same time have the same.
+    pub fn inode(&self) -> io::Result<u64> {
+        Ok(fstat(&self.file)?.st_ino)
+    }
+
     /// Calls `work` with the calling thread inside the namespace and returns to where the thread
     /// was, also when `work` panics.
     ///

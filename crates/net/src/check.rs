@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use cni_types::{CniResult, Interface, IpConfig, Request, Route};
+use cni_types::{Cidr, CniResult, Interface, IpConfig, Request, Route};
 use ferrule_kernel::{Family, Link, RouteEntry, RouteFilter};
 
 use crate::{Host, NetError, Sandbox, veth};
 
 /// The table of routes without the key `table` (`RT_TABLE_MAIN`).
 const MAIN_TABLE: u32 = 254;
+/// The table of what is delivered here (`RT_TABLE_LOCAL`).
+const LOCAL_TABLE: u32 = 255;
 
 /// The container's interface in the previous result.
 pub fn recorded_interface<'r>(
@@ -183,22 +185,66 @@ pub fn routes(sandbox: &Sandbox, result: &CniResult) -> Result<(), NetError> {
     Ok(())
 }
 
+/// What packets from an address of a result can reach by way of its interface: its network, and what
+/// the result's routes lead to through gateways in it. Routes for a table of their own are left out.
+pub fn destinations(result: &CniResult, ip: &IpConfig) -> Vec<Cidr> {
+    let mut found = Vec::new();
+    // The kernel adds no route for the network of a host address (/32, /128).
+    if Cidr::host(ip.address.address()) != ip.address {
+        found.push(ip.address.masked());
+    }
+    let ours = result.routes.iter().filter(|route| {
+        let is_main = route
+            .table
+            .is_none_or(|table| table == 0 || table == MAIN_TABLE);
+        is_main && route.gw.is_some_and(|gateway| ip.address.contains(gateway))
+    });
+    found.extend(ours.map(|route| route.dst.masked()));
+    found
+}
+
+/// Fails if none of `routes`, those of an interface in a table, leads to `dst`.
+pub fn route_among(
+    routes: &[RouteEntry],
+    dst: Cidr,
+    ifname: &str,
+    table: u32,
+) -> Result<(), NetError> {
+    if routes.iter().any(|entry| entry.dst == dst.network()) {
+        return Ok(());
+    }
+    Err(NetError::Mismatch(format!(
+        "route to {dst} on {ifname:?} is missing in table {table}"
+    )))
+}
+
 /// Whether there is a route to the destination, through the gateway if one is given. The gateway of
 /// a default route is not compared, as in the Go plugins, since sidecars change it.
+///
+/// A route for the main table may have been moved by a later plugin of the list: `sbr` gives
+/// addresses tables of their own, `vrf` interfaces.
 fn has_route(sandbox: &Sandbox, route: &Route) -> Result<bool, NetError> {
-    let filter = RouteFilter {
-        family: Family::of(route.dst.address()),
-        table: Some(route.table.filter(|table| *table > 0).unwrap_or(MAIN_TABLE)),
-        oif: None,
-    };
     let gateway = route
         .gw
         .filter(|gateway| !route.is_default() && !gateway.is_unspecified());
     let dst = route.dst.masked().network();
-    let entries = sandbox.routes(&filter)?;
-    Ok(entries.iter().any(|entry| {
-        entry.dst == dst && gateway.is_none_or(|gateway| goes_through(entry, gateway))
-    }))
+    let is_in = |table| {
+        let filter = RouteFilter {
+            family: Family::of(route.dst.address()),
+            table,
+            oif: None,
+        };
+        let entries = sandbox.routes(&filter)?;
+        Ok(entries.iter().any(|entry| {
+            entry.table != LOCAL_TABLE
+                && entry.dst == dst
+                && gateway.is_none_or(|gateway| goes_through(entry, gateway))
+        }))
+    };
+    match route.table.filter(|table| *table > 0) {
+        Some(table) => is_in(Some(table)),
+        None => Ok(is_in(Some(MAIN_TABLE))? || is_in(None)?),
+    }
 }
 
 fn goes_through(entry: &RouteEntry, gateway: IpAddr) -> bool {

@@ -1,9 +1,10 @@
 //! Errors of configuring a container's network.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 
 use cni_types::{Code, Error};
-use ferrule_kernel::{Errno, NetlinkError, NetnsError, RtnlOpenError, SysctlError};
+use ferrule_kernel::{Errno, LockError, NetlinkError, NetnsError, RtnlOpenError, SysctlError};
 
 /// A failed step, with the object it was about.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum NetError {
     /// A sysctl could not be read or written.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
+    /// Another call works on the same container, and did not end in time.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The interface is missing.
     #[error("interface {name:?} not found in {place}")]
     LinkNotFound {
@@ -65,6 +69,18 @@ pub enum NetError {
         state: String,
         /// The time waited.
         milliseconds: u128,
+    },
+    /// The kernel does not deliver packets for an address.
+    #[error(
+        "address {address} on {name:?} is not usable after {seconds} s: packets for it are not delivered"
+    )]
+    NotLocal {
+        /// The address.
+        address: IpAddr,
+        /// The interface.
+        name: String,
+        /// How long was waited.
+        seconds: u64,
     },
     /// Another host uses the address.
     #[error("address {address} on {name:?}: {problem}")]
@@ -126,6 +142,7 @@ impl From<NetError> for Error {
     fn from(error: NetError) -> Self {
         let code = match &error {
             NetError::Unusable(_) => Code::InvalidConfig,
+            NetError::Lock(error) if error.is_held() => Code::TryAgain,
             _ => Code::Internal,
         };
         let wire = Self::new(code, error.to_string());

@@ -18,6 +18,7 @@ pub mod masquerade;
 mod master;
 mod names;
 mod namespaces;
+pub mod routing;
 pub mod spoofcheck;
 pub mod veth;
 

@@ -4,9 +4,13 @@ use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 
-use ferrule_kernel::{Link, Netns, RtnlSocket};
+use ferrule_file::lock::WAIT;
+use ferrule_kernel::{FileLock, Link, LockError, Netns, RtnlSocket};
 
 use crate::NetError;
+
+/// How many lock files the containers of a node share.
+const LOCKS: u64 = 64;
 
 /// The host's network namespace: the one that the plugin runs in.
 #[derive(Clone)]
@@ -80,6 +84,23 @@ impl Sandbox {
     }
 
     /// Whether this is the namespace `netns`.
+    /// Waits until no other Ferrule plugin holds the lock of this namespace, for changes of several
+    /// steps that attachments of one container must not make at the same time.
+    ///
+    /// Only root can open the lock files. Containers share a fixed number of them, so that none is
+    /// left behind; those that share one wait for each other for some milliseconds.
+    pub fn lock(&self) -> Result<FileLock, NetError> {
+        let path = self.0.netns.path();
+        let inode = self.0.netns.inode().map_err(|source| LockError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(FileLock::named(
+            &format!("sandbox-{}", inode % LOCKS),
+            WAIT,
+        )?)
+    }
+
     pub(crate) fn is_in(&self, netns: &Netns) -> bool {
         self.0.netns.same_as(netns).is_ok_and(|same| same)
     }

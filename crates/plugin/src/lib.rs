@@ -5,6 +5,7 @@
 //! configuration, calls the verb, undoes a failed ADD, and prints. Nothing else writes to standard
 //! output, which belongs to the protocol.
 
+mod attached_ips;
 mod build;
 mod chained;
 mod delegate;
@@ -24,6 +25,7 @@ use std::rc::Rc;
 use cni_types::{Attachments, CniResult, Error, Request, SpecVersion};
 use serde::de::DeserializeOwned;
 
+pub use attached_ips::attached_ips;
 pub use chained::{ChainedFrame, ChainedPlugin, container_addresses};
 pub use delegate::{Delegate, not_available};
 pub use in_process::InProcess;

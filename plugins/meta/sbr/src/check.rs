@@ -1,0 +1,86 @@
+//! CHECK.
+
+use cni_types::{Cidr, CniResult, IpConfig};
+use ferrule_kernel::route::MAIN_TABLE;
+use ferrule_kernel::{IpNetwork, RouteEntry, Rule};
+use ferrule_net::{NetError, Sandbox, check, routing};
+
+use crate::config::{Plan, Settings};
+
+/// Compares the container with what ADD does: for each address a rule, and in the table that it
+/// looks up the way out.
+///
+/// As the Go plugin may have done the ADD, any table will do, and any gateway of a default route.
+pub(crate) fn check(
+    sandbox: &Sandbox,
+    ifname: &str,
+    ips: &[IpConfig],
+    plan: &Plan,
+    result: &CniResult,
+) -> Result<(), NetError> {
+    let link = sandbox.link(ifname)?;
+    let rules = routing::rules(sandbox)?;
+    for ip in ips {
+        let table = match plan {
+            Plan::Table(table) => table_of(&rules, ip, Some(*table))?,
+            Plan::Automatic(_) => table_of(&rules, ip, None)?,
+        };
+        if let Plan::Automatic(settings) = plan {
+            let found = entries(sandbox, table, link.index)?;
+            for dst in destinations(ip, settings, result) {
+                check::route_among(&found, dst, ifname, table)?;
+            }
+        }
+    }
+    if let Plan::Automatic(Settings {
+        source_hints: true, ..
+    }) = plan
+    {
+        let found = entries(sandbox, MAIN_TABLE, link.index)?;
+        for ip in ips {
+            check::route_among(&found, ip.address.masked(), ifname, MAIN_TABLE)?;
+        }
+    }
+    Ok(())
+}
+
+/// The routes of a link in a table.
+fn entries(sandbox: &Sandbox, table: u32, index: u32) -> Result<Vec<RouteEntry>, NetError> {
+    let found = routing::routes(sandbox, Some(table), Some(index))?;
+    Ok(found.into_iter().map(|copy| copy.entry).collect())
+}
+
+/// The table that what is sent from the address is routed by: that of the first rule.
+fn table_of(rules: &[Rule], ip: &IpConfig, expected: Option<u32>) -> Result<u32, NetError> {
+    let source = Some(IpNetwork::from(ip.address.address()));
+    let is_it = |rule: &&Rule| {
+        rule.source == source
+            && rule
+                .table
+                .is_some_and(|table| expected.is_none_or(|expected| table == expected))
+    };
+    let address = ip.address.address();
+    rules
+        .iter()
+        .find(is_it)
+        .and_then(|rule| rule.table)
+        .ok_or_else(|| {
+            let which = expected.map_or_else(
+                || "a table of its own".to_owned(),
+                |table| format!("table {table}"),
+            );
+            NetError::Mismatch(format!(
+                "no routing rule has packets from {address} look up {which}"
+            ))
+        })
+}
+
+/// What the table of an address leads to, as far as configuration and previous result tell it.
+fn destinations(ip: &IpConfig, settings: &Settings, result: &CniResult) -> Vec<Cidr> {
+    let address = ip.address.address();
+    let mut found = check::destinations(result, ip);
+    if settings.gateway_for(address).or(ip.gateway).is_some() {
+        found.push(Cidr::default_route(address));
+    }
+    found
+}

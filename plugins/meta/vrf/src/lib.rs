@@ -1,0 +1,114 @@
+//! `vrf` puts the interface of a container into a VRF (virtual routing and forwarding): a device that
+//! gives its ports a routing table of their own.
+//!
+//! ADD makes the VRF if it is not there, puts the interface into it and its routes into the VRF's
+//! table. DEL takes the interface out, and the VRF away with its last port. The keys are those of
+//! [`Config`]; the page `docs/vrf.md` explains them.
+
+mod check;
+mod config;
+mod device;
+mod port;
+
+use cni_types::{Attachments, CniResult, Error, SpecVersion};
+use ferrule_kernel::{LinkChange, Vrf};
+use ferrule_net::{NetError, Sandbox, link};
+use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
+
+pub use config::Config;
+use config::Plan;
+
+/// What only vrf does.
+pub struct VrfPlugin;
+
+impl ChainedPlugin for VrfPlugin {
+    type Config = Config;
+    type Plan = Plan;
+
+    const NAME: &'static str = "vrf";
+    const VERSIONS: &'static [SpecVersion] = &[
+        SpecVersion::V0_3_1,
+        SpecVersion::V0_4_0,
+        SpecVersion::V1_0_0,
+        SpecVersion::V1_1_0,
+    ];
+
+    fn plan(&self, call: &Call<Config>) -> Result<Option<Plan>, Error> {
+        call.config.plan().map(Some)
+    }
+
+    fn add(
+        &self,
+        call: &Call<Config>,
+        plan: Plan,
+        result: &mut CniResult,
+        undo: &mut Undo,
+    ) -> Result<(), Error> {
+        let ifname = &call.request.ifname;
+        let sandbox = Sandbox::open(&call.request.netns)?;
+        let _lock = sandbox.lock()?;
+        let link = sandbox.link(ifname)?;
+        if link.master.is_some() {
+            // An ADD that is repeated finds everything done; one that was cut short does not.
+            return check::check(&sandbox, ifname, &plan, result).map_err(|error| {
+                Error::internal(format_args!(
+                    "interface {ifname:?} has already a master set"
+                ))
+                .details(format!(
+                    "send DEL first if it is of an earlier ADD; {error}"
+                ))
+            });
+        }
+        let vrf = device::find_or_create(&sandbox, &plan, undo)?;
+        Ok(port::enslave(&sandbox, &link, &vrf, undo)?)
+    }
+
+    fn del(&self, call: &Call<Config>, _: Option<&CniResult>) -> Result<(), Error> {
+        let Ok(plan) = call.config.plan() else {
+            log("vrf: DEL without a name of a VRF: there is nothing to do");
+            return Ok(());
+        };
+        let request = &call.request;
+        let Some(sandbox) = Sandbox::open_if_there(&request.netns)? else {
+            return Ok(());
+        };
+        let _lock = sandbox.lock()?;
+        Ok(release(&sandbox, &request.ifname, &plan)?)
+    }
+
+    fn check(&self, call: &Call<Config>, plan: Plan, result: &CniResult) -> Result<(), Error> {
+        let sandbox = Sandbox::open(&call.request.netns)?;
+        check::check(&sandbox, &call.request.ifname, &plan, result)
+    }
+
+    fn status(&self, call: &Call<Config>) -> Result<(), Error> {
+        call.config.plan()?;
+        link::ensure_driver(Vrf::KIND)
+    }
+
+    /// All there is, is in the containers.
+    fn gc(&self, _: &Call<Config>, _: &Attachments) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Takes the interface out of the VRF, and the VRF away if it has no port any more. Both may be gone
+/// already.
+fn release(sandbox: &Sandbox, ifname: &str, plan: &Plan) -> Result<(), NetError> {
+    let Some(vrf) = sandbox.link_by_name(&plan.name)? else {
+        return Ok(());
+    };
+    if !vrf.is_kind(Vrf::KIND) {
+        log(format_args!(
+            "vrf: DEL leaves {:?} alone, which is no VRF",
+            plan.name
+        ));
+        return Ok(());
+    }
+    let link = sandbox.link_by_name(ifname)?;
+    if let Some(link) = link.filter(|link| link.master == Some(vrf.index)) {
+        let change = LinkChange::new(link.index).no_master();
+        sandbox.execute(change.message().unless_gone())?;
+    }
+    device::delete_if_empty(sandbox, vrf.index)
+}

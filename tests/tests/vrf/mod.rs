@@ -1,0 +1,8 @@
+//! The plugin `vrf`, seen from outside.
+
+mod check;
+mod devices;
+mod interoperation;
+mod lifecycle;
+mod node;
+mod routes;

@@ -1,4 +1,4 @@
-//! What is known of the device behind a link, by which it is recognised in any namespace.
+//! The device behind a link, by which a link is recognised in any namespace.
 
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use nix::libc::RTM_GETLINK;

@@ -1,8 +1,7 @@
 //! The Linux networking kernel interface, typed, knowing nothing of CNI.
 //!
-//! A [`RtnlSocket`] is a conversation with the kernel about one network namespace: the one it was
-//! opened in. Questions about a single object (a link by name, the route to an address) are
-//! answered without listing everything the node has. Changes are values ([`Message`]) made by the
+//! A [`RtnlSocket`] is a netlink socket of one network namespace: the one it was opened in. Getting a
+//! single object (a link by name, the route to an address) does not dump everything the node has. Changes are values ([`Message`]) made by the
 //! modules [`link`], [`addr`], [`route`] and [`tc`]; several of them travel in one [`Batch`], one system
 //! call for all. Errors name what was asked, the errno, and the kernel's own explanation.
 //!

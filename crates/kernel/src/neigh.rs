@@ -1,7 +1,7 @@
-//! Telling the neighbours about addresses.
+//! Announcing addresses to neighbours.
 //!
-//! Who reuses an address within the lifetime of other hosts' caches is unreachable until these
-//! learn the new link-layer address. The kernel announces a link's addresses itself, by a
+//! A host that reuses an address is unreachable for others until their neighbour caches have the new
+//! link-layer address. The kernel announces a link's addresses itself, by a
 //! gratuitous ARP request (RFC 5227 §3) and an unsolicited neighbour advertisement (RFC 4861
 //! §7.2.6), when the link comes up or is given a link-layer address. Sending these packets from
 //! here would cost more than all the rest of an attachment: closing a packet socket waits for a

@@ -197,7 +197,7 @@ impl AsFd for Netns {
     }
 }
 
-/// A thread's time inside another namespace.
+/// Returns the thread to its namespace when dropped.
 struct NamespaceGuard<'a> {
     home: &'a Netns,
     over: bool,
@@ -212,8 +212,8 @@ impl NamespaceGuard<'_> {
 
 impl Drop for NamespaceGuard<'_> {
     fn drop(&mut self) {
-        // Only reached without `end` while a panic unwinds. A thread that cannot go home must not
-        // run anybody's clean-up in the wrong namespace.
+        // Only reached without `end` while a panic unwinds. A thread that cannot return must not run
+        // clean-up in the wrong namespace.
         if !self.over && setns(&self.home.file, CloneFlags::CLONE_NEWNET).is_err() {
             std::process::abort();
         }

@@ -1,4 +1,4 @@
-//! What has no safe wrapper elsewhere: the only unsafe code of the crate.
+//! System calls without a safe wrapper elsewhere: the only unsafe code of the crate.
 
 #![expect(unsafe_code, reason = "the fenced-off place for it")]
 

@@ -23,8 +23,8 @@ pub struct Bridge<'a> {
 }
 
 impl Bridge<'_> {
-    /// The message that creates the bridge, switched off so that it can be configured first. Its
-    /// name being taken is an error
+    /// The message that creates the bridge, down so that it can be configured first. A name that is
+    /// taken is an error
     /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn create(&self) -> Message {
         // Not LinkBridge::new, which would switch the bridge on.

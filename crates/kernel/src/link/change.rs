@@ -55,12 +55,12 @@ impl LinkChange {
         }
     }
 
-    /// Switches it on.
+    /// Sets it up.
     pub fn up(self) -> Self {
         self.with("up".into(), LinkMessageBuilder::up)
     }
 
-    /// Switches it off.
+    /// Sets it down.
     pub fn down(self) -> Self {
         self.with("down".into(), LinkMessageBuilder::down)
     }
@@ -95,7 +95,7 @@ impl LinkChange {
         self.with(format!("master {master}"), |body| body.controller(master))
     }
 
-    /// Frees it from its bridge, VRF or bond.
+    /// Removes it from its bridge, VRF or bond.
     pub fn no_master(self) -> Self {
         self.with("no master".into(), LinkMessageBuilder::nocontroller)
     }
@@ -112,13 +112,13 @@ impl LinkChange {
         })
     }
 
-    /// Whether it takes packets addressed to others.
+    /// Sets promiscuous mode.
     pub fn promisc(self, on: bool) -> Self {
         let word = if on { "promisc on" } else { "promisc off" };
         self.with(word.into(), |body| body.promiscuous(on))
     }
 
-    /// Whether it takes all multicast packets.
+    /// Sets reception of all multicast packets.
     pub fn all_multicast(self, on: bool) -> Self {
         let word = if on {
             "allmulticast on"
@@ -135,8 +135,8 @@ impl LinkChange {
         })
     }
 
-    /// Has the kernel announce the link's IPv4 addresses by gratuitous ARP whenever it comes up or
-    /// is given a link-layer address: the setting `arp_notify`.
+    /// Sets `arp_notify`: the kernel announces the link's IPv4 addresses by gratuitous ARP whenever it
+    /// comes up or gets a link-layer address.
     pub fn arp_notify(self) -> Self {
         self.with("arp_notify 1".into(), |body| {
             body.append_extra_attribute(LinkAttribute::Other(arp_notify()))

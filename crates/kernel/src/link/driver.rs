@@ -1,4 +1,4 @@
-//! What a link's driver adds to what every link has, and whether the kernel has the driver.
+//! Settings of a link's driver, and whether the kernel has the driver.
 
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use nix::errno::Errno;

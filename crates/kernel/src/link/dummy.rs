@@ -1,4 +1,4 @@
-//! Links that swallow what they are given.
+//! Dummy links, which drop every packet.
 
 use netlink_packet_route::link::InfoKind;
 use rtnetlink::{LinkDummy, LinkMessageBuilder};
@@ -6,7 +6,7 @@ use rtnetlink::{LinkDummy, LinkMessageBuilder};
 use super::NewLink;
 use crate::netlink::Message;
 
-/// A dummy link has nothing of its own.
+/// A dummy link; it has no settings of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dummy;
 

@@ -1,4 +1,4 @@
-//! Links that share their parent's link-layer address and are told apart by IP address.
+//! Ipvlan: links that share their parent's link-layer address and differ by IP address.
 
 use netlink_packet_route::link::{InfoKind, IpVlanFlags, IpVlanMode};
 use rtnetlink::{LinkIpVlan, LinkMessageBuilder};
@@ -33,7 +33,7 @@ impl From<u16> for IpvlanMode {
     }
 }
 
-/// What an ipvlan has of its own.
+/// Settings of an ipvlan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ipvlan {
     /// Where its packets are routed.
@@ -60,7 +60,7 @@ impl Ipvlan {
         link.create(Self::KIND, builder)
     }
 
-    /// Reads what the kernel tells of one.
+    /// Reads `IFLA_INFO_DATA`.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
         Some(Self {
             mode: data.nested().u16(IFLA_IPVLAN_MODE)?.into(),

@@ -1,4 +1,4 @@
-//! Links with a link-layer address of their own on a shared parent.
+//! Macvlan: links with a link-layer address of their own on a shared parent.
 
 use netlink_packet_route::link::{InfoKind, InfoMacVlan, MacVlanMode};
 use rtnetlink::{LinkMacVlan, LinkMessageBuilder};
@@ -9,7 +9,7 @@ use crate::netlink::{Attribute, Message};
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_MACVLAN_BC_QUEUE_LEN: u16 = 7;
 
-/// Whom a macvlan may talk to besides the wire (`enum macvlan_mode` of `linux/if_link.h`).
+/// Which links a macvlan reaches besides the network (`enum macvlan_mode` of `linux/if_link.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MacvlanMode {
     /// No other link of the parent, not even by way of a switch that sends frames back.
@@ -25,7 +25,7 @@ pub enum MacvlanMode {
 }
 
 impl MacvlanMode {
-    fn wire(self) -> MacVlanMode {
+    fn raw(self) -> MacVlanMode {
         match self {
             Self::Private => MacVlanMode::Private,
             Self::Vepa => MacVlanMode::Vepa,
@@ -48,10 +48,10 @@ impl From<u32> for MacvlanMode {
     }
 }
 
-/// What a macvlan has of its own.
+/// Settings of a macvlan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Macvlan {
-    /// Whom it may talk to.
+    /// Which links it reaches.
     pub mode: MacvlanMode,
     /// How many broadcast and multicast frames it asks the parent to hold for processing; the
     /// parent holds as many as its most demanding link asks for. When creating, `None` leaves the
@@ -68,14 +68,14 @@ impl Macvlan {
     /// [`Passthru`](MacvlanMode::Passthru).
     pub fn create(&self, link: &NewLink<'_>) -> Message {
         let mut builder = LinkMessageBuilder::<LinkMacVlan>::new_with_info_kind(InfoKind::MacVlan)
-            .mode(self.mode.wire());
+            .mode(self.mode.raw());
         if let Some(length) = self.broadcast_queue {
             builder = builder.append_info_data(InfoMacVlan::BcQueueLen(length));
         }
         link.create(Self::KIND, builder)
     }
 
-    /// Reads what the kernel tells of one.
+    /// Reads `IFLA_INFO_DATA`.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
         let data = data.nested();
         Some(Self {

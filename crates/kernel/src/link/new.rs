@@ -1,4 +1,4 @@
-//! What links of every single kind have in common when they are created.
+//! Settings common to the creation of links of every single kind.
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
@@ -13,27 +13,26 @@ use crate::netlink::Message;
 /// was never visible anywhere else or in any other state.
 ///
 /// Up to kernel 6.14 the name must be free not only in the target namespace but, by an oversight,
-/// also in the one of the conversation: with `netns` set, `EEXIST` may mean either.
+/// also in the socket's own: with `netns` set, `EEXIST` may mean either.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLink<'a> {
     /// Name, 1 to 15 bytes.
     pub name: &'a str,
-    /// Index, in the namespace of the conversation, of the link it is put on; `None` for kinds
-    /// that stand alone.
+    /// Index, in the socket's namespace, of the link below it; `None` for kinds without one.
     pub parent: Option<u32>,
     /// The namespace it is born in, which must stay open until the message has been sent; the
-    /// conversation's own when absent.
+    /// socket's own when absent.
     pub netns: Option<BorrowedFd<'a>>,
     /// Largest packet in bytes; the kind's default, which is the parent's, when absent.
     pub mtu: Option<u32>,
     /// Link-layer address; chosen by the kernel when absent.
     pub mac: Option<Mac>,
-    /// Whether it is switched on at birth. Kernel 6.1 does not rename a link that is.
+    /// Whether it is created up. Kernel 6.1 does not rename a link that is.
     pub up: bool,
 }
 
 impl<'a> NewLink<'a> {
-    /// A link of this name in the conversation's own namespace, off and as its kind has it.
+    /// A link of this name in the socket's namespace, down and with its kind's defaults.
     pub fn named(name: &'a str) -> Self {
         Self {
             name,

@@ -8,7 +8,7 @@ use crate::netlink::{Attribute, Message};
 
 const IFLA_VLAN_ID: u16 = 1;
 
-/// What a VLAN link has of its own.
+/// Settings of a VLAN link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vlan {
     /// The number in the tag, 0 to 4094; 0 marks priority only.
@@ -27,7 +27,7 @@ impl Vlan {
         link.create(Self::KIND, builder.id(self.id))
     }
 
-    /// Reads what the kernel tells of one.
+    /// Reads `IFLA_INFO_DATA`.
     pub(super) fn read(data: Attribute<'_>) -> Option<Self> {
         Some(Self {
             id: data.nested().u16(IFLA_VLAN_ID)?,

@@ -8,9 +8,9 @@ use libcni::config::NetworkList;
 use libcni::{Parameters, Runtime};
 use serde_json::{Value, json};
 
+use crate::implementation::Implementation;
 use crate::measure::median;
 use crate::scenario::{Measured, Used, settle};
-use crate::side::Side;
 
 const PLUGINS: [&str; 6] = [
     "bridge",
@@ -57,13 +57,13 @@ fn capabilities() -> serde_json::Map<String, Value> {
 
 impl Chain {
     /// Bridge, a published port, bandwidth limits, firewall and a sysctl.
-    fn network(&self, side: &Side) -> Value {
+    fn network(&self, implementation: &Implementation) -> Value {
         let Self { backend, .. } = self;
         json!({
             "cniVersion": "1.0.0",
-            "name": format!("chain-{backend}-{}", side.name),
+            "name": format!("chain-{backend}-{}", implementation.name),
             "plugins": [
-                { "type": "bridge", "bridge": format!("br-{}", side.name), "isGateway": true,
+                { "type": "bridge", "bridge": format!("br-{}", implementation.name), "isGateway": true,
                   "ipMasq": true, "ipMasqBackend": backend,
                   "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.97.0.0/16" }]],
                             "routes": [{ "dst": "0.0.0.0/0" }] } },
@@ -75,25 +75,26 @@ impl Chain {
         })
     }
 
-    /// Alternates between the sides, each time with a fresh container.
+    /// Alternates between the implementations, each time with a fresh container.
     pub(crate) fn measure(
         &self,
         host: &Host,
-        sides: &[Side; 2],
+        implementations: &[Implementation; 2],
         rounds: usize,
     ) -> Result<Measured, String> {
-        for side in sides {
-            if let Some(missing) = PLUGINS.iter().find(|plugin| !side.has(plugin)) {
-                return Err(format!("{} has no {missing}", side.name));
+        for implementation in implementations {
+            if let Some(missing) = PLUGINS.iter().find(|plugin| !implementation.has(plugin)) {
+                return Err(format!("{} has no {missing}", implementation.name));
             }
         }
-        if self.backend == "nftables" && !sides.iter().all(Side::knows_nftables) {
-            return Err("one side knows no nftables".to_owned());
+        if self.backend == "nftables" && !implementations.iter().all(Implementation::knows_nftables)
+        {
+            return Err("one implementation knows no nftables".to_owned());
         }
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let mut networks = Vec::new();
-        for side in sides {
-            let network = self.network(side).to_string();
+        for implementation in implementations {
+            let network = self.network(implementation).to_string();
             networks.push(NetworkList::from_bytes(network.as_bytes()).map_err(|e| text(&e))?);
         }
         let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
@@ -102,11 +103,11 @@ impl Chain {
         for round in 0..=rounds {
             for turn in 0..2 {
                 let which = (round + turn) % 2;
-                let container = format!("chain-{}-{round}", sides[which].name);
+                let container = format!("chain-{}-{round}", implementations[which].name);
                 let netns = host.netns(&container);
                 used.0.push(netns.clone());
                 let cache = Cache::new(host.work_folder().join("results"));
-                let runtime = Runtime::new(&sides[which].folder).with_cache(cache);
+                let runtime = Runtime::new(&implementations[which].folder).with_cache(cache);
                 let parameters = Parameters {
                     container_id: container,
                     netns: netns.path().display().to_string(),
@@ -122,7 +123,7 @@ impl Chain {
                 let start = Instant::now();
                 let removed = runtime.del(network, &parameters);
                 let del = start.elapsed();
-                if sides[which].name != "go" {
+                if implementations[which].name != "go" {
                     removed.map_err(|e| text(&e))?;
                 }
                 if round > 0 {

@@ -5,12 +5,12 @@
 //! the executable to its end; what counts is the ratio. `make bench` builds what is measured.
 
 mod chain;
+mod implementation;
 mod measure;
 mod plot;
 mod ports;
 mod report;
 mod scenario;
-mod side;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use ferrule_testkit::Host;
 
 use crate::chain::CHAINS;
+use crate::implementation::Implementation;
 use crate::report::Report;
 use crate::scenario::{MASTER, SCENARIOS};
-use crate::side::Side;
 
 /// Rounds of each scenario, of which the median is taken.
 const DEFAULT_ROUNDS: usize = 120;
@@ -36,33 +36,33 @@ fn main() -> ExitCode {
     let host = Host::new();
     host.ip(format!("link add {MASTER} up type veth peer name wire0").as_str());
     host.ip("link set wire0 up");
-    let sides = [Side::ours(), Side::peer()];
-    let mut report = Report::new(rounds, &sides);
+    let implementations = [Implementation::ours(), Implementation::peer()];
+    let mut report = Report::new(rounds, &implementations);
     for scenario in SCENARIOS
         .iter()
         .filter(|scenario| scenario.name.contains(&only))
     {
         eprintln!("measuring {} …", scenario.name);
-        match scenario.measure(&host, &sides, rounds) {
+        match scenario.measure(&host, &implementations, rounds) {
             Ok(measured) => report.rows.push(measured),
             Err(reason) => report.skipped.push((scenario.name, reason)),
         }
     }
     for chain in CHAINS.iter().filter(|chain| chain.name.contains(&only)) {
         eprintln!("measuring {} …", chain.name);
-        match chain.measure(&host, &sides, rounds) {
+        match chain.measure(&host, &implementations, rounds) {
             Ok(measured) => report.rows.push(measured),
             Err(reason) => report.skipped.push((chain.name, reason)),
         }
     }
-    let [ours, _] = &sides;
+    let [ours, _] = &implementations;
     if ours.has("portmap") && "portmap".contains(&only) {
         match ports::many_in_maps(&host, ours, rounds) {
             Ok(measured) => report.rows.push(measured),
             Err(reason) => report.skipped.push(("portmap in maps", reason)),
         }
     }
-    report.memory = measure::peak_memory(&host, &sides);
+    report.memory = measure::peak_memory(&host, &implementations);
     println!("{}", report.table());
     match report.write(&results) {
         Ok(path) => println!("written to {}", path.display()),

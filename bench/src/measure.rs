@@ -12,8 +12,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::implementation::Implementation;
 use crate::scenario;
-use crate::side::Side;
 
 /// One call of a plugin.
 pub(crate) struct Run<'a> {
@@ -25,8 +25,8 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn command(&self, side: &Side) -> Command {
-        let mut command = Command::new(side.executable(self.plugin));
+    fn command(&self, implementation: &Implementation) -> Command {
+        let mut command = Command::new(implementation.executable(self.plugin));
         command
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -34,7 +34,7 @@ impl Run<'_> {
             .env("CNI_CONTAINERID", self.container)
             .env("CNI_NETNS", self.netns)
             .env("CNI_IFNAME", "eth0")
-            .env("CNI_PATH", &side.folder)
+            .env("CNI_PATH", &implementation.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -42,23 +42,26 @@ impl Run<'_> {
     }
 
     /// From starting the executable to its end, which must be a success.
-    pub(crate) fn time(&self, side: &Side) -> Result<Duration, String> {
-        let (elapsed, outcome) = self.run(side)?;
+    pub(crate) fn time(&self, implementation: &Implementation) -> Result<Duration, String> {
+        let (elapsed, outcome) = self.run(implementation)?;
         outcome.map(|()| elapsed)
     }
 
     /// As [`Self::time`], for DEL: after having removed everything from nftables, that of the Go
     /// plugins reports an error if iptables' table never had the chain that it looks for there.
-    pub(crate) fn time_anyway(&self, side: &Side) -> Result<Duration, String> {
-        match self.run(side)? {
-            (elapsed, Err(_)) if side.name == "go" => Ok(elapsed),
+    pub(crate) fn time_anyway(&self, implementation: &Implementation) -> Result<Duration, String> {
+        match self.run(implementation)? {
+            (elapsed, Err(_)) if implementation.name == "go" => Ok(elapsed),
             (elapsed, outcome) => outcome.map(|()| elapsed),
         }
     }
 
-    fn run(&self, side: &Side) -> Result<(Duration, Result<(), String>), String> {
+    fn run(
+        &self,
+        implementation: &Implementation,
+    ) -> Result<(Duration, Result<(), String>), String> {
         let input = self.config.to_string();
-        let mut command = self.command(side);
+        let mut command = self.command(implementation);
         let start = Instant::now();
         let mut child = command
             .spawn()
@@ -76,7 +79,7 @@ impl Run<'_> {
         }
         let failure = format!(
             "{} {} of {} failed: {}{}",
-            side.name,
+            implementation.name,
             self.verb,
             self.plugin,
             String::from_utf8_lossy(&output.stdout),
@@ -86,8 +89,8 @@ impl Run<'_> {
     }
 
     /// The most memory the process ever had, in kB, read when it is about to end.
-    fn peak(&self, side: &Side) -> Option<u64> {
-        let mut child = self.command(side).spawn().ok()?;
+    fn peak(&self, implementation: &Implementation) -> Option<u64> {
+        let mut child = self.command(implementation).spawn().ok()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).ok()?);
         // It waits for its input, so it can be seized before it does anything.
         ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACEEXIT).ok()?;
@@ -122,15 +125,15 @@ fn high_water_mark(pid: Pid) -> Option<u64> {
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
-/// Peak memory of a bridge ADD of each side in kB, the median of several.
-pub(crate) fn peak_memory(host: &Host, sides: &[Side]) -> Vec<Option<u64>> {
-    sides
+/// Peak memory of a bridge ADD of each implementation in kB, the median of several.
+pub(crate) fn peak_memory(host: &Host, implementations: &[Implementation]) -> Vec<Option<u64>> {
+    implementations
         .iter()
-        .map(|side| {
-            let config = scenario::bridge(side, "memory");
+        .map(|implementation| {
+            let config = scenario::bridge(implementation, "memory");
             let mut peaks: Vec<u64> = (0..9)
                 .filter_map(|round| {
-                    let container = format!("memory-{}-{round}", side.name);
+                    let container = format!("memory-{}-{round}", implementation.name);
                     let netns = host.netns(&container);
                     let run = |verb| Run {
                         plugin: "bridge",
@@ -139,8 +142,8 @@ pub(crate) fn peak_memory(host: &Host, sides: &[Side]) -> Vec<Option<u64>> {
                         netns: netns.path(),
                         config: &config,
                     };
-                    let peak = run("ADD").peak(side);
-                    let removed = run("DEL").time(side);
+                    let peak = run("ADD").peak(implementation);
+                    let removed = run("DEL").time(implementation);
                     netns.remove();
                     removed.ok().and(peak)
                 })

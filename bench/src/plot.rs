@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use crate::report::Line;
 
-/// An SVG with one bar per line: our time as a share of the other side's.
+/// An SVG with one bar per line: our time as a share of the other implementation's.
 pub(crate) fn ratios(lines: &[Line]) -> String {
     let mut svg = String::new();
     if draw(&mut svg, lines).is_err() {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ferrule_testkit::Host;
 use serde_json::{Value, json};
 
+use crate::implementation::Implementation;
 use crate::measure::{Run, median};
 use crate::scenario::{MASTER, Measured, network, with};
-use crate::side::Side;
 
 /// Mappings of the large case.
 const MANY: u16 = 500;
@@ -16,24 +16,32 @@ const MANY: u16 = 500;
 const HOLDERS: u16 = 20;
 
 /// One mapped port, by iptables.
-pub(crate) fn one_by_iptables(side: &Side, what: &str) -> Value {
-    one(side, &format!("{what}i"), json!({ "backend": "iptables" }))
+pub(crate) fn one_by_iptables(implementation: &Implementation, what: &str) -> Value {
+    one(
+        implementation,
+        &format!("{what}i"),
+        json!({ "backend": "iptables" }),
+    )
 }
 
-/// One mapped port, by nftables on the side that can.
-pub(crate) fn one_by_nftables(side: &Side, what: &str) -> Value {
-    one(side, &format!("{what}n"), json!({ "backend": "nftables" }))
+/// One mapped port, by nftables on the implementation that can.
+pub(crate) fn one_by_nftables(implementation: &Implementation, what: &str) -> Value {
+    one(
+        implementation,
+        &format!("{what}n"),
+        json!({ "backend": "nftables" }),
+    )
 }
 
-fn one(side: &Side, what: &str, keys: Value) -> Value {
+fn one(implementation: &Implementation, what: &str, keys: Value) -> Value {
     let mapping = json!([{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }]);
-    with(mapped(side, what, "10.96.7.7", &mapping), keys)
+    with(mapped(implementation, what, "10.96.7.7", &mapping), keys)
 }
 
 /// The configuration of a container with this address, as a runtime passes it on.
-fn mapped(side: &Side, what: &str, address: &str, mappings: &Value) -> Value {
+fn mapped(implementation: &Implementation, what: &str, address: &str, mappings: &Value) -> Value {
     with(
-        network(side, "portmap", what),
+        network(implementation, "portmap", what),
         json!({
             "capabilities": { "portMappings": true },
             "runtimeConfig": { "portMappings": mappings },
@@ -48,7 +56,11 @@ fn mapped(side: &Side, what: &str, address: &str, mappings: &Value) -> Value {
 
 /// Many ports of one container in map mode, first on an empty node, then on one with 10 000
 /// mappings. The second is in the first column and the first in the second.
-pub(crate) fn many_in_maps(host: &Host, ours: &Side, rounds: usize) -> Result<Measured, String> {
+pub(crate) fn many_in_maps(
+    host: &Host,
+    ours: &Implementation,
+    rounds: usize,
+) -> Result<Measured, String> {
     let config = |number: u16| {
         let ports = (0..MANY).map(|port| 2000 + number * MANY + port);
         let mapping = |port| json!({ "hostPort": port, "containerPort": port, "protocol": "tcp" });

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::implementation::Implementation;
 use crate::plot;
 use crate::scenario::Measured;
-use crate::side::Side;
 
 /// Executables whose sizes are compared.
 const SIZED: [&str; 4] = ["bridge", "ptp", "loopback", "host-local"];
@@ -19,7 +19,7 @@ const FLOOR_BUDGET: f64 = 1.1;
 /// Everything that was measured.
 pub(crate) struct Report {
     rounds: usize,
-    /// What is to be known of the other side.
+    /// What is to be known of the other implementation.
     peer: String,
     pub(crate) rows: Vec<Measured>,
     pub(crate) skipped: Vec<(&'static str, String)>,
@@ -47,7 +47,7 @@ impl Line {
 }
 
 impl Report {
-    pub(crate) fn new(rounds: usize, suites: &[Side; 2]) -> Self {
+    pub(crate) fn new(rounds: usize, suites: &[Implementation; 2]) -> Self {
         let sizes_of = |plugin| (plugin, suites.each_ref().map(|suite| suite.size(plugin)));
         let sizes = SIZED.into_iter().map(sizes_of).collect();
         let [_, peer] = suites;

@@ -8,27 +8,27 @@ use ferrule_kernel::{Netns, RtnlSocket};
 use ferrule_testkit::{Container, Host};
 use serde_json::{Value, json};
 
+use crate::implementation::Implementation;
 use crate::measure::{Run, median};
 use crate::ports;
-use crate::side::Side;
 
-/// One kind of work, done by both sides.
+/// One kind of work, done by both implementations.
 pub(crate) struct Scenario {
     /// How the report calls it.
     pub(crate) name: &'static str,
-    /// The plugins it needs; a side without them cannot take part.
+    /// The plugins it needs; a implementation without them cannot take part.
     plugins: &'static [&'static str],
-    /// The configuration for a side.
-    config: fn(&Side, &str) -> Value,
+    /// The configuration for a implementation.
+    config: fn(&Implementation, &str) -> Value,
     /// Reservations the address store holds beforehand.
     leases: u32,
     /// Whether ADD makes a link, whose removal by the kernel is most of a DEL.
     link: bool,
-    /// The highest ratio to the other side for ADD and for DEL, where there is a budget.
+    /// The highest ratio to the other implementation for ADD and for DEL, where there is a budget.
     budget: [Option<f64>; 2],
 }
 
-/// The medians of one scenario: for ADD and DEL, of both sides.
+/// The medians of one scenario: for ADD and DEL, of both implementations.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
     pub(crate) medians: [[Duration; 2]; 2],
@@ -39,7 +39,7 @@ pub(crate) struct Measured {
 
 /// How long to leave the kernel alone before a removal is timed. What was made or removed just
 /// before keeps it busy for a while (grace periods, work it put off), which a removal has to wait
-/// for: without this pause the faster side pays for the work of the slower one.
+/// for: without this pause the faster implementation pays for the work of the slower one.
 const SETTLING: Duration = Duration::from_millis(50);
 
 /// Two ticks of a kernel with 250 of them in a second.
@@ -139,8 +139,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-pub(crate) fn network(side: &Side, plugin: &str, what: &str) -> Value {
-    json!({ "cniVersion": "1.0.0", "name": format!("{what}-{}", side.name), "type": plugin })
+pub(crate) fn network(implementation: &Implementation, plugin: &str, what: &str) -> Value {
+    json!({ "cniVersion": "1.0.0", "name": format!("{what}-{}", implementation.name), "type": plugin })
 }
 
 pub(crate) fn with(mut network: Value, more: Value) -> Value {
@@ -158,59 +158,71 @@ fn ipam() -> Value {
     })
 }
 
-fn loopback(side: &Side, what: &str) -> Value {
-    network(side, "loopback", what)
+fn loopback(implementation: &Implementation, what: &str) -> Value {
+    network(implementation, "loopback", what)
 }
 
-/// A bridge network of its own for each side.
-pub(crate) fn bridge(side: &Side, what: &str) -> Value {
-    let bridge = format!("br-{}", side.name);
+/// A bridge network of its own for each implementation.
+pub(crate) fn bridge(implementation: &Implementation, what: &str) -> Value {
+    let bridge = format!("br-{}", implementation.name);
     with(
-        network(side, "bridge", what),
+        network(implementation, "bridge", what),
         json!({ "bridge": bridge, "isGateway": true, "ipam": ipam() }),
     )
 }
 
-fn bridge_iptables(side: &Side, what: &str) -> Value {
+fn bridge_iptables(implementation: &Implementation, what: &str) -> Value {
     let masquerade = json!({ "ipMasq": true, "ipMasqBackend": "iptables" });
-    with(bridge(side, &format!("{what}i")), masquerade)
+    with(bridge(implementation, &format!("{what}i")), masquerade)
 }
 
-fn bridge_nftables(side: &Side, what: &str) -> Value {
+fn bridge_nftables(implementation: &Implementation, what: &str) -> Value {
     let masquerade = json!({ "ipMasq": true, "ipMasqBackend": "nftables" });
-    with(bridge(side, &format!("{what}n")), masquerade)
+    with(bridge(implementation, &format!("{what}n")), masquerade)
 }
 
-fn macvlan(side: &Side, what: &str) -> Value {
+fn macvlan(implementation: &Implementation, what: &str) -> Value {
     with(
-        network(side, "macvlan", what),
+        network(implementation, "macvlan", what),
         json!({ "master": MASTER, "ipam": ipam() }),
     )
 }
 
-fn ptp(side: &Side, what: &str) -> Value {
-    with(network(side, "ptp", what), json!({ "ipam": ipam() }))
+fn ptp(implementation: &Implementation, what: &str) -> Value {
+    with(
+        network(implementation, "ptp", what),
+        json!({ "ipam": ipam() }),
+    )
 }
 
-fn host_local(side: &Side, what: &str) -> Value {
-    with(network(side, "host-local", what), json!({ "ipam": ipam() }))
+fn host_local(implementation: &Implementation, what: &str) -> Value {
+    with(
+        network(implementation, "host-local", what),
+        json!({ "ipam": ipam() }),
+    )
 }
 
 impl Scenario {
-    /// Alternates between the sides, each time with a fresh container.
+    /// Alternates between the implementations, each time with a fresh container.
     pub(crate) fn measure(
         &self,
         host: &Host,
-        sides: &[Side; 2],
+        implementations: &[Implementation; 2],
         rounds: usize,
     ) -> Result<Measured, String> {
-        for side in sides {
-            if let Some(missing) = self.plugins.iter().find(|plugin| !side.has(plugin)) {
-                return Err(format!("{} has no {missing}", side.name));
+        for implementation in implementations {
+            if let Some(missing) = self
+                .plugins
+                .iter()
+                .find(|plugin| !implementation.has(plugin))
+            {
+                return Err(format!("{} has no {missing}", implementation.name));
             }
         }
         let what = format!("bench{}", self.leases);
-        let configs = sides.each_ref().map(|side| (self.config)(side, &what));
+        let configs = implementations
+            .each_ref()
+            .map(|implementation| (self.config)(implementation, &what));
         for config in &configs {
             hold_leases(config, self.leases)?;
         }
@@ -221,13 +233,13 @@ impl Scenario {
         for round in 0..=rounds {
             for turn in 0..2 {
                 let which = (round + turn) % 2;
-                let container = format!("c{}-{round}", sides[which].name);
+                let container = format!("c{}-{round}", implementations[which].name);
                 let netns = host.netns(&container);
                 used.0.push(netns.clone());
                 let run = |verb| self.run(verb, &configs[which], &container, &netns);
-                let add = run("ADD").time(&sides[which])?;
+                let add = run("ADD").time(&implementations[which])?;
                 settle(round);
-                let del = run("DEL").time_anyway(&sides[which])?;
+                let del = run("DEL").time_anyway(&implementations[which])?;
                 if round > 0 {
                     times[0][which].push(add);
                     times[1][which].push(del);
@@ -238,11 +250,11 @@ impl Scenario {
                 let netns = host.netns(&container);
                 used.0.push(netns.clone());
                 let run = |verb| self.run(verb, &configs[0], &container, &netns);
-                run("ADD").time(&sides[0])?;
+                run("ADD").time(&implementations[0])?;
                 settle(round);
                 // A call is a process: what none can do without is to be started and to remove.
-                floor.push(run("VERSION").time(&sides[0])? + removal(&netns)?);
-                run("DEL").time(&sides[0])?;
+                floor.push(run("VERSION").time(&implementations[0])? + removal(&netns)?);
+                run("DEL").time(&implementations[0])?;
             }
         }
         let medians = times.map(|verb| verb.map(|mut t| median(&mut t).unwrap_or_default()));

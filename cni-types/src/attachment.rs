@@ -1,4 +1,4 @@
-//! The attachments a runtime declares to be alive, for GC.
+//! The valid attachments that a runtime lists for GC.
 
 use serde::Deserialize;
 
@@ -27,8 +27,8 @@ pub struct Attachments(Vec<Attachment>);
 impl Attachments {
     /// Reads the list from a configuration; `None` if the key is absent.
     ///
-    /// An empty or null list means that none is valid. An absent key must not be taken for that: it
-    /// would tear down every running container. Go's `cnitool gc` sends none.
+    /// An empty or null list means that no attachment is valid. An absent key does not: GC would
+    /// detach every running container, and Go's `cnitool gc` sends no key.
     pub fn from_config(config: &JsonValue) -> Result<Option<Self>, Error> {
         let keys = [VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024];
         let found = keys

@@ -1,11 +1,11 @@
-//! Name resolution as configurations and results carry it.
+//! DNS settings in configurations and results.
 
 use serde::{Deserialize, Serialize};
 
-/// Resolver settings. Plugins only pass them on.
+/// DNS settings. Plugins only pass them on.
 ///
-/// The lists tell "absent" from "empty" because an empty list in a configuration overrides what
-/// IPAM answered.
+/// The lists distinguish absent from empty: an empty list in a configuration replaces the DNS
+/// settings of the IPAM result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dns {
     /// Addresses of name servers, in order of preference.

@@ -42,8 +42,8 @@ const END_BYTES: usize = 1024;
 
 /// The error object a failing plugin prints: `{"code": …, "msg": …, "details": …}`.
 ///
-/// `msg` says what failed, naming object, step and cause; `details` says what to do about it where
-/// that does not go without saying: runtimes print `msg; details`, or `msg` alone.
+/// `msg` names object, step and cause of the failure; `details` gives the next action where it is not
+/// obvious. Runtimes print `msg; details`, or `msg` alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// See [`Code`]; plugins of others may use any number from 100 upwards.
@@ -52,7 +52,7 @@ pub struct Error {
     /// What failed.
     #[serde(default)]
     pub msg: String,
-    /// More of it, or the way out. Not printed when empty.
+    /// More about the failure, or the next action. Not printed when empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub details: String,
 }
@@ -79,7 +79,7 @@ impl Error {
         self
     }
 
-    /// The same error, its message preceded by what was being done.
+    /// The same error, with the failed action in front of its message.
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.msg = format!("{doing}: {}", self.msg);

@@ -1,4 +1,4 @@
-//! What a runtime asks of a plugin: environment variables and a configuration on standard input.
+//! The request of a runtime: environment variables and a configuration on standard input.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -22,11 +22,11 @@ pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
 pub enum Command {
     /// Attach a container to a network.
     Add,
-    /// Take an attachment away.
+    /// Detach a container from a network.
     Del,
     /// Report whether an attachment is as ADD left it (since 0.4.0).
     Check,
-    /// Take away what belongs to no listed attachment (since 1.1.0).
+    /// Remove what belongs to no listed attachment (since 1.1.0).
     Gc,
     /// Report whether ADD would work now (since 1.1.0).
     Status,
@@ -85,18 +85,18 @@ impl Command {
     }
 }
 
-/// What a plugin was started for.
+/// Why a plugin was started.
 #[derive(Debug)]
 pub enum Incoming {
-    /// By a person: there is no `CNI_COMMAND`.
-    About,
-    /// To tell its versions. Standard input was not read.
+    /// By a person, without `CNI_COMMAND`: print the usage.
+    Usage,
+    /// VERSION. Standard input was not read.
     Version,
-    /// To do something.
+    /// Any other verb.
     Verb(Box<Request>),
 }
 
-/// A request that passed every check that needs no knowledge of the plugin's own keys.
+/// A request that passed every check that does not depend on the plugin's own keys.
 #[derive(Debug)]
 pub struct Request {
     /// The verb.
@@ -107,23 +107,23 @@ pub struct Request {
     pub netns: PathBuf,
     /// The interface inside the container; empty for GC and STATUS.
     pub ifname: String,
-    /// `CNI_ARGS`, unparsed, since each plugin knows other keys.
+    /// `CNI_ARGS`, unparsed, since the known keys differ between plugins.
     pub args: String,
     /// `CNI_PATH`, unsplit.
     pub path: OsString,
     /// Whether the container's namespace may be the plugin's own.
     pub netns_override: bool,
-    /// The version of the configuration, in which the result is written.
+    /// The version of the configuration and of the result.
     pub version: SpecVersion,
     /// The network's name.
     pub network: String,
     /// The IPAM plugin's name (the key `ipam.type`); empty if there is none.
     pub ipam_type: String,
-    /// The name resolution that the configuration sets; it replaces that of the IPAM result.
+    /// The DNS settings of the configuration; they replace those of the IPAM result.
     pub dns: Dns,
     /// The configuration.
     pub config: JsonValue,
-    /// The configuration as it came, to be handed to delegates unchanged.
+    /// The configuration as received; delegated plugins get it unchanged.
     pub stdin: Vec<u8>,
     /// Common keys of the wrong type, which only DEL ignores.
     ignored: Vec<DecodeError>,
@@ -141,7 +141,7 @@ impl Request {
     ) -> Result<Incoming, Error> {
         let environment = Environment::read(variable)?;
         let verb = match environment.command.as_str() {
-            "" => return Ok(Incoming::About),
+            "" => return Ok(Incoming::Usage),
             text => Command::parse(text),
         };
         if verb == Some(Command::Version) {
@@ -191,7 +191,7 @@ impl Request {
         self.config.decode().map_err(undecodable)
     }
 
-    /// As much of the configuration as can be read, for DEL, and the keys that are ignored.
+    /// The keys that can be decoded, for DEL, and the errors of the others.
     pub fn decode_lenient<T: DeserializeOwned>(&self) -> Result<(T, Vec<DecodeError>), Error> {
         let (value, mut ignored) = self.config.decode_lenient();
         let is_new =
@@ -205,11 +205,11 @@ impl Request {
         Ok((value.map_err(undecodable)?, ignored))
     }
 
-    /// The result of the plugins before this one, if the runtime sent it.
+    /// The key `prevResult`, if the runtime sent it.
     pub fn prev_result(&self) -> Result<Option<CniResult>, Error> {
         match self.config.field("prevResult") {
             None | Some(JsonValue::Null) => Ok(None),
-            Some(node) => Ok(Some(CniResult::from_prev_result(node, self.version)?)),
+            Some(json) => Ok(Some(CniResult::from_prev_result(json, self.version)?)),
         }
     }
 
@@ -239,8 +239,8 @@ fn undecodable(error: impl std::fmt::Display) -> Error {
 
 /// The keys that every plugin's configuration has.
 ///
-/// Values of a wrong type are refused also where nothing reads them: a container whose `ipam` became
-/// a list by mistake would be attached without addresses.
+/// A wrong type is an error even if nothing reads the value: a container whose `ipam` is a list by
+/// mistake would be attached without addresses.
 #[derive(Default, Deserialize)]
 #[serde(
     default,
@@ -298,7 +298,7 @@ impl Environment {
         Ok(environment)
     }
 
-    /// A wrong value is reported before any missing one, missing ones all together.
+    /// Reports an invalid value before missing ones, and all missing ones together.
     fn check(&self, raw: &dyn Fn(&str) -> OsString) -> Result<(), Error> {
         let command = Command::parse(&self.command);
         let required = |name: &str| command.is_some_and(|command| command.requires(name));

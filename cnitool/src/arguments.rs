@@ -248,18 +248,18 @@ mod tests {
 
     #[test]
     fn both_generations_of_command_lines_are_read() {
-        let plain = run("add lab /run/netns/a");
-        assert_eq!((plain.verb, plain.network.as_str()), (Verb::Add, "lab"));
+        let plain = run("add mynet /run/netns/a");
+        assert_eq!((plain.verb, plain.network.as_str()), (Verb::Add, "mynet"));
         assert_eq!(
             (plain.netns.as_deref(), plain.ifname),
             (Some("/run/netns/a"), None)
         );
         assert!(plain.undo && !plain.json);
         for line in [
-            "-i net1 check lab a",
-            "check --ifname net1 lab a",
-            "check lab a --ifname=net1",
-            "check lab -inet1 a",
+            "-i net1 check mynet a",
+            "check --ifname net1 mynet a",
+            "check mynet a --ifname=net1",
+            "check mynet -inet1 a",
         ] {
             assert_eq!(run(line).ifname.as_deref(), Some("net1"), "{line}");
         }
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_namespace_is_optional_where_it_means_nothing() {
-        for line in ["gc lab", "status lab", "version lab"] {
+        for line in ["gc mynet", "status mynet", "version mynet"] {
             assert_eq!(run(line).netns, None);
             assert_eq!(
                 run(&format!("{line} /run/netns/a")).netns.as_deref(),
@@ -276,7 +276,7 @@ mod tests {
         }
         for verb in [Verb::Add, Verb::Check, Verb::Del] {
             let word = verb.word();
-            for line in [word.to_owned(), format!("{word} lab")] {
+            for line in [word.to_owned(), format!("{word} mynet")] {
                 let text = read(&line).unwrap_err();
                 assert!(text.contains("<NETNS>"), "{text}");
                 assert!(
@@ -290,14 +290,14 @@ mod tests {
 
     #[test]
     fn options_belong_to_their_commands() {
-        assert_eq!(run("gc lab --keep a --keep b/eth0").keep, ["a", "b/eth0"]);
-        assert!(!run("add --no-undo lab a").undo);
-        assert!(run("add lab a --json").json);
+        assert_eq!(run("gc mynet --keep a --keep b/eth0").keep, ["a", "b/eth0"]);
+        assert!(!run("add --no-undo mynet a").undo);
+        assert!(run("add mynet a --json").json);
         for (line, option) in [
-            ("del lab a --keep b", "--keep"),
-            ("del lab a --no-undo", "--no-undo"),
-            ("add lab a --bogus", "--bogus"),
-            ("add lab a -i", "--ifname"),
+            ("del mynet a --keep b", "--keep"),
+            ("del mynet a --no-undo", "--no-undo"),
+            ("add mynet a --bogus", "--bogus"),
+            ("add mynet a -i", "--ifname"),
         ] {
             let text = read(line).unwrap_err();
             assert!(
@@ -309,13 +309,13 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let unknown = read("ADD lab a").unwrap_err();
+        let unknown = read("ADD mynet a").unwrap_err();
         assert!(
             unknown.starts_with("cnitool: unrecognized subcommand 'ADD'\n"),
             "{unknown}"
         );
         assert!(unknown.ends_with("\nMore: cnitool --help\n"), "{unknown}");
-        let superfluous = read("add lab a eth1").unwrap_err();
+        let superfluous = read("add mynet a eth1").unwrap_err();
         assert!(
             superfluous.contains("'eth1'") && superfluous.contains("--ifname"),
             "{superfluous}"

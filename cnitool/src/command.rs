@@ -1,23 +1,26 @@
-//! The commands, as a runtime would carry them out.
+//! The commands.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use libcni::config::{ConfigError, ConfigFolder, NetworkList};
-use libcni::{Answer, FailedAdd, Parameters, Runtime};
+use libcni::{AddResult, FailedAdd, Parameters, Runtime};
 
 use crate::arguments::{Arguments, Verb};
 use crate::container;
 use crate::environment::{Environment, PLUGIN_FOLDER};
-use crate::failure::Failure;
-use crate::{keep, summary, tell, versions};
+use crate::error::CommandError;
+use crate::{gc_keep, summary, tell, versions};
 
-/// Does what `arguments` say and returns what belongs on standard output.
-pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<String, Failure> {
+/// Runs the command and returns its standard output.
+pub(crate) fn run(
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<String, CommandError> {
     let network = load(arguments, environment)?;
     let parameters = parameters(arguments, environment)?;
     if environment.plugin_path.is_empty() {
-        return Err(Failure::new(format!(
+        return Err(CommandError::new(format!(
             "no paths provided: CNI_PATH is not set and there is no {PLUGIN_FOLDER}; set it to the folders of the plugins"
         )));
     }
@@ -28,14 +31,14 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<St
         parameters,
     };
     let done = |result: Result<(), libcni::RuntimeError>| {
-        result.map(|()| String::new()).map_err(Failure::from)
+        result.map(|()| String::new()).map_err(CommandError::from)
     };
     match arguments.verb {
         Verb::Add => task.add(),
         Verb::Check => task.check(),
         Verb::Del => done(task.runtime.del(&task.network, &task.parameters)),
         Verb::Gc => {
-            let valid = keep::attachments(arguments, &task.runtime, &task.parameters.ifname)?;
+            let valid = gc_keep::attachments(arguments, &task.runtime, &task.parameters.ifname)?;
             done(task.runtime.gc(&task.network, &valid))
         }
         Verb::Status => done(task.runtime.status(&task.network)),
@@ -43,11 +46,11 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<St
     }
 }
 
-/// Finds the network; files that had to be passed over are mentioned.
-fn load(arguments: &Arguments, environment: &Environment) -> Result<NetworkList, Failure> {
+/// Finds the network; reports skipped files.
+fn load(arguments: &Arguments, environment: &Environment) -> Result<NetworkList, CommandError> {
     let folder = ConfigFolder::new(&environment.config_folder);
     let found = folder.network(&arguments.network).map_err(|error| {
-        let failure = Failure::new(error.to_string());
+        let failure = CommandError::new(error.to_string());
         match (error, folder.names()) {
             (ConfigError::NotFound { .. }, Ok(names)) if !names.is_empty() => {
                 let names: Vec<String> = names.into_iter().collect();
@@ -68,7 +71,10 @@ fn load(arguments: &Arguments, environment: &Environment) -> Result<NetworkList,
     Ok(found.network)
 }
 
-fn parameters(arguments: &Arguments, environment: &Environment) -> Result<Parameters, Failure> {
+fn parameters(
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<Parameters, CommandError> {
     let capability_args = environment.capability_args()?;
     let args = environment.args()?;
     let ifname = arguments
@@ -77,8 +83,9 @@ fn parameters(arguments: &Arguments, environment: &Environment) -> Result<Parame
         .unwrap_or(&environment.ifname)
         .clone();
     let netns = match &arguments.netns {
-        Some(path) => container::absolute(path)
-            .map_err(|error| Failure::new(format!("no working folder to start from: {error}")))?,
+        Some(path) => container::absolute(path).map_err(|error| {
+            CommandError::new(format!("no working folder to start from: {error}"))
+        })?,
         None => String::new(),
     };
     Ok(Parameters {
@@ -90,7 +97,7 @@ fn parameters(arguments: &Arguments, environment: &Environment) -> Result<Parame
     })
 }
 
-/// A command with everything it needs.
+/// The context of a command.
 struct Task<'a> {
     arguments: &'a Arguments,
     runtime: Runtime,
@@ -99,12 +106,12 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn add(&self) -> Result<String, Failure> {
+    fn add(&self) -> Result<String, CommandError> {
         let attached_before = self.is_remembered();
         match self.runtime.add(&self.network, &self.parameters) {
-            Ok(answer) => self.show(&answer),
+            Ok(result) => self.show(&result),
             Err(failed) => {
-                let failure = Failure::from(&*failed.error);
+                let failure = CommandError::from(&*failed.error);
                 let failure = match self.undo(&failed, attached_before) {
                     Some(note) => failure.note(note),
                     None => failure,
@@ -114,10 +121,10 @@ impl Task<'_> {
         }
     }
 
-    fn check(&self) -> Result<String, Failure> {
+    fn check(&self) -> Result<String, CommandError> {
         let checked = self.runtime.check(&self.network, &self.parameters);
         checked.map(|()| String::new()).map_err(|error| {
-            let mut failure = Failure::from(error);
+            let mut failure = CommandError::from(error);
             if !self.is_remembered() {
                 failure = failure.note(format!(
                     "nothing is remembered of {}: was it made by cnitool add?",
@@ -128,18 +135,18 @@ impl Task<'_> {
         })
     }
 
-    /// On a terminal for eyes, otherwise as plugins print it.
-    fn show(&self, answer: &Answer) -> Result<String, Failure> {
+    /// Tables on a terminal, otherwise JSON as plugins print it.
+    fn show(&self, result: &AddResult) -> Result<String, CommandError> {
         let terminal = io::stdout().is_terminal();
         if terminal && !self.arguments.json {
-            return Ok(summary::text(&answer.result));
+            return Ok(summary::text(&result.result));
         }
-        let json = answer.to_json();
-        let json = json.map_err(|error| Failure::new(error.to_string()))?;
+        let json = result.to_json();
+        let json = json.map_err(|error| CommandError::new(error.to_string()))?;
         Ok(if terminal { json + "\n" } else { json })
     }
 
-    /// Takes back what a failed ADD has begun; the sentence tells how that went.
+    /// Undoes a failed ADD; the sentence reports the outcome.
     fn undo(&self, failed: &FailedAdd, attached_before: bool) -> Option<String> {
         if failed.started == 0 {
             return None;
@@ -163,7 +170,7 @@ impl Task<'_> {
             {
                 Ok(()) => "what the plugins had done was taken back".to_owned(),
                 Err(error) => {
-                    let why = Failure::from(error).sentence.replace('\n', "; ");
+                    let why = CommandError::from(error).sentence.replace('\n', "; ");
                     format!("what the plugins had done could not be taken back: {why}")
                 }
             }
@@ -183,8 +190,8 @@ impl Task<'_> {
         matches!(known, Ok(Some(_)))
     }
 
-    /// A wrong path is the most frequent mistake, and plugins word it in many ways.
-    fn mention_missing_namespace(&self, failure: Failure) -> Failure {
+    /// A wrong path is the most frequent mistake, and plugins report it in many ways.
+    fn mention_missing_namespace(&self, failure: CommandError) -> CommandError {
         let netns = Path::new(&self.parameters.netns);
         if netns.exists() {
             return failure;

@@ -1,15 +1,15 @@
-//! The container that a network namespace stands for.
+//! The container id of a network namespace.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha512};
 
-/// How much of the hash names the container, in bytes.
+/// The length of the hash in the container id, in bytes.
 const ID_BYTES: usize = 10;
 
-/// The path from the root, with `.` and `..` worked out by their letters alone, so that a namespace
-/// that is gone keeps its name.
+/// The absolute path, with `.` and `..` resolved lexically, so that it works for a namespace that no
+/// longer exists.
 pub(crate) fn absolute(path: &str) -> io::Result<String> {
     let mut clean = PathBuf::new();
     for component in std::env::current_dir()?.join(path).components() {
@@ -24,8 +24,8 @@ pub(crate) fn absolute(path: &str) -> io::Result<String> {
     Ok(Path::new("/").join(clean).to_string_lossy().into_owned())
 }
 
-/// The id that upstream's `cnitool` gives to the namespace too: `cnitool-` and the beginning of the
-/// SHA-512 of its absolute path.
+/// The id, as in upstream's `cnitool`: `cnitool-` and the beginning of the SHA-512 of the absolute
+/// path.
 pub(crate) fn id(netns: &str) -> String {
     let hash = Sha512::digest(netns.as_bytes());
     let hex: Vec<String> = hash

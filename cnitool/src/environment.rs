@@ -1,4 +1,4 @@
-//! The environment variables, which are those of upstream's `cnitool`.
+//! The environment variables, as in upstream's `cnitool`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::path::Path;
 use cni_types::json::read_value;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
-/// Where configurations are if `NETCONFPATH` does not say.
+/// The default of `NETCONFPATH`.
 pub(crate) const CONFIG_FOLDER: &str = "/etc/cni/net.d";
-/// Where plugins are if `CNI_PATH` does not say and this folder exists.
+/// The default of `CNI_PATH`, if this folder exists.
 pub(crate) const PLUGIN_FOLDER: &str = "/opt/cni/bin";
-/// The interface's name if nobody says.
+/// The default interface name.
 pub(crate) const INTERFACE: &str = "eth0";
 
-/// What the environment says. An empty variable is an unset one.
+/// The environment variables. An empty variable counts as unset.
 #[derive(Debug)]
 pub(crate) struct Environment {
     /// `NETCONFPATH`: the folder of configurations.
@@ -24,18 +24,18 @@ pub(crate) struct Environment {
     pub(crate) plugin_path: OsString,
     /// `CNI_IFNAME`: the interface inside the container.
     pub(crate) ifname: String,
-    /// `CAP_ARGS`, as it is.
+    /// `CAP_ARGS`, unparsed.
     capability_args: String,
-    /// `CNI_ARGS`, as it is.
+    /// `CNI_ARGS`, unparsed.
     args: String,
 }
 
 impl Environment {
-    pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, CommandError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| {
             let value = set(name).unwrap_or_default().into_string();
-            value.map_err(|_| Failure::new(format!("the variable {name} is not UTF-8")))
+            value.map_err(|_| CommandError::new(format!("the variable {name} is not UTF-8")))
         };
         let default_path = || {
             let exists = Path::new(PLUGIN_FOLDER).is_dir();
@@ -60,12 +60,12 @@ impl Environment {
     }
 
     /// The values for capabilities: `CAP_ARGS` is a JSON object.
-    pub(crate) fn capability_args(&self) -> Result<Map<String, Value>, Failure> {
+    pub(crate) fn capability_args(&self) -> Result<Map<String, Value>, CommandError> {
         if self.capability_args.is_empty() {
             return Ok(Map::new());
         }
         let wrong = |why: &dyn std::fmt::Display| {
-            Failure::new(format!("the variable CAP_ARGS is no JSON object: {why}"))
+            CommandError::new(format!("the variable CAP_ARGS is no JSON object: {why}"))
         };
         match read_value(self.capability_args.as_bytes()) {
             Ok(Value::Object(values)) => Ok(values),
@@ -74,13 +74,13 @@ impl Environment {
         }
     }
 
-    /// `CNI_ARGS` taken apart: `KEY=VALUE;KEY=VALUE`.
-    pub(crate) fn args(&self) -> Result<Vec<(String, String)>, Failure> {
+    /// `CNI_ARGS`, parsed: `KEY=VALUE;KEY=VALUE`.
+    pub(crate) fn args(&self) -> Result<Vec<(String, String)>, CommandError> {
         let pair = |pair: &str| match pair.split_once('=') {
             Some((key, value)) if !key.is_empty() && !value.is_empty() && !value.contains('=') => {
                 Ok((key.to_owned(), value.to_owned()))
             }
-            _ => Err(Failure::new(format!(
+            _ => Err(CommandError::new(format!(
                 "invalid CNI_ARGS pair {pair:?}; write KEY=VALUE;KEY=VALUE"
             ))),
         };

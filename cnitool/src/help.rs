@@ -1,4 +1,4 @@
-//! Passages of the manual that are longer than a line.
+//! The long texts of the manual.
 
 use cni_types::SpecVersion;
 
@@ -9,73 +9,72 @@ Environment
   CNI_IFNAME   the interface inside the namespace
   CNI_ARGS     arguments for plugins, KEY=VALUE;KEY=VALUE
   CAP_ARGS     values for capabilities, a JSON object
-What was attached is remembered in /var/lib/cni/results for check, del and gc.
+Attachments are cached in /var/lib/cni/results for check, del and gc.
 
 Exit codes
   0  done    1  failed, and standard error says why    2  wrong usage
 
 Example
   ip netns add demo
-  cnitool add lab /run/netns/demo
+  cnitool add mynet /run/netns/demo
   ip netns exec demo ip address
-  cnitool del lab /run/netns/demo";
+  cnitool del mynet /run/netns/demo";
 
 pub(crate) const ADD: &str = "\
 Attaches the namespace to the network: runs ADD of every plugin in order. On a terminal the result
 is shown as tables, elsewhere as the JSON the last plugin printed.
 
-If a plugin fails, DEL is run for those that were begun, so that nothing stays behind; --no-undo
-leaves everything as it is, for a look at it. An attachment that existed before is never touched.";
+If a plugin fails, DEL is run for the plugins that were started, so that nothing remains; --no-undo
+skips this, so that the failure can be inspected. An attachment that existed before stays.";
 pub(crate) const ADD_EXAMPLES: &str = "\
 Examples
-  cnitool add lab /run/netns/demo
-  cnitool add lab /run/netns/demo -i net1
-  cnitool add lab /run/netns/demo | jq -r '.ips[0].address'
-  CNI_ARGS='IP=10.1.0.9' cnitool add lab /run/netns/demo
+  cnitool add mynet /run/netns/demo
+  cnitool add mynet /run/netns/demo -i net1
+  cnitool add mynet /run/netns/demo | jq -r '.ips[0].address'
+  CNI_ARGS='IP=10.1.0.9' cnitool add mynet /run/netns/demo
   CAP_ARGS='{\"portMappings\": [{\"hostPort\": 8080, \"containerPort\": 80, \"protocol\": \"tcp\"}]}' \\
-    cnitool add lab /run/netns/demo";
+    cnitool add mynet /run/netns/demo";
 
 pub(crate) const CHECK: &str = "\
-Runs CHECK of every plugin with the remembered result of add. Prints nothing if all is well. Needs a
-network of version 0.4.0 or newer.";
+Runs CHECK of every plugin with the cached result of add. Prints nothing on success. Needs a network
+of version 0.4.0 or newer.";
 pub(crate) const CHECK_EXAMPLES: &str = "\
 Example
-  cnitool check lab /run/netns/demo && echo well";
+  cnitool check mynet /run/netns/demo && echo well";
 
 pub(crate) const DEL: &str = "\
-Takes the attachment away: runs DEL of every plugin, the last first. The namespace may be gone
-already, and del may be repeated. Give the same path and interface as to add, for they name the
-container.";
+Removes the attachment: runs DEL of every plugin, the last first. The namespace may be gone, and del
+may be repeated. Use the same path and interface as for add, since they identify the container.";
 pub(crate) const DEL_EXAMPLES: &str = "\
 Example
-  cnitool del lab /run/netns/demo";
+  cnitool del mynet /run/netns/demo";
 
 pub(crate) const GC: &str = "\
-Takes away EVERY attachment of the network that is not kept, also those that other runtimes made:
-remembered ones by DEL, and then each plugin looks for what is left over (networks of version 1.1.0
-or newer). Let no add or del run meanwhile. WHAT is one of
+Removes EVERY attachment of the network that is not kept, including those of other runtimes: runs
+DEL for the cached ones, then GC of every plugin (networks of version 1.1.0 or newer). No add or del
+may run meanwhile. WHAT is one of
 
   CONTAINER/INTERFACE  one attachment
-  CONTAINER            all remembered attachments of a container
+  CONTAINER            all cached attachments of a container
   /PATH/OF/NETNS       those of the container that cnitool made for the namespace";
 pub(crate) const GC_EXAMPLES: &str = "\
 Examples
-  cnitool gc lab
-  cnitool gc lab --keep /run/netns/demo --keep 0a1b2c/eth0";
+  cnitool gc mynet
+  cnitool gc mynet --keep /run/netns/demo --keep 0a1b2c/eth0";
 
 pub(crate) const STATUS: &str = "\
-Asks every plugin whether an add would work now. Prints nothing if so. Networks older than version
-1.1.0 cannot be asked and count as ready.";
+Runs STATUS of every plugin: whether an add would work now. Prints nothing on success. Networks
+older than version 1.1.0 have no STATUS and count as ready.";
 pub(crate) const STATUS_EXAMPLES: &str = "\
 Example
-  cnitool status lab && echo ready";
+  cnitool status mynet && echo ready";
 
 pub(crate) const VERSION: &str = "\
-Asks every plugin of the network, address plugins included, which versions of the protocol it
-speaks. Fails if one is missing or does not speak the network's version.";
+Lists the protocol versions of every plugin of the network, including IPAM plugins. Fails if one is
+missing or does not support the network's version.";
 pub(crate) const VERSION_EXAMPLES: &str = "\
 Example
-  cnitool version lab";
+  cnitool version mynet";
 
 /// Which program this is.
 pub(crate) fn about() -> String {

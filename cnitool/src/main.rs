@@ -1,15 +1,15 @@
 //! `cnitool`: run the plugins of a network by hand.
 //!
-//! The command line over [`libcni`]: it takes a network from the configuration folder and a network
-//! namespace, and does what a container runtime would do with them.
+//! A command line for [`libcni`]: attaches a network namespace to a network of the configuration
+//! folder, as a container runtime does.
 
 mod arguments;
 mod command;
 mod container;
 mod environment;
-mod failure;
+mod error;
+mod gc_keep;
 mod help;
-mod keep;
 mod summary;
 mod table;
 mod versions;
@@ -56,7 +56,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Writes to standard error; there is nowhere to report that this failed.
+/// Writes to standard error and ignores errors.
 fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

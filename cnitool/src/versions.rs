@@ -1,4 +1,4 @@
-//! Which versions the plugins of a network speak.
+//! The versions that the plugins of a network support.
 
 use cni_types::SpecVersion;
 use cni_types::json::to_pretty;
@@ -6,16 +6,16 @@ use libcni::Runtime;
 use libcni::config::NetworkList;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::table::Table;
 
-/// Each plugin, address plugins included, with the versions it reports; fails if one does not speak
-/// the network's version, or does not answer.
+/// Lists each plugin, including IPAM plugins, with its versions; fails if one does not support the
+/// network's version or fails to run.
 pub(crate) fn text(
     runtime: &Runtime,
     network: &NetworkList,
     json: bool,
-) -> Result<String, Failure> {
+) -> Result<String, CommandError> {
     let wanted = match network.version() {
         "" => SpecVersion::V0_1_0.as_str(),
         version => version,
@@ -30,7 +30,7 @@ pub(crate) fn text(
                 }
                 answers.push((kind, versions));
             }
-            Err(error) => complaints.push(Failure::from(error).sentence),
+            Err(error) => complaints.push(CommandError::from(error).sentence),
         }
     }
     let output = if json {
@@ -41,12 +41,12 @@ pub(crate) fn text(
     if complaints.is_empty() {
         return Ok(output);
     }
-    let mut failure = Failure::new(complaints.join("\n"));
+    let mut failure = CommandError::new(complaints.join("\n"));
     failure.output = output;
     Err(failure)
 }
 
-/// The executables that the network needs, in order, each once.
+/// The plugins of the network, in order, each once.
 fn kinds(network: &NetworkList) -> Vec<&str> {
     let mut kinds: Vec<&str> = Vec::new();
     for kind in network

@@ -6,8 +6,8 @@
 
 mod attachment;
 mod comparison;
+mod external_host;
 mod network;
-mod outside;
 mod packets;
 pub mod single_link;
 mod tap_end;
@@ -16,8 +16,8 @@ mod wire;
 
 pub use attachment::Attachment;
 pub use comparison::{Trace, assert_alike, side_by_side};
+pub use external_host::external_host;
 pub use network::{Network, with_prev_result};
-pub use outside::world_outside;
 pub use packets::{answers_at_once, sends_router_advertisement};
 pub use tap_end::{Machine, TapEnd, User};
 pub use uplinks::{TARGETS, Uplinks};

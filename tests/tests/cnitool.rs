@@ -27,8 +27,8 @@ fn script(host: &Host, name: &str, body: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A network `lab` of scripts; `good` succeeds, `bad` fails ADD, `sick` fails STATUS.
-fn lab(host: &Host, plugins: &[&str]) {
+/// A network `mynet` of scripts; `good` succeeds, `bad` fails ADD, `sick` fails STATUS.
+fn script_network(host: &Host, plugins: &[&str]) {
     let answer = ANSWER.replace('\n', " ");
     let versions = r#"{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}"#;
     let good =
@@ -46,8 +46,8 @@ fn lab(host: &Host, plugins: &[&str]) {
         "[ $CNI_COMMAND != STATUS ] || { echo 'broken' >&2; exit 1; }",
     );
     let plugins: Vec<Value> = plugins.iter().map(|kind| json!({ "type": kind })).collect();
-    let list = json!({ "cniVersion": "1.1.0", "name": "lab", "plugins": plugins });
-    host.write_network("10-lab.conflist", &list);
+    let list = json!({ "cniVersion": "1.1.0", "name": "mynet", "plugins": plugins });
+    host.write_network("10-mynet.conflist", &list);
 }
 
 fn cnitool(host: &Host, line: &str) -> Call {
@@ -120,12 +120,12 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// Off a terminal the result is printed byte for byte as plugins print it.
     fn output_in_a_pipe_is_the_plain_result(host) {
-        lab(host, &["good"]);
-        let outcome = cnitool(host, "add lab /var/run/netns/testing").run();
+        script_network(host, &["good"]);
+        let outcome = cnitool(host, "add mynet /var/run/netns/testing").run();
         outcome.succeeds().stdout_is(ANSWER);
         // The id that upstream's tool derives from this path.
-        assert_eq!(remembered(), ["lab-cnitool-77383ca0a0715733ca6f-eth0"]);
-        let path = "/var/lib/cni/results/lab-cnitool-77383ca0a0715733ca6f-eth0";
+        assert_eq!(remembered(), ["mynet-cnitool-77383ca0a0715733ca6f-eth0"]);
+        let path = "/var/lib/cni/results/mynet-cnitool-77383ca0a0715733ca6f-eth0";
         let text = fs::read_to_string(path).unwrap();
         let entry: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(entry["netns"], "/var/run/netns/testing");
@@ -135,10 +135,10 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// On a terminal it is tables, unless JSON is asked for.
     fn output_on_a_terminal_is_for_eyes(host) needs [Tool("script")] {
-        lab(host, &["good"]);
+        script_network(host, &["good"]);
         let on_terminal = |options: &str| {
             let tool = binaries_folder().join("cnitool");
-            let line = format!("{} add lab /run/netns/c1{options}", tool.display());
+            let line = format!("{} add mynet /run/netns/c1{options}", tool.display());
             let call = host.executable("/usr/bin/script", ["-qec", &line, "/dev/null"]);
             let call = call.cni_path(host.work_folder().join("bin"));
             call.env("NETCONFPATH", host.network_folder()).run().succeeds().stdout.replace('\r', "")
@@ -151,11 +151,11 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// The interface is named by the option, else by the environment, else eth0.
     fn the_interface_is_named_in_three_ways(host) {
-        lab(host, &["good"]);
-        cnitool(host, "add lab c1").run().succeeds();
-        cnitool(host, "add lab c1").env("CNI_IFNAME", "").run().succeeds();
-        cnitool(host, "add lab c1").env("CNI_IFNAME", "net1").run().succeeds();
-        cnitool(host, "--ifname=net2 del lab c1").env("CNI_IFNAME", "net1").run().succeeds();
+        script_network(host, &["good"]);
+        cnitool(host, "add mynet c1").run().succeeds();
+        cnitool(host, "add mynet c1").env("CNI_IFNAME", "").run().succeeds();
+        cnitool(host, "add mynet c1").env("CNI_IFNAME", "net1").run().succeeds();
+        cnitool(host, "--ifname=net2 del mynet c1").env("CNI_IFNAME", "net1").run().succeeds();
         let expected = ["ADD good eth0", "ADD good eth0", "ADD good net1", "DEL good net2"];
         assert_eq!(calls(host), expected);
     }
@@ -164,20 +164,20 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// CNI_ARGS and CAP_ARGS reach the plugins that want them.
     fn arguments_reach_the_plugins(host) {
-        lab(host, &[]);
+        script_network(host, &[]);
         let plugin = json!({ "type": "good", "capabilities": { "mac": true } });
         let plugins = json!([plugin, { "type": "args" }]);
-        let list = json!({ "cniVersion": "1.1.0", "name": "lab", "plugins": plugins });
-        host.write_network("10-lab.conflist", &list);
+        let list = json!({ "cniVersion": "1.1.0", "name": "mynet", "plugins": plugins });
+        host.write_network("10-mynet.conflist", &list);
         script(host, "args", r#"echo "{\"dns\": {\"domain\": \"$CNI_ARGS\"}}""#);
-        let call = cnitool(host, "add lab c1").args("A=1;B=2");
+        let call = cnitool(host, "add mynet c1").args("A=1;B=2");
         let call = call.env("CAP_ARGS", r#"{"mac": "x", "ips": []}"#);
         assert_eq!(call.run().succeeds().json()["dns"]["domain"], "A=1;B=2");
         let requests = requests(host);
         assert!(requests[0].contains(r#""runtimeConfig":{"mac":"x"}"#), "{requests:?}");
         assert!(!requests[1].contains("runtimeConfig"));
         for (name, value) in [("CNI_ARGS", "A"), ("CAP_ARGS", "[]")] {
-            let failed = cnitool(host, "add lab c1").env(name, value).run().fails();
+            let failed = cnitool(host, "add mynet c1").env(name, value).run().fails();
             assert!(failed.stderr.contains(name), "{failed}");
         }
         assert_eq!(calls(host), Vec::<String>::new());
@@ -187,8 +187,8 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// An add that fails takes back what it did, and says so.
     fn a_failed_add_is_taken_back(host) {
-        lab(host, &["good", "bad", "good"]);
-        let failed = cnitool(host, "add lab /run/netns/c1").run().fails().stdout_is("");
+        script_network(host, &["good", "bad", "good"]);
+        let failed = cnitool(host, "add mynet /run/netns/c1").run().fails().stdout_is("");
         assert_eq!(failed.status.code(), Some(1));
         assert_eq!(
             failed.stderr,
@@ -199,8 +199,8 @@ ferrule_testkit::test! {
         assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0", "DEL bad eth0", "DEL good eth0"]);
         assert_eq!(remembered(), Vec::<String>::new());
 
-        let left = cnitool(host, "add lab /run/netns/c1 --no-undo").run().fails();
-        let hint = "cnitool del lab /run/netns/c1 -i eth0 takes it away";
+        let left = cnitool(host, "add mynet /run/netns/c1 --no-undo").run().fails();
+        let hint = "cnitool del mynet /run/netns/c1 -i eth0 takes it away";
         assert!(left.stderr.contains(hint), "{left}");
         assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0"]);
     }
@@ -209,11 +209,11 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// A second add does not tear down what the first one made.
     fn an_attachment_that_exists_is_left_alone(host) {
-        lab(host, &["good"]);
-        cnitool(host, "add lab c1").run().succeeds();
-        lab(host, &["good", "bad"]);
+        script_network(host, &["good"]);
+        cnitool(host, "add mynet c1").run().succeeds();
+        script_network(host, &["good", "bad"]);
         calls(host);
-        let failed = cnitool(host, "add lab c1").run().fails();
+        let failed = cnitool(host, "add mynet c1").run().fails();
         assert!(failed.stderr.contains("had been attached before and was left alone"), "{failed}");
         assert_eq!(calls(host), ["ADD good eth0", "ADD bad eth0"]);
         assert_eq!(remembered().len(), 1);
@@ -223,10 +223,10 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// A plain gc takes everything away and tells plugins that nothing is valid.
     fn gc_without_exceptions_takes_everything(host) {
-        lab(host, &["good"]);
-        cnitool(host, "add lab /run/netns/c1").run().succeeds();
+        script_network(host, &["good"]);
+        cnitool(host, "add mynet /run/netns/c1").run().succeeds();
         requests(host);
-        cnitool(host, "gc lab ignored").run().succeeds().stdout_is("");
+        cnitool(host, "gc mynet ignored").run().succeeds().stdout_is("");
         let requests = requests(host);
         assert!(requests[0].starts_with("DEL good eth0 "), "{requests:?}");
         assert!(requests[1].starts_with("GC good  "), "{requests:?}");
@@ -238,9 +238,9 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// What gc is told to keep stays, in each way of naming it.
     fn gc_keeps_what_it_is_told_to(host) {
-        lab(host, &["good"]);
+        script_network(host, &["good"]);
         for words in ["c1", "c1 -i net1", "c2", "c2 -i net1", "c3"] {
-            cnitool(host, &format!("add lab /run/netns/{words}")).run().succeeds();
+            cnitool(host, &format!("add mynet /run/netns/{words}")).run().succeeds();
         }
         let id_of = |netns: &str| {
             let files = remembered().into_iter().filter(|name| {
@@ -250,15 +250,15 @@ ferrule_testkit::test! {
         };
         let (c2, c3) = (id_of("/run/netns/c2"), id_of("/run/netns/c3"));
         requests(host);
-        let line = format!("gc lab --keep /run/netns/c1 --keep {c2}/net1 --keep {c3}");
+        let line = format!("gc mynet --keep /run/netns/c1 --keep {c2}/net1 --keep {c3}");
         cnitool(host, &line).run().succeeds();
         let requests = requests(host);
         assert_eq!(requests.len(), 2, "{requests:?}");
         assert!(requests[0].starts_with("DEL good eth0 "), "{requests:?}");
         assert!(requests[1].contains(&format!(r#"{{"containerID":"{c2}","ifname":"net1"}}"#)));
         assert_eq!(remembered().len(), 4);
-        assert!(!remembered().contains(&format!("lab-{c2}-eth0")));
-        cnitool(host, "gc lab --keep c%1").run().fails();
+        assert!(!remembered().contains(&format!("mynet-{c2}-eth0")));
+        cnitool(host, "gc mynet --keep c%1").run().fails();
         assert_eq!(remembered().len(), 4);
     }
 }
@@ -266,10 +266,10 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// STATUS names the plugin that is not ready.
     fn status_names_who_is_not_ready(host) {
-        lab(host, &["good"]);
-        cnitool(host, "status lab").run().succeeds().stdout_is("");
-        lab(host, &["good", "sick"]);
-        let failed = cnitool(host, "status lab /run/netns/c1").run().fails();
+        script_network(host, &["good"]);
+        cnitool(host, "status mynet").run().succeeds().stdout_is("");
+        script_network(host, &["good", "sick"]);
+        let failed = cnitool(host, "status mynet /run/netns/c1").run().fails();
         assert!(failed.stderr.starts_with("cnitool status: plugin sick failed: "), "{failed}");
         assert!(failed.stderr.contains("broken"), "{failed}");
     }
@@ -278,10 +278,10 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// The versions of every plugin are listed, and a misfit is an error.
     fn versions_are_listed(host) {
-        lab(host, &["good"]);
-        let text = "network lab, version 1.1.0\n\nPLUGIN  VERSIONS\ngood    1.0.0 1.1.0\n";
-        cnitool(host, "version lab").run().succeeds().stdout_is(text);
-        let json = cnitool(host, "version lab --json").run().succeeds().json();
+        script_network(host, &["good"]);
+        let text = "network mynet, version 1.1.0\n\nPLUGIN  VERSIONS\ngood    1.0.0 1.1.0\n";
+        cnitool(host, "version mynet").run().succeeds().stdout_is(text);
+        let json = cnitool(host, "version mynet --json").run().succeeds().json();
         assert_eq!(json["plugins"][0]["supportedVersions"], json!(["1.0.0", "1.1.0"]));
         let plugins = json!([{ "type": "good", "ipam": { "type": "absent" } }]);
         let old = json!({ "cniVersion": "0.4.0", "name": "old", "plugins": plugins });
@@ -296,16 +296,16 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// A wrong name or command line is told apart from a failure, and says what would be right.
     fn mistakes_are_explained(host) {
-        lab(host, &["good"]);
+        script_network(host, &["good"]);
         fs::write(host.network_folder().join("05-broken.conflist"), "{").unwrap();
         let failed = cnitool(host, "status nope").run().fails();
         assert_eq!(failed.status.code(), Some(1));
         assert!(failed.stderr.contains("no net configuration with name \"nope\""), "{failed}");
-        assert!(failed.stderr.contains("the networks there are: lab"), "{failed}");
-        let passed = cnitool(host, "status lab").run().succeeds();
+        assert!(failed.stderr.contains("the networks there are: mynet"), "{failed}");
+        let passed = cnitool(host, "status mynet").run().succeeds();
         assert!(passed.stderr.contains("skipped /run/ferrule/net.d/05-broken"), "{passed}");
-        let wrong = ["bogus", "add lab", "add", "add lab c1 eth1", "add lab c1 --bogus"];
-        for line in wrong.into_iter().chain(["del lab c1 --keep x"]) {
+        let wrong = ["bogus", "add mynet", "add", "add mynet c1 eth1", "add mynet c1 --bogus"];
+        for line in wrong.into_iter().chain(["del mynet c1 --keep x"]) {
             let refused = cnitool(host, line).run().fails().stdout_is("");
             assert_eq!(refused.status.code(), Some(2), "{refused}");
             assert!(refused.stderr.contains("\nMore: cnitool "), "{refused}");
@@ -316,7 +316,7 @@ ferrule_testkit::test! {
         }
         host.netns("some-netns");
         script(host, "good", "echo '{\"code\": 100, \"msg\": \"no namespace\"}'; exit 1");
-        let hinted = cnitool(host, "add lab some-netns").run().fails();
+        let hinted = cnitool(host, "add mynet some-netns").run().fails();
         assert!(hinted.stderr.contains("did you mean /run/netns/some-netns?"), "{hinted}");
     }
 }

@@ -1,4 +1,4 @@
-//! Typed reading of a [`JsonValue`] by Go's rules.
+//! Decodes a [`JsonValue`] into a type by Go's rules.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_path_to_error::Path;
 
 use super::JsonValue;
 
-/// A value that does not fit its key.
+/// A value of the wrong type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// Where: `ipam.ranges[0][1].subnet`; empty for the whole document.
@@ -29,14 +29,14 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-pub(super) fn decode<T: DeserializeOwned>(node: &JsonValue) -> Result<T, DecodeError> {
-    decode_with_path(node).map_err(|(_, error)| error)
+pub(super) fn decode<T: DeserializeOwned>(json: &JsonValue) -> Result<T, DecodeError> {
+    decode_with_path(json).map_err(|(_, error)| error)
 }
 
 pub(super) fn decode_with_path<T: DeserializeOwned>(
-    node: &JsonValue,
+    json: &JsonValue,
 ) -> Result<T, (Path, DecodeError)> {
-    serde_path_to_error::deserialize(Go(node)).map_err(|error| {
+    serde_path_to_error::deserialize(Go(json)).map_err(|error| {
         let path = error.path().clone();
         let shown = match path.to_string() {
             root if root == "." => String::new(),
@@ -52,20 +52,23 @@ pub(super) fn decode_with_path<T: DeserializeOwned>(
     })
 }
 
-/// Whether Go would put the key `key` into the field `name`: equal, or equal after case folding.
-pub(super) fn folds_to(key: &str, name: &str) -> bool {
+/// Whether Go decodes the key `key` into the field `name`: equal, or equal after case folding.
+pub(super) fn eq_ignore_case(key: &str, name: &str) -> bool {
     key == name || key.chars().map(fold).eq(name.chars().map(fold))
 }
 
-/// Where the value of the field `name` is: under exactly this key, else under another spelling of
-/// it; the last one of each.
+/// The position of the field `name`: the last entry with exactly this key, else the last one with
+/// another spelling.
 ///
-/// Go takes the last one of all spellings. The exact key goes first here, as a marshalled Go struct
-/// may hold two keys that differ in nothing but their case, `address` and `Address`, of which a
-/// reader that knows one alone must not take the other.
+/// Go takes the last one of all spellings. Here an exact key wins, since a marshalled Go struct may
+/// have two keys that differ only in case, `address` and `Address`.
 pub(super) fn position(entries: &[(String, JsonValue)], name: &str) -> Option<usize> {
     let exact = entries.iter().rposition(|(key, _)| key == name);
-    exact.or_else(|| entries.iter().rposition(|(key, _)| folds_to(key, name)))
+    exact.or_else(|| {
+        entries
+            .iter()
+            .rposition(|(key, _)| eq_ignore_case(key, name))
+    })
 }
 
 /// Unicode simple folding as far as it can meet an ASCII field name.
@@ -79,13 +82,12 @@ fn fold(c: char) -> char {
 
 type Error = serde::de::value::Error;
 
-/// A node in the role of a Go value being decoded.
+/// Decodes a value by Go's rules.
 #[derive(Clone, Copy)]
 struct Go<'n>(&'n JsonValue);
 
 impl<'n> Go<'n> {
-    /// The entries of an object under the names of the fields they go to: of each field the entry at
-    /// its [`position`].
+    /// The entries of an object by field name; of each field the entry at its [`position`].
     fn fields(
         entries: &'n [(String, JsonValue)],
         names: &'static [&'static str],
@@ -97,7 +99,7 @@ impl<'n> Go<'n> {
             let name = names
                 .iter()
                 .find(|name| *name == key)
-                .or_else(|| names.iter().find(|name| folds_to(key, name)));
+                .or_else(|| names.iter().find(|name| eq_ignore_case(key, name)));
             let name = name.copied().unwrap_or(key);
             match fields.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, slot)) => *slot = Go(value),
@@ -286,12 +288,12 @@ mod tests {
             (r#"{"HOSTPORT": 1, "HostPort": 3}"#, 3),
         ] {
             assert_eq!(read(json).unwrap().host_port, host_port, "{json}");
-            let node = JsonValue::read(json.as_bytes()).unwrap();
+            let json = JsonValue::read(json.as_bytes()).unwrap();
             assert_eq!(
-                node.field("hostPort"),
+                json.field("hostPort"),
                 Some(&JsonValue::Number(host_port.into()))
             );
-            let (sample, dropped) = node.decode_lenient::<Sample>();
+            let (sample, dropped) = json.decode_lenient::<Sample>();
             assert_eq!(sample.unwrap().host_port, host_port);
             assert!(dropped.is_empty());
         }

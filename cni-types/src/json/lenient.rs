@@ -1,4 +1,4 @@
-//! Reading what can be read of a half broken document.
+//! Decodes a document and drops values of the wrong type.
 
 use std::borrow::Cow;
 
@@ -6,25 +6,25 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use super::JsonValue;
-use super::decode::{DecodeError, decode_with_path, folds_to, position};
+use super::decode::{DecodeError, decode_with_path, eq_ignore_case, position};
 
-/// More wrong values than this in one document, and reading gives up.
-const MAX_REPAIRS: usize = 64;
+/// The most values dropped from one document; more are an error.
+const MAX_DROPPED: usize = 64;
 
-/// Decodes `node`, replacing each value that does not fit by `null` and trying again.
+/// Decodes `json`; removes each value of the wrong type and tries again.
 ///
-/// Only the offending value goes, never its parent: a wrong `ipam.ranges` must not lose the
-/// `ipam.dataDir` beside it.
+/// Removes only the wrong value, never its parent: an invalid `ipam.ranges` must not lose
+/// `ipam.dataDir`.
 pub(super) fn decode<T: DeserializeOwned>(
-    node: &JsonValue,
+    json: &JsonValue,
 ) -> (Result<T, DecodeError>, Vec<DecodeError>) {
-    let mut node = Cow::Borrowed(node);
+    let mut json = Cow::Borrowed(json);
     let mut dropped = Vec::new();
     loop {
-        match decode_with_path(&node) {
+        match decode_with_path(&json) {
             Ok(value) => return (Ok(value), dropped),
             Err((path, error)) => {
-                if dropped.len() == MAX_REPAIRS || !remove(node.to_mut(), &path) {
+                if dropped.len() == MAX_DROPPED || !remove(json.to_mut(), &path) {
                     return (Err(error), dropped);
                 }
                 dropped.push(error);
@@ -33,13 +33,13 @@ pub(super) fn decode<T: DeserializeOwned>(
     }
 }
 
-/// Takes the value at `path` out of its object, or its element out of its list.
-fn remove(node: &mut JsonValue, path: &Path) -> bool {
+/// Removes the value at `path` from its object or list.
+fn remove(json: &mut JsonValue, path: &Path) -> bool {
     let segments: Vec<&Segment> = path.iter().collect();
     let Some((last, parents)) = segments.split_last() else {
         return false;
     };
-    let mut parent = node;
+    let mut parent = json;
     for segment in parents {
         match child(parent, segment) {
             Some(next) => parent = next,
@@ -49,7 +49,7 @@ fn remove(node: &mut JsonValue, path: &Path) -> bool {
     match (parent, last) {
         (JsonValue::Object(entries), Segment::Map { key }) => {
             let before = entries.len();
-            entries.retain(|(name, _)| !folds_to(name, key));
+            entries.retain(|(name, _)| !eq_ignore_case(name, key));
             entries.len() < before
         }
         (JsonValue::List(values), Segment::Seq { index }) if *index < values.len() => {
@@ -60,8 +60,8 @@ fn remove(node: &mut JsonValue, path: &Path) -> bool {
     }
 }
 
-fn child<'n>(node: &'n mut JsonValue, segment: &Segment) -> Option<&'n mut JsonValue> {
-    match (node, segment) {
+fn child<'n>(json: &'n mut JsonValue, segment: &Segment) -> Option<&'n mut JsonValue> {
+    match (json, segment) {
         (JsonValue::Object(entries), Segment::Map { key }) => {
             let at = position(entries, key)?;
             entries.get_mut(at).map(|(_, value)| value)
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn only_the_broken_values_go() {
-        let node = JsonValue::read(
+        let json = JsonValue::read(
             br#"{"SUBNET": "10.0.0/8", "dataDir": "/x", "list": [1, "2", 300, 4]}"#,
         );
-        let (ipam, dropped) = decode::<Ipam>(&node.unwrap());
+        let (ipam, dropped) = decode::<Ipam>(&json.unwrap());
         assert_eq!(
             ipam.unwrap(),
             Ipam {
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn endless_mistakes_end() {
-        let node =
+        let json =
             JsonValue::read(format!("{{\"list\": [{}0]}}", "\"x\",".repeat(1000)).as_bytes());
-        let (ipam, dropped) = decode::<Ipam>(&node.unwrap());
+        let (ipam, dropped) = decode::<Ipam>(&json.unwrap());
         assert!(ipam.is_err());
-        assert_eq!(dropped.len(), MAX_REPAIRS);
+        assert_eq!(dropped.len(), MAX_DROPPED);
     }
 }

@@ -1,9 +1,9 @@
-//! JSON by the rules of Go's decoder and encoder, which every CNI configuration in the field assumes.
+//! JSON by the rules of Go's decoder and encoder, which existing CNI configurations rely on.
 //!
-//! Reading: keys of typed objects match without regard to case, an exact one goes before another
-//! spelling, the last of a repeated key wins, unknown keys are ignored, `null` leaves a field at its zero value, integers have no fraction,
-//! invalid UTF-8 and lone surrogates become U+FFFD. containerd depends on the letter case, see
-//! `portMappings`. Writing: four blanks of indentation, and `<`, `>`, `&` escaped.
+//! Decoding: keys match regardless of case, an exact key wins over another spelling, the last of a
+//! repeated key wins, unknown keys are ignored, `null` is the zero value of a field, integers have
+//! no fraction, invalid UTF-8 and lone surrogates become U+FFFD. containerd relies on the rule about
+//! case, see `portMappings`. Encoding: indentation by four blanks; `<`, `>`, `&` are escaped.
 
 mod decode;
 mod lenient;

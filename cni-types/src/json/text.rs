@@ -1,9 +1,9 @@
-//! From bytes to text that a strict JSON reader accepts.
+//! Replaces what Go's decoder accepts and `serde_json` refuses: invalid UTF-8 and lone surrogates.
 
 use std::borrow::Cow;
 
 /// Bytes as text, with U+FFFD for invalid UTF-8 and for escapes of lone surrogates.
-pub(super) fn repair(bytes: &[u8]) -> Cow<'_, str> {
+pub(super) fn fix_surrogates(bytes: &[u8]) -> Cow<'_, str> {
     match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) if !text.contains("\\u") => Cow::Borrowed(text),
         text => Cow::Owned(replace_lone_surrogates(&text)),
@@ -12,7 +12,7 @@ pub(super) fn repair(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Reads untyped JSON: keys keep their case, the last of a repeated key wins.
 pub fn read_value(bytes: &[u8]) -> Result<serde_json::Value, serde_json::Error> {
-    serde_json::from_str(&repair(bytes))
+    serde_json::from_str(&fix_surrogates(bytes))
 }
 
 fn replace_lone_surrogates(text: &str) -> String {

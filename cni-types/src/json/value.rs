@@ -1,4 +1,4 @@
-//! A JSON document with its keys in order and with repetitions.
+//! A JSON value that keeps the order and repetition of keys.
 
 use std::fmt;
 
@@ -27,12 +27,12 @@ pub enum JsonValue {
 }
 
 impl JsonValue {
-    /// Reads one document; anything but blanks behind it is an error, as is nesting beyond 128.
+    /// Parses one document. Anything but blanks after it is an error, as is nesting beyond 128.
     pub fn read(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(&text::repair(bytes))
+        serde_json::from_str(&text::fix_surrogates(bytes))
     }
 
-    /// The value that a typed reader would put into the field `name`.
+    /// The value that [`Self::decode`] puts into the field `name`.
     pub fn field(&self, name: &str) -> Option<&JsonValue> {
         match self {
             Self::Object(entries) => {
@@ -58,7 +58,7 @@ impl JsonValue {
 
     /// Decodes what can be decoded: each value of a wrong type is dropped and reported.
     ///
-    /// DEL uses this, since a half broken configuration must not keep resources from being released.
+    /// DEL uses this, so that an invalid key does not keep it from releasing resources.
     pub fn decode_lenient<T: DeserializeOwned>(
         &self,
     ) -> (Result<T, DecodeError>, Vec<DecodeError>) {
@@ -68,13 +68,13 @@ impl JsonValue {
 
 impl<'de> Deserialize<'de> for JsonValue {
     fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
-        de.deserialize_any(NodeVisitor)
+        de.deserialize_any(JsonVisitor)
     }
 }
 
-struct NodeVisitor;
+struct JsonVisitor;
 
-impl<'de> Visitor<'de> for NodeVisitor {
+impl<'de> Visitor<'de> for JsonVisitor {
     type Value = JsonValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -142,7 +142,7 @@ fn no_command_is_a_person_and_version_reads_no_input() {
         let variable = move |name: &str| (name == "CNI_COMMAND").then(|| command.into());
         Request::read(variable, &mut Unreadable, &SpecVersion::ALL)
     };
-    assert!(matches!(ask(""), Ok(Incoming::About)));
+    assert!(matches!(ask(""), Ok(Incoming::Usage)));
     assert!(matches!(ask("VERSION"), Ok(Incoming::Version)));
     let complete = |name: &str| environment().get(name).map(OsString::from);
     let error = Request::read(complete, &mut Unreadable, &SpecVersion::ALL).unwrap_err();

@@ -1,4 +1,4 @@
-//! What a plugin answers to ADD, in any version.
+//! The result of ADD, in any version.
 
 mod parse;
 mod render;
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cidr, Dns, Route, SpecVersion, optional_address};
 
-/// The outcome of an ADD, in the model of the newest version.
+/// The result of an ADD, in the model of the newest version.
 ///
-/// Older forms are read into this model and written from it; what an old form cannot say is lost on
-/// the way there, by the rules of the Go library.
+/// Results of older versions are converted to and from this model by the rules of the Go library;
+/// fields that an older version lacks are lost.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CniResult {
-    /// The interfaces made or found, host side included; runtimes count positions.
+    /// The interfaces of container and host; runtimes refer to them by position.
     pub interfaces: Vec<Interface>,
     /// Addresses of the container.
     pub ips: Vec<IpConfig>,
     /// Routes of the container.
     pub routes: Vec<Route>,
-    /// Name resolution.
+    /// DNS settings.
     pub dns: Dns,
     /// Read from 0.1.0 or 0.2.0 and unchanged since: rewriting it in that form loses nothing.
     pub legacy: bool,
@@ -35,10 +35,10 @@ pub struct Interface {
     /// Its name.
     #[serde(default)]
     pub name: String,
-    /// Its hardware address, lower-case with colons; empty if it has none.
+    /// Its MAC address, lower-case with colons; empty if it has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mac: String,
-    /// Its MTU in bytes; 0 means unsaid.
+    /// Its MTU in bytes; 0 means unset.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub mtu: u32,
     /// The container's namespace path, empty for interfaces of the host.
@@ -116,7 +116,7 @@ impl From<ResultError> for crate::Error {
 }
 
 impl CniResult {
-    /// The interface that `ip` is on, if the result says so and is sound.
+    /// The interface of `ip`, if the result names a valid one.
     pub fn interface_of(&self, ip: &IpConfig) -> Option<&Interface> {
         self.interfaces.get(usize::try_from(ip.interface?).ok()?)
     }
@@ -138,7 +138,7 @@ impl CniResult {
         }
     }
 
-    /// Replaces what the address plugin answered of name resolution by what the configuration sets.
+    /// Replaces the DNS settings of the IPAM result by those of the configuration, if it has any.
     pub fn override_dns(&mut self, configured: &Dns) {
         if configured.is_set() {
             self.dns = configured.clone();

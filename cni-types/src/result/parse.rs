@@ -46,22 +46,22 @@ impl CniResult {
     ///
     /// Its own `cniVersion` decides; where that is absent, `default` does. `null` is an empty result.
     pub fn read(bytes: &[u8], default: SpecVersion) -> Result<(SpecVersion, Self), ResultError> {
-        let node = JsonValue::read(bytes).map_err(|error| ResultError::Json(error.to_string()))?;
-        let version = match node.text_field("cniVersion") {
+        let json = JsonValue::read(bytes).map_err(|error| ResultError::Json(error.to_string()))?;
+        let version = match json.text_field("cniVersion") {
             None | Some("") => default,
             Some(text) => text
                 .parse()
                 .map_err(|_| ResultError::UnknownVersion(text.to_owned()))?,
         };
-        Ok((version, Self::from_node(&node, version)?))
+        Ok((version, Self::from_json(&json, version)?))
     }
 
     /// Reads the previous result of a configuration of `version`.
     ///
     /// Any version with the same form will do; another form is an error, as in the Go library.
-    pub fn from_prev_result(node: &JsonValue, version: SpecVersion) -> Result<Self, ResultError> {
+    pub fn from_prev_result(json: &JsonValue, version: SpecVersion) -> Result<Self, ResultError> {
         let family = version.family();
-        let own = match node.text_field("cniVersion") {
+        let own = match json.text_field("cniVersion") {
             None | Some("") => Ok(version),
             Some(text) => text.parse::<SpecVersion>().map_err(|_| text.to_owned()),
         };
@@ -80,15 +80,15 @@ impl CniResult {
                 version,
             }
         })?;
-        Self::from_node(node, own)
+        Self::from_json(json, own)
     }
 
     /// Reads a result known to be of `version`.
-    pub fn from_node(node: &JsonValue, version: SpecVersion) -> Result<Self, ResultError> {
+    pub fn from_json(json: &JsonValue, version: SpecVersion) -> Result<Self, ResultError> {
         let decode = |error| ResultError::Decode { version, error };
         match version.family() {
-            Family::Legacy => node.decode::<Legacy>().map(Self::from).map_err(decode),
-            Family::List | Family::Current => node.decode::<List>().map(Self::from).map_err(decode),
+            Family::Legacy => json.decode::<Legacy>().map(Self::from).map_err(decode),
+            Family::List | Family::Current => json.decode::<List>().map(Self::from).map_err(decode),
         }
     }
 }

@@ -148,7 +148,7 @@ fn a_legacy_result_passed_on_keeps_everything() {
 
 #[test]
 fn previous_results_must_have_the_form_of_the_configuration() {
-    let node = |version: &str| {
+    let json = |version: &str| {
         JsonValue::read(format!(r#"{{"cniVersion":"{version}"}}"#).as_bytes()).unwrap()
     };
     for (inner, config, ok) in [
@@ -160,7 +160,7 @@ fn previous_results_must_have_the_form_of_the_configuration() {
         ("1.0.0", SpecVersion::V0_4_0, false),
         ("9.9.9", SpecVersion::V1_1_0, false),
     ] {
-        let read = CniResult::from_prev_result(&node(inner), config);
+        let read = CniResult::from_prev_result(&json(inner), config);
         assert_eq!(read.is_ok(), ok, "{inner} in {config}");
     }
     let error = CniResult::read(br#"{"cniVersion":"9.9.9"}"#, SpecVersion::LATEST).unwrap_err();
@@ -297,9 +297,9 @@ proptest! {
 
     #[test]
     fn no_json_like_text_panics(text in r#"[\[\]{},:"\\u0-9a-dnulrtes. ]{0,80}"#) {
-        if let Ok(node) = JsonValue::read(text.as_bytes()) {
+        if let Ok(json) = JsonValue::read(text.as_bytes()) {
             for version in SpecVersion::ALL {
-                let _ = CniResult::from_node(&node, version);
+                let _ = CniResult::from_json(&json, version);
             }
         }
     }

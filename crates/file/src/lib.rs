@@ -2,11 +2,11 @@
 //! the operating system's error texts.
 
 pub mod lock;
-mod os_error;
+mod os_text;
 mod read;
 mod write;
 
 pub use lock::{FileLock, LockError, LockOwner};
-pub use os_error::{errno_text, io_text};
+pub use os_text::{errno_text, io_text, os_text};
 pub use read::{read, read_own, read_text};
 pub use write::{TEMP_SUFFIX, create_private_folder, temp_path, write};

@@ -20,7 +20,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use thiserror::Error;
 
-use crate::os_error::io_text;
+use crate::os_text::io_text;
 pub use folder::FOLDER;
 pub use owner::LockOwner;
 

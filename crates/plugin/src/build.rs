@@ -1,8 +1,8 @@
-//! Recognising an executable of the same build.
+//! Recognises an executable of the same build.
 //!
 //! The makefile names a build by what it is made from, compiles that name in, and writes it behind
-//! the last byte of every executable. An executable that was stripped, wrapped, or built otherwise
-//! lacks it and is simply another one.
+//! the last byte of every executable. A stripped or wrapped executable, or one built
+//! without the makefile, lacks the name and counts as a different build.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -13,7 +13,7 @@ const BUILD: Option<&str> = option_env!("FERRULE_BUILD");
 
 /// Whether the executable at `path` is of the same build as this one.
 ///
-/// One that cannot be read is not: starting it will tell what is wrong with it.
+/// Returns false for an executable that cannot be read; starting it reports the error.
 pub(crate) fn is_same(path: &Path) -> bool {
     BUILD.is_some_and(|build| ends_with(path, build.as_bytes()).unwrap_or(false))
 }

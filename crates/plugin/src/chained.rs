@@ -108,9 +108,9 @@ impl<C> Call<C> {
     }
 }
 
-/// The addresses that `result` gives the container's interface `ifname`, or no interface at all.
+/// The addresses in `result` that are on the container's interface `ifname` or on no interface.
 ///
-/// Addresses of the host's side, such as a gateway's, are not the container's.
+/// Addresses of host interfaces, such as a gateway's, are left out.
 pub fn container_addresses<'r>(
     result: &'r CniResult,
     ifname: &str,

@@ -1,4 +1,4 @@
-//! The container's namespace must not be the plugin's own.
+//! Refuses a container namespace that is the plugin's own.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -6,20 +6,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cni_types::{Code, Command, Error, Request};
-use libcni::os_text;
+use ferrule_file::os_text;
 
 use crate::log;
 
-/// The namespace of the process's first thread, which is the one that acts.
+/// The namespace of the main thread; plugins are single-threaded.
 const OWN: &str = "/proc/self/ns/net";
 
-/// Keeps ADD and DEL from taking the namespace the plugin itself runs in for the container's.
+/// Keeps ADD and DEL from using the plugin's own namespace as the container's.
 ///
 /// ADD is refused (code 8); the Go plugins compare only after the work is done, when the host's `lo`
-/// is already down. DEL goes on without a namespace: the container's was known by the id of a
-/// process (`/proc/PID/ns/net`), which a process on the host has got since. What is found without
-/// it is released, and a runtime does not repeat that DEL for ever. A path that cannot be opened is
-/// left to the plugin: for DEL it transport that the namespace is gone.
+/// is already down. DEL continues without a namespace: the path names a process
+/// (`/proc/PID/ns/net`) whose id a process on the host has got since. DEL releases what it finds
+/// without the namespace, so the runtime need not repeat it. The plugin handles a path that cannot
+/// be opened; for DEL it means that the namespace is gone.
 pub(crate) fn keep_out_of_own_namespace(request: &mut Request) -> Result<(), Error> {
     let acts = matches!(request.command, Command::Add | Command::Del);
     if !acts || request.netns_override || request.netns.as_os_str().is_empty() {
@@ -54,7 +54,7 @@ pub(crate) fn keep_out_of_own_namespace(request: &mut Request) -> Result<(), Err
     ))
 }
 
-/// Device and inode number, which tell namespaces apart.
+/// Device and inode number, which identify a namespace.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata: Metadata = fs::metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))

@@ -1,8 +1,8 @@
-//! Address plugins that an executable carries within.
+//! IPAM plugins that are compiled into this executable.
 //!
-//! Starting a process costs more than an address plugin that only keeps books has to do. A plugin
-//! that finds its own build's executable under the name of such a plugin does the work itself: the
-//! request, the files and the answer are the same.
+//! Starting a process costs more than the work of host-local or static. If the executable that
+//! `CNI_PATH` leads to is of the same build as this one, this process runs the IPAM plugin itself;
+//! request, files and result are the same.
 
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use cni_types::{CniResult, Command, Error, Request};
 
 use crate::{Plugin, Undo, run};
 
-/// A plugin whatever its configuration type.
+/// A [`Plugin`] without its configuration type.
 pub trait InProcess: Sync {
     /// The executable's name.
     fn name(&self) -> &'static str;
@@ -40,7 +40,7 @@ impl<P: Plugin + Sync> InProcess for P {
     }
 }
 
-/// What this executable carries; set once, at its start.
+/// The IPAM plugins in this executable; set once, at its start.
 static REGISTERED: OnceLock<&'static [&'static dyn InProcess]> = OnceLock::new();
 
 pub(crate) fn register(plugins: &'static [&'static dyn InProcess]) {
@@ -48,7 +48,7 @@ pub(crate) fn register(plugins: &'static [&'static dyn InProcess]) {
     let _ = REGISTERED.set(plugins);
 }
 
-/// The plugin of that name, if this executable carries it.
+/// The plugin of that name, if it is compiled in.
 pub(crate) fn find(name: &str) -> Option<&'static dyn InProcess> {
     let carried = REGISTERED.get().copied().unwrap_or_default();
     carried.iter().copied().find(|plugin| plugin.name() == name)

@@ -1,4 +1,4 @@
-//! Delegation to the plugin that hands out addresses.
+//! Delegation to the IPAM plugin.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -9,28 +9,28 @@ use libcni::exec::{ExecError, Output, Running};
 use crate::delegate::{Delegate, not_available};
 use crate::{InProcess, Undo, build, in_process};
 
-/// Address plugins that only keep books: they need no link, and a failing ADD of theirs leaves
-/// nothing behind, so they may run while the link is being made.
+/// IPAM plugins that need no link and whose failing ADD leaves nothing behind, so that they may run
+/// while the link is created.
 const LOCAL: [&str; 2] = ["host-local", "static"];
 
-/// The address plugin that a configuration names in `ipam.type`.
+/// The IPAM plugin that a configuration names in `ipam.type`.
 #[derive(Clone)]
 pub struct Ipam {
     request: Rc<Request>,
     transport: OnceCell<Transport>,
 }
 
-/// How the address plugin is to be had.
+/// How the IPAM plugin is run.
 #[derive(Clone)]
 enum Transport {
-    /// This executable carries it: the one that was found is of the same build.
-    Within(&'static dyn InProcess),
-    /// It is a process to be started.
+    /// In this process: the executable in `CNI_PATH` is of the same build.
+    InProcess(&'static dyn InProcess),
+    /// As a process of its own.
     Process(Rc<Delegate>),
 }
 
 impl Ipam {
-    /// The address plugin of the request, or none if `ipam.type` is absent or empty.
+    /// The IPAM plugin of the request, or none if `ipam.type` is absent or empty.
     pub fn of(request: &Rc<Request>) -> Option<Self> {
         (!request.ipam_type.is_empty()).then(|| Self {
             request: Rc::clone(request),
@@ -38,7 +38,7 @@ impl Ipam {
         })
     }
 
-    /// The address plugin of a network that cannot do without one.
+    /// The IPAM plugin of a network that requires one.
     pub fn required(request: &Rc<Request>) -> Result<Self, Error> {
         Self::of(request).ok_or_else(|| {
             Error::new(
@@ -52,24 +52,23 @@ impl Ipam {
         &self.request.ipam_type
     }
 
-    /// Whether it may run before or while the link is made or removed.
+    /// Whether it may run before or while the link is created or removed.
     pub(crate) fn is_local(&self) -> bool {
         LOCAL.contains(&self.name())
     }
 
-    /// Whether it is a process of its own; otherwise it is part of this executable. Fails where
-    /// there is neither.
+    /// Whether it runs as a process of its own. Fails if it is not found.
     pub(crate) fn is_external(&self) -> Result<bool, Error> {
         Ok(matches!(self.transport()?, Transport::Process(_)))
     }
 
-    /// Begins ADD and records its DEL in `undo`; the link can be made meanwhile.
+    /// Starts ADD and records its DEL in `undo`; the link can be created meanwhile.
     pub(crate) fn start_add(&self, undo: &mut Undo) -> Result<PendingAdd, Error> {
         let state = Rc::new(RefCell::new(State::Nothing));
         match self.transport()? {
-            Transport::Within(plugin) => {
+            Transport::InProcess(plugin) => {
                 let result = plugin.add(&self.request, undo)?;
-                state.replace(State::Answered(Box::new(result)));
+                state.replace(State::Finished(Box::new(result)));
             }
             Transport::Process(delegate) => {
                 let (ipam, shared) = (self.clone(), Rc::clone(&state));
@@ -89,7 +88,7 @@ impl Ipam {
 
     fn undo_add(&self, state: State) -> Result<(), Error> {
         let held = match state {
-            State::Nothing | State::Answered(_) => false,
+            State::Nothing | State::Finished(_) => false,
             State::Held => true,
             State::Running(_, running) => self.may_hold(&running.finish()),
         };
@@ -98,16 +97,16 @@ impl Ipam {
 
     /// Whether an ADD that ended so may have left a reservation.
     ///
-    /// A bookkeeper that reports an error has cleaned up; releasing then would hit the addresses of
-    /// an earlier, living ADD of the same attachment. One that was killed could not.
+    /// A local IPAM plugin that reports an error has cleaned up; a DEL would release the addresses
+    /// of an earlier ADD of the same attachment that is still in use. A killed plugin has not.
     fn may_hold(&self, outcome: &Result<Output, ExecError>) -> bool {
         !(self.is_local() && matches!(outcome, Err(ExecError::Plugin(_))))
     }
 
-    /// Begins DEL; the link can be removed meanwhile.
+    /// Starts DEL; the link can be removed meanwhile.
     pub fn start_del(&self) -> Result<PendingDel, Error> {
         let running = match self.transport()? {
-            Transport::Within(plugin) => {
+            Transport::InProcess(plugin) => {
                 plugin.run(Command::Del, &self.request)?;
                 None
             }
@@ -123,13 +122,13 @@ impl Ipam {
         self.run(Command::Del)
     }
 
-    /// Whether the reservation is there.
+    /// Runs CHECK.
     pub fn check(&self) -> Result<(), Error> {
         self.run(Command::Check)
     }
 
-    /// Whether an ADD would get an address now; a failure says that none would (code 50), or in a
-    /// code of the protocol why it could not be told.
+    /// Runs STATUS. An error has code 50, or the IPAM plugin's own code if that is one of the
+    /// protocol.
     pub fn status(&self) -> Result<(), Error> {
         self.run(Command::Status).map_err(not_available)
     }
@@ -141,12 +140,12 @@ impl Ipam {
 
     fn run(&self, command: Command) -> Result<(), Error> {
         match self.transport()? {
-            Transport::Within(plugin) => plugin.run(command, &self.request),
+            Transport::InProcess(plugin) => plugin.run(command, &self.request),
             Transport::Process(delegate) => delegate.run(command),
         }
     }
 
-    /// The executable that `CNI_PATH` leads to decides, also if it is not to be started.
+    /// The executable found in `CNI_PATH` decides, even if it is not started.
     fn transport(&self) -> Result<&Transport, Error> {
         if let Some(known) = self.transport.get() {
             return Ok(known);
@@ -156,32 +155,34 @@ impl Ipam {
         Ok(self
             .transport
             .get_or_init(|| match in_process::find(self.name()) {
-                Some(plugin) if build::is_same(delegate.executable()) => Transport::Within(plugin),
+                Some(plugin) if build::is_same(delegate.executable()) => {
+                    Transport::InProcess(plugin)
+                }
                 _ => Transport::Process(Rc::new(delegate)),
             }))
     }
 }
 
-/// What there may be to release, shared between an ADD and its undo step.
+/// What an ADD may have reserved, shared with its undo step.
 enum State {
     Nothing,
     Running(Rc<Delegate>, Box<Running>),
-    /// What a plugin within this executable answered, which takes it back itself.
-    Answered(Box<CniResult>),
+    /// The result of an in-process plugin, which has its own undo step.
+    Finished(Box<CniResult>),
     Held,
 }
 
-/// An ADD under way.
+/// A running ADD.
 pub(crate) struct PendingAdd {
     ipam: Ipam,
     state: Rc<RefCell<State>>,
 }
 
 impl PendingAdd {
-    /// Waits for the addresses. A result without any is an error.
+    /// Waits for the result. One without addresses is an error.
     pub(crate) fn finish(self) -> Result<CniResult, Error> {
         let result = match self.state.replace(State::Nothing) {
-            State::Answered(result) => *result,
+            State::Finished(result) => *result,
             State::Running(delegate, running) => self.receive(&delegate, *running)?,
             State::Nothing | State::Held => {
                 return Err(Error::internal("address plugin was not started"));
@@ -205,7 +206,7 @@ impl PendingAdd {
     }
 }
 
-/// A DEL under way; none once the addresses have been released.
+/// A running DEL; none once the addresses have been released.
 pub struct PendingDel(Option<(Rc<Delegate>, Running)>);
 
 impl PendingDel {

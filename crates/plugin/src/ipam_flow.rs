@@ -1,13 +1,13 @@
-//! The parts of a verb that belong to the plugin and to its address plugin.
+//! Verbs that involve both the plugin and its IPAM plugin.
 
 use cni_types::Error;
 
 use crate::Ipam;
 
-/// DEL: removes the link and releases the addresses, each whatever becomes of the other.
+/// DEL: removes the link and releases the addresses. Runs both even if one fails.
 ///
-/// Removing a link takes the kernel 17 to 50 ms, which an address plugin that only keeps books uses
-/// to release the addresses. Any other releases them first: one that speaks DHCP needs the link.
+/// A local IPAM plugin releases the addresses while the kernel removes the link, which takes 17 to
+/// 50 ms. Any other IPAM plugin runs first: DHCP needs the link.
 pub fn detach<E: Into<Error>>(
     ipam: Option<Ipam>,
     remove: impl FnOnce() -> Result<(), E>,
@@ -26,8 +26,8 @@ pub fn detach<E: Into<Error>>(
     }
 }
 
-/// GC: collects the plugin's own leftovers and has the address plugin collect its, each whatever
-/// becomes of the other.
+/// GC: removes what the plugin itself has left and runs GC of the IPAM plugin. Runs both even if one
+/// fails.
 pub fn collect<E: Into<Error>>(
     ipam: Option<Ipam>,
     collect: impl FnOnce() -> Result<(), E>,
@@ -36,7 +36,7 @@ pub fn collect<E: Into<Error>>(
     join([own, ipam.map_or(Ok(()), |ipam| ipam.gc())])
 }
 
-/// All errors of steps that did not stop each other, as one.
+/// Joins the errors of independent steps.
 pub fn join<const N: usize>(outcomes: [Result<(), Error>; N]) -> Result<(), Error> {
     let errors = outcomes.into_iter().filter_map(Result::err).collect();
     Error::join(errors).map_or(Ok(()), Err)

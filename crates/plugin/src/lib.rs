@@ -1,9 +1,9 @@
 //! What every Ferrule plugin executable does alike.
 //!
-//! A plugin is a value implementing [`Plugin`]; its `main` is one call of [`main`]. The skeleton reads
-//! the request, gates versions, refuses to act on the host's own namespace, decodes the
-//! configuration, calls the verb, undoes a failed ADD, and prints. Nothing else writes to standard
-//! output, which belongs to the protocol.
+//! A plugin is a value implementing [`Plugin`]; its `main` is one call of [`main`]. This crate reads
+//! the request, checks versions, refuses the host's own namespace, decodes the configuration, calls
+//! the verb, undoes a failed ADD, and prints the result. Nothing else writes to standard output,
+//! which belongs to the protocol.
 
 mod attached_ips;
 mod build;
@@ -46,14 +46,14 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 /// A request with the plugin's own configuration.
 #[derive(Debug)]
 pub struct Call<C> {
-    /// What the runtime asked for.
+    /// The request of the runtime.
     pub request: Rc<Request>,
     /// The configuration in the plugin's own type.
     pub config: C,
 }
 
 impl<C> Call<C> {
-    /// The previous result, which CHECK cannot do without.
+    /// The previous result, which CHECK requires.
     pub fn required_prev_result(&self) -> Result<CniResult, Error> {
         self.request.prev_result()?.ok_or_else(|| {
             Error::new(
@@ -64,11 +64,9 @@ impl<C> Call<C> {
     }
 }
 
-/// A CNI plugin: five verbs over a configuration type.
-///
-/// A verb decides, acts in few steps and reports; it neither prints nor exits.
+/// A CNI plugin: five verbs over a configuration type. A verb neither prints nor exits.
 pub trait Plugin {
-    /// The plugin's keys. DEL gets what could be read of them, so rules across keys belong into the
+    /// The plugin's keys. DEL gets those that could be decoded, so rules across keys belong into the
     /// verbs.
     type Config: DeserializeOwned;
 
@@ -78,11 +76,11 @@ pub trait Plugin {
     /// The versions it speaks, oldest first.
     const VERSIONS: &'static [SpecVersion] = &SpecVersion::ALL;
 
-    /// Attaches the container. Every effect is preceded by its entry in `undo`, which the skeleton
-    /// runs when this, or printing the result, fails.
+    /// Attaches the container. Each effect is recorded in `undo` before it happens; the undo steps
+    /// run if ADD or printing the result fails.
     fn add(&self, call: &Call<Self::Config>, undo: &mut Undo) -> Result<CniResult, Error>;
 
-    /// Takes the attachment away; succeeds when nothing of it is left, whoever removed it.
+    /// Removes the attachment; succeeds if nothing of it exists.
     fn del(&self, call: &Call<Self::Config>) -> Result<(), Error>;
 
     /// Fails if the attachment is not as ADD left it, and says what differs.
@@ -91,6 +89,6 @@ pub trait Plugin {
     /// Fails (code 50 or 51) if an ADD could not work now.
     fn status(&self, call: &Call<Self::Config>) -> Result<(), Error>;
 
-    /// Takes away what belongs to this network but to none of the attachments in `keep`.
+    /// Removes what belongs to this network but to none of the attachments in `keep`.
     fn gc(&self, call: &Call<Self::Config>, keep: &Attachments) -> Result<(), Error>;
 }

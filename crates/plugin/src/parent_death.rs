@@ -1,12 +1,12 @@
-//! A delegate must not outlive the plugin that started it.
+//! Ends a delegated plugin together with the plugin that started it.
 //!
-//! When a runtime kills a plugin in the middle of ADD and sends DEL, an address plugin that is still
-//! running would reserve an address after that DEL, and nobody would release it. The delegating
-//! plugin therefore names itself in the environment, and the delegate asks the kernel to be killed
-//! with it. Only our own single-threaded plugins ask for this: the kernel sends the signal when the
-//! starting *thread* ends, which in a Go runtime may be long before its process does. For the same
-//! reason a process between the two, such as a shell script, is not followed: it need not be
-//! single-threaded, and may end before the delegate by intent.
+//! If a runtime kills a plugin during ADD and sends DEL, an IPAM plugin that is still running would
+//! reserve an address after that DEL, and nothing would release it. The delegating plugin therefore
+//! passes its process id in the environment, and the IPAM plugin asks the kernel to be killed when
+//! that process ends (`PR_SET_PDEATHSIG`). Only our single-threaded plugins do so: the kernel sends
+//! the signal when the starting *thread* ends, which in a Go runtime may be long before the process
+//! ends. For the same reason this does not apply through a process in between, such as a shell
+//! script: it need not be single-threaded, and may end first on purpose.
 
 use std::path::Path;
 
@@ -40,8 +40,8 @@ pub(crate) fn die_with_parent() -> Result<(), Error> {
     ))
 }
 
-/// Whether the process runs. One that was killed has an id, but no life, until its parent waits for
-/// it (`proc_pid_stat(5)`: states Z, X and x).
+/// Whether the process runs. A killed process keeps its id until its parent waits for it
+/// (`proc_pid_stat(5)`: states Z, X and x).
 fn is_alive(process: Pid) -> bool {
     let Ok(text) = ferrule_file::read(Path::new(&format!("/proc/{process}/stat"))) else {
         return false;

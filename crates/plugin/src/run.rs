@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{Call, InProcess, Plugin, Undo, guard, in_process, log, parent_death};
 
-/// As [`main`], for an executable that carries address plugins of its own build within.
-pub fn main_with<P: Plugin>(plugin: &P, carried: &'static [&'static dyn InProcess]) -> ExitCode {
-    in_process::register(carried);
+/// As [`main`], for an executable with in-process IPAM plugins.
+pub fn main_with<P: Plugin>(plugin: &P, plugins: &'static [&'static dyn InProcess]) -> ExitCode {
+    in_process::register(plugins);
     main(plugin)
 }
 
@@ -38,8 +38,8 @@ fn run<P: Plugin>(plugin: &P) -> Result<(), Error> {
         &mut io::stdin().lock(),
         P::VERSIONS,
     )? {
-        Incoming::About => {
-            print_about(P::NAME, P::VERSIONS);
+        Incoming::Usage => {
+            print_usage(P::NAME, P::VERSIONS);
             Ok(())
         }
         Incoming::Version => print(&version_reply(P::VERSIONS)),
@@ -50,8 +50,8 @@ fn run<P: Plugin>(plugin: &P) -> Result<(), Error> {
     }
 }
 
-/// What a person sees who starts the executable by hand.
-fn print_about(name: &str, versions: &[SpecVersion]) {
+/// Prints name and versions, for a person who starts the executable without `CNI_COMMAND`.
+fn print_usage(name: &str, versions: &[SpecVersion]) {
     let versions: Vec<&str> = versions.iter().map(|version| version.as_str()).collect();
     log(format_args!(
         "CNI {name} plugin v{}\nCNI protocol versions supported: {}",
@@ -94,8 +94,8 @@ pub(crate) fn perform<P: Plugin>(
     }
 }
 
-/// Does the work and prints the result; a result that cannot be written in the configuration's
-/// version, or not at all, counts as a failed ADD.
+/// Runs ADD and prints the result. Undoes the ADD if the result cannot be written, or not in the
+/// configuration's version.
 fn add<P: Plugin>(plugin: &P, call: &Call<P::Config>) -> Result<(), Error> {
     let mut undo = Undo::default();
     plugin
@@ -110,7 +110,7 @@ pub(crate) fn decode<C: DeserializeOwned>(request: Rc<Request>) -> Result<Call<C
     Ok(Call { request, config })
 }
 
-/// DEL must release what it can even if the configuration has become half broken.
+/// DEL releases what it can even if some keys are invalid.
 fn decode_lenient<C: DeserializeOwned>(name: &str, request: Rc<Request>) -> Result<Call<C>, Error> {
     let (config, ignored) = request.decode_lenient()?;
     for error in ignored {

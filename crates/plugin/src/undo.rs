@@ -1,8 +1,8 @@
-//! Rolling back a failed ADD.
+//! Rolls back a failed ADD.
 
 use cni_types::Error;
 
-/// What ADD has to take back if it fails, in the order in which it was done.
+/// The undo steps of an ADD, in the order of its effects.
 #[derive(Default)]
 pub struct Undo(Vec<Step>);
 
@@ -12,9 +12,9 @@ struct Step {
 }
 
 impl Undo {
-    /// Records how to take back what is about to be done. `what` completes "could not …".
+    /// Records how to undo the next effect. `what` completes "could not …".
     ///
-    /// The step must also succeed when the effect never came about.
+    /// The step must also succeed if the effect did not happen.
     pub fn push(
         &mut self,
         what: impl Into<String>,
@@ -26,7 +26,7 @@ impl Undo {
         });
     }
 
-    /// Runs all steps, last one first. What fails is added to the details of `cause`.
+    /// Runs all steps, the last one first. Adds their errors to the details of `cause`.
     #[must_use]
     pub fn roll_back(self, mut cause: Error) -> Error {
         for step in self.0.into_iter().rev() {

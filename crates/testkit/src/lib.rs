@@ -71,7 +71,6 @@ mod binaries;
 mod call;
 mod capture;
 mod host;
-mod killer;
 mod lab;
 mod modules;
 mod namespace;
@@ -80,6 +79,7 @@ mod outcome;
 mod process;
 mod registry;
 mod snapshot;
+mod syscall_kill;
 mod traffic;
 mod words;
 

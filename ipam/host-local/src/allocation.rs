@@ -1,18 +1,18 @@
-//! Taking one address out of each range set.
+//! Allocates one address of each range set.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use cni_types::{Cidr, Error, IpConfig};
 
+use crate::alloc_error::{AllocError, Exhausted};
+use crate::candidates::{Candidate, candidates};
 use crate::plan::Plan;
-use crate::pool::{Candidate, candidates};
-use crate::refusal::{AllocationError, Full};
-use crate::set::RangeSet;
+use crate::range_set::RangeSet;
 use crate::store::reservation::Owner;
 use crate::store::{Reservation, Store};
 
-/// How many addresses are simply tried before the names in the folder are read at once.
+/// How many addresses are tried one by one before the folder is read at once.
 const TRIES: usize = 32;
 
 /// An address that was reserved.
@@ -29,7 +29,7 @@ impl Lease {
         &self.reservation
     }
 
-    /// The address as results have it.
+    /// The address in the result.
     pub(crate) fn ip(&self) -> IpConfig {
         let address = self.reservation.address;
         IpConfig {
@@ -40,20 +40,20 @@ impl Lease {
     }
 }
 
-/// Reserves one address of each set, or none: what this call reserved, and nothing else, is
-/// released when a later step of it fails.
+/// Reserves one address of each set, or none: if a step fails, releases exactly what this call has
+/// reserved.
 pub(crate) fn allocate(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<Vec<Lease>, Error> {
-    let wishes = wishes(plan)?;
+    let requested = requested(plan)?;
     refuse_duplicates(store, plan, owner)?;
     let mut leases = Vec::with_capacity(plan.sets.len());
-    for (number, (set, wish)) in plan.sets.iter().zip(wishes).enumerate() {
+    for (number, (set, requested)) in plan.sets.iter().zip(requested).enumerate() {
         let mut allocation = Allocation {
             store,
             owner,
             number,
             set,
         };
-        match allocation.take(wish, &mut leases) {
+        match allocation.take(requested, &mut leases) {
             Ok(()) => {}
             Err(error) => return Err(release(store, &leases, error.into())),
         }
@@ -61,7 +61,7 @@ pub(crate) fn allocate(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<
     Ok(leases)
 }
 
-/// Takes back what an ADD has reserved; what fails is added to the details of `cause`.
+/// Releases what an ADD has reserved; adds errors to the details of `cause`.
 fn release(store: &mut Store, leases: &[Lease], mut cause: Error) -> Error {
     for lease in leases {
         if let Err(error) = store.release(lease.reservation()) {
@@ -71,29 +71,29 @@ fn release(store: &mut Store, leases: &[Lease], mut cause: Error) -> Error {
     cause
 }
 
-/// For each set the address that is asked for from it: of those in its ranges the first one.
-fn wishes(plan: &Plan) -> Result<Vec<Option<IpAddr>>, AllocationError> {
+/// The requested address of each set: the first one in its ranges.
+fn requested(plan: &Plan) -> Result<Vec<Option<IpAddr>>, AllocError> {
     let mut left = plan.requested.clone();
-    let mut wish_of = |set: &RangeSet| {
+    let mut requested_of = |set: &RangeSet| {
         let position = left.iter().position(|address| set.contains(*address))?;
         Some(left.remove(position))
     };
-    let wishes = plan.sets.iter().map(&mut wish_of).collect();
+    let requested = plan.sets.iter().map(&mut requested_of).collect();
     if left.is_empty() {
-        Ok(wishes)
+        Ok(requested)
     } else {
-        Err(AllocationError::Leftover(left))
+        Err(AllocError::Leftover(left))
     }
 }
 
 /// An attachment that holds an address of one of the sets gets no second one. Addresses in no
 /// set do not count: they stem from an earlier configuration.
-fn refuse_duplicates(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<(), AllocationError> {
+fn refuse_duplicates(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<(), AllocError> {
     let held = store.held_by(owner)?;
     for (number, set) in plan.sets.iter().enumerate() {
         let of_set = |address: &IpAddr| set.contains(*address);
         if let Some(address) = held.iter().map(|h| h.reservation.address).find(of_set) {
-            return Err(AllocationError::Duplicate {
+            return Err(AllocError::Duplicate {
                 set: number,
                 address,
                 container_id: owner.container_id().to_owned(),
@@ -103,7 +103,7 @@ fn refuse_duplicates(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<()
     Ok(())
 }
 
-/// Taking one address out of one set.
+/// The allocation of one address of one set.
 struct Allocation<'a> {
     store: &'a mut Store,
     owner: &'a Owner,
@@ -112,14 +112,14 @@ struct Allocation<'a> {
 }
 
 impl<'a> Allocation<'a> {
-    /// Reserves, adds the lease to `leases` and notes where the next search begins.
+    /// Reserves an address, adds the lease to `leases` and stores the address as the last allocated.
     fn take(
         &mut self,
-        wish: Option<IpAddr>,
+        requested: Option<IpAddr>,
         leases: &mut Vec<Lease>,
-    ) -> Result<(), AllocationError> {
-        let candidate = match wish {
-            Some(address) => self.take_wished(address)?,
+    ) -> Result<(), AllocError> {
+        let candidate = match requested {
+            Some(address) => self.take_requested(address)?,
             None => self.take_next()?,
         };
         let (address, range) = (candidate.address, candidate.range);
@@ -131,15 +131,15 @@ impl<'a> Allocation<'a> {
         Ok(self.store.set_last_reserved(self.number, address)?)
     }
 
-    fn take_wished(&mut self, address: IpAddr) -> Result<Candidate<'a>, AllocationError> {
-        let taken = || AllocationError::Taken {
+    fn take_requested(&mut self, address: IpAddr) -> Result<Candidate<'a>, AllocError> {
+        let taken = || AllocError::Taken {
             set: self.number,
             address,
             ranges: self.set.to_string(),
         };
         let (_, range) = self.set.range_of(address).ok_or_else(taken)?;
         if address == range.gateway {
-            return Err(AllocationError::Gateway {
+            return Err(AllocError::Gateway {
                 set: self.number,
                 address,
             });
@@ -153,14 +153,14 @@ impl<'a> Allocation<'a> {
         }
     }
 
-    fn take_next(&mut self) -> Result<Candidate<'a>, AllocationError> {
+    fn take_next(&mut self) -> Result<Candidate<'a>, AllocError> {
         let last = self.store.last_reserved(self.number);
         for candidate in candidates(self.set, last).take(TRIES) {
             if self.store.reserve(candidate.address, self.owner)? {
                 return Ok(candidate);
             }
         }
-        // Nearly full. The order stays the same, but the taken ones are skipped in memory.
+        // Nearly exhausted: same order, but reserved addresses are skipped in memory.
         let taken = self.store.taken()?;
         for candidate in candidates(self.set, last).skip(TRIES) {
             if !taken.contains(candidate.address)
@@ -172,9 +172,9 @@ impl<'a> Allocation<'a> {
         self.take_leaked(last)
     }
 
-    /// The set is full, but for files that a killed plugin left empty: nobody else would ever
-    /// release them. With the lock held, no plugin is about to fill one.
-    fn take_leaked(&mut self, last: Option<IpAddr>) -> Result<Candidate<'a>, AllocationError> {
+    /// Reclaims files that a killed plugin left empty, which nothing else releases. With the lock
+    /// held, no plugin is about to fill one.
+    fn take_leaked(&mut self, last: Option<IpAddr>) -> Result<Candidate<'a>, AllocError> {
         let reservations = self.store.inventory()?.reservations;
         let leaked: BTreeSet<IpAddr> = reservations
             .iter()
@@ -189,9 +189,9 @@ impl<'a> Allocation<'a> {
                 return Ok(candidate);
             }
         }
-        Err(AllocationError::Exhausted {
+        Err(AllocError::Exhausted {
             set: self.number,
-            full: Full::new(self.set, &reservations),
+            cause: Exhausted::new(self.set, &reservations),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! CHECK and STATUS: what they look at beyond the configuration.
+//! CHECK and STATUS.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::path::Path;
 use cni_types::{CniResult, Code, Error, Request};
 use ferrule_plugin::log;
 
-use crate::pool::candidates;
-use crate::set::RangeSet;
+use crate::candidates::candidates;
+use crate::range_set::RangeSet;
 use crate::store::reservation::Owner;
-use crate::store::{Held, Store, Taken, check_usable};
+use crate::store::{HeldReservation, Store, Taken, check_writable};
 
 /// Fails unless the attachment holds a reservation, and holds every address it was given.
 ///
-/// An address that the previous result shows and that is not reserved for it will be handed out to
-/// another container. Only addresses of this pool count, and only those on the attachment's own
-/// interface: other plugins of the network may have added more.
+/// An address of the previous result that is not reserved for the attachment would be allocated to
+/// another container. Only addresses of these ranges on the attachment's own interface count: other
+/// plugins of the network may have added more.
 pub(crate) fn check_held(
     store: Option<&mut Store>,
     sets: &[RangeSet],
@@ -34,7 +34,12 @@ pub(crate) fn check_held(
     judge(&store.held_by(owner)?, sets, request, owner)
 }
 
-fn judge(held: &[Held], sets: &[RangeSet], request: &Request, owner: &Owner) -> Result<(), Error> {
+fn judge(
+    held: &[HeldReservation],
+    sets: &[RangeSet],
+    request: &Request,
+    owner: &Owner,
+) -> Result<(), Error> {
     let (id, ifname) = (owner.container_id(), &request.ifname);
     if held.is_empty() {
         let msg = format!("host-local: Failed to find address added by container {id}");
@@ -72,7 +77,7 @@ pub(crate) fn check_available(
     network: &str,
     sets: &[RangeSet],
 ) -> Result<(), Error> {
-    let usable = check_usable(data_dir, network);
+    let usable = check_writable(data_dir, network);
     let taken = Taken::read(&data_dir.join(network)).map_err(not_available)?;
     match usable {
         Err(error) if error.is_full() && !taken.is_empty() => {
@@ -90,7 +95,7 @@ pub(crate) fn check_available(
     Ok(())
 }
 
-/// Any failure as what it means for ADD.
+/// The same error with code 50.
 pub(crate) fn not_available(error: impl Into<Error>) -> Error {
     Error {
         code: Code::NotAvailable as u32,

@@ -1,7 +1,7 @@
-//! The keys of host-local, exactly as on the wire.
+//! The keys of host-local.
 //!
-//! Keys beside these are ignored at every level, as upstream ignores them: nerdctl for one writes
-//! `ipRange` into ranges. Rules across keys are in [`crate::plan`], since DEL must not mind them.
+//! Other keys are ignored at every level, as upstream does: nerdctl, for example, writes `ipRange`
+//! into ranges. Rules across keys are in [`crate::plan`], since DEL must ignore them.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use std::path::{Path, PathBuf};
 use cni_types::{Cidr, Route, optional_address};
 use serde::{Deserialize, Deserializer};
 
-/// Where reservations are kept unless `dataDir` says otherwise.
+/// The default of `dataDir`.
 pub(crate) const DEFAULT_DATA_DIR: &str = "/var/lib/cni/networks";
 
-/// The configuration of the network that asks for addresses.
+/// The network configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// The keys of this plugin. ADD and CHECK cannot do without.
+    /// `ipam`; ADD and CHECK require it.
     pub(crate) ipam: Option<IpamConfig>,
-    /// What the runtime passes for the capabilities `ipRanges` and `ips`.
+    /// `runtimeConfig`: the capabilities `ipRanges` and `ips`.
     #[serde(rename = "runtimeConfig")]
     pub(crate) runtime: RuntimeConfig,
-    /// What the runtime passes by the older convention.
+    /// `args`: the older convention.
     pub(crate) args: Args,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct IpamConfig {
     /// `dataDir`: the folder of all networks' reservations; empty means the default.
     #[serde(rename = "dataDir")]
     pub(crate) data_dir: String,
-    /// `resolvConf`: a file in the form of resolv.conf(5), told to the container; empty for none.
+    /// `resolvConf`: a file in the form of resolv.conf(5), for the result's `dns`; empty for none.
     #[serde(rename = "resolvConf")]
     pub(crate) resolv_conf: String,
 }
@@ -80,7 +80,7 @@ pub(crate) struct RuntimeConfig {
     /// `ipRanges`: as `ranges`, and before them.
     #[serde(rename = "ipRanges")]
     pub(crate) ip_ranges: Vec<Vec<RangeConfig>>,
-    /// `ips`: addresses to hand out, with or without a prefix length, which is ignored.
+    /// `ips`: requested addresses, with or without a prefix length, which is ignored.
     pub(crate) ips: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ impl IpamConfig {
     }
 }
 
-/// A key that may be left out, but where it stands neither `null` nor the empty text will do.
+/// An optional key that must be neither `null` nor empty.
 fn given_cidr<'de, D: Deserializer<'de>>(de: D) -> Result<Option<Cidr>, D::Error> {
     Cidr::deserialize(de).map(Some)
 }

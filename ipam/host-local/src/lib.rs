@@ -1,20 +1,20 @@
-//! `host-local` hands out addresses of configured ranges and keeps book of them in files.
+//! `host-local` allocates addresses from configured ranges and stores the reservations in files.
 //!
-//! ADD takes one address out of each range set, round robin, and answers with it, its gateway, the
-//! configured routes and the name servers of `resolvConf`. DEL gives back what the attachment holds,
-//! CHECK fails if that is nothing, STATUS if nothing could be kept book of, GC gives back what no living
-//! attachment holds. The files are those of the Go plugin of the same name, and both may work on
-//! one folder at the same time; see `docs/host-local.md` for keys, files and differences.
+//! ADD reserves one address of each range set, round robin, and returns it with its gateway, the
+//! configured routes and the DNS settings of `resolvConf`. DEL releases the reservations of the
+//! attachment, CHECK fails if there are none, STATUS if none could be written, GC releases those of
+//! attachments that are not valid. The files are those of the Go plugin, and both may use one folder
+//! at the same time; see `docs/host-local.md` for keys, files and differences.
 
+mod alloc_error;
 mod allocation;
+mod candidates;
 mod check;
 mod config;
 mod plan;
-mod pool;
 mod range;
-mod refusal;
+mod range_set;
 mod resolv;
-mod set;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ use plan::{Plan, range_sets};
 use store::reservation::{Claim, Owner, attachment_of};
 use store::{Reservation, Store};
 
-/// The plugin.
+/// The plugin `host-local`.
 pub struct HostLocal;
 
 impl Plugin for HostLocal {
@@ -39,14 +39,14 @@ impl Plugin for HostLocal {
     fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
         let plan = Plan::new(&call.config, &call.request)?;
         let ipam = call.config.ipam.clone().unwrap_or_default();
-        let dns = name_service(&ipam.resolv_conf)?;
-        let (place, owner) = (Place::of(call), Owner::of(call));
-        let mut store = Store::create(&place.data_dir, &place.network)?;
+        let dns = dns(&ipam.resolv_conf)?;
+        let (location, owner) = (Location::of(call), Owner::of(call));
+        let mut store = Store::create(&location.data_dir, &location.network)?;
         let leases = allocate(&mut store, &plan, &owner)?;
         drop(store);
         let ips = leases.iter().map(Lease::ip).collect();
         undo.push("release the reserved addresses", move || {
-            place.take_back(&leases, &owner)
+            location.release(&leases, &owner)
         });
         Ok(CniResult {
             ips,
@@ -57,11 +57,11 @@ impl Plugin for HostLocal {
     }
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        let Some(mut store) = Place::of(call).open()? else {
+        let Some(mut store) = Location::of(call).open()? else {
             return Ok(());
         };
         let mut held = store.held_by(&Owner::of(call))?;
-        // An old file stands for all interfaces of its container: only if there is nothing better.
+        // A file without an interface name covers all interfaces of its container; a file with one wins.
         if held.iter().any(|held| held.claim == Claim::Attachment) {
             held.retain(|held| held.claim == Claim::Attachment);
         }
@@ -70,7 +70,7 @@ impl Plugin for HostLocal {
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
         let plan = Plan::new(&call.config, &call.request)?;
-        let mut store = Place::of(call).open()?;
+        let mut store = Location::of(call).open()?;
         let owner = Owner::of(call);
         check::check_held(store.as_mut(), &plan.sets, &call.request, &owner)
     }
@@ -82,13 +82,13 @@ impl Plugin for HostLocal {
             .as_ref()
             .ok_or(plan::ConfigError::MissingIpam)?;
         let sets = range_sets(ipam, &call.config.runtime, &call.request)?;
-        name_service(&ipam.resolv_conf).map_err(check::not_available)?;
-        let place = Place::of(call);
-        check::check_available(&place.data_dir, &place.network, &sets)
+        dns(&ipam.resolv_conf).map_err(check::not_available)?;
+        let location = Location::of(call);
+        check::check_available(&location.data_dir, &location.network, &sets)
     }
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
-        let Some(mut store) = Place::of(call).open()? else {
+        let Some(mut store) = Location::of(call).open()? else {
             return Ok(());
         };
         let inventory = store.inventory()?;
@@ -102,7 +102,7 @@ impl Plugin for HostLocal {
     }
 }
 
-/// Releases one after the other; a failure does not stop it.
+/// Releases each reservation; continues after an error.
 fn release_all<'r>(
     store: &mut Store,
     reservations: impl Iterator<Item = &'r Reservation>,
@@ -112,8 +112,8 @@ fn release_all<'r>(
     Error::join(errors).map_or(Ok(()), Err)
 }
 
-/// What is told to the container about name servers; nothing without a file.
-fn name_service(resolv_conf: &str) -> Result<Dns, Error> {
+/// The DNS settings of `resolvConf`; none without a file.
+fn dns(resolv_conf: &str) -> Result<Dns, Error> {
     match resolv_conf {
         "" => Ok(Dns::default()),
         path => resolv::read(Path::new(path)),
@@ -126,13 +126,13 @@ impl Owner {
     }
 }
 
-/// Where the network's reservations are.
-struct Place {
+/// The location of the network's reservations.
+struct Location {
     data_dir: PathBuf,
     network: String,
 }
 
-impl Place {
+impl Location {
     fn of(call: &Call<Config>) -> Self {
         Self {
             data_dir: call.config.data_dir(),
@@ -144,8 +144,8 @@ impl Place {
         Ok(Store::open(&self.data_dir, &self.network)?)
     }
 
-    /// Releases what an ADD has reserved, unless it has changed hands since.
-    fn take_back(&self, leases: &[Lease], owner: &Owner) -> Result<(), Error> {
+    /// Releases what an ADD has reserved and still belongs to its attachment.
+    fn release(&self, leases: &[Lease], owner: &Owner) -> Result<(), Error> {
         let Some(mut store) = self.open()? else {
             return Ok(());
         };

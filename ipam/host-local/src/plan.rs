@@ -1,4 +1,4 @@
-//! A configuration that passed every rule: the range sets and the addresses asked for.
+//! A validated configuration: the range sets and the requested addresses.
 
 use std::net::IpAddr;
 
@@ -7,18 +7,18 @@ use cni_types::{
 };
 
 use crate::config::{Config, IpamConfig, RangeConfig, RuntimeConfig};
-use crate::set::{RangeSet, SetError};
+use crate::range_set::{RangeSet, SetError};
 
 /// The key of `CNI_ARGS` that asks for an address.
 const IP: &str = "IP";
 
-/// A configuration that makes no sense.
+/// An invalid configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// No `ipam`.
     #[error("IPAM config missing 'ipam' key")]
     MissingIpam,
-    /// No pool from any source.
+    /// No range set from any source.
     #[error("no IP ranges specified")]
     NoRanges,
     /// A wrong set.
@@ -31,7 +31,7 @@ pub(crate) enum ConfigError {
         /// What is wrong.
         error: SetError,
     },
-    /// Two addresses of a family, in a version whose results have room for one.
+    /// Two sets of a family, in a version whose results have one address per family.
     #[error("CNI version {0} does not support more than 1 address per family")]
     TooManyOfFamily(SpecVersion),
     /// Two sets share addresses.
@@ -47,7 +47,7 @@ pub(crate) enum ConfigError {
     /// `CNI_ARGS` is malformed or has unknown keys.
     #[error(transparent)]
     Args(#[from] ArgsError),
-    /// An address asked for in `CNI_ARGS` that is none.
+    /// A requested address in `CNI_ARGS` that is invalid.
     #[error("CNI_ARGS: error parsing value of pair \"IP={text}\": {error}")]
     ArgsAddress {
         /// As written.
@@ -55,10 +55,10 @@ pub(crate) enum ConfigError {
         /// What is wrong.
         error: AddressError,
     },
-    /// An address asked for in the configuration that is none.
+    /// A requested address in the configuration that is invalid.
     #[error("cannot understand ip: key {key:?}: {error}")]
     Address {
-        /// The list it stands in.
+        /// The key of the list.
         key: &'static str,
         /// What is wrong.
         error: AddressError,
@@ -86,12 +86,12 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// What one attachment gets addresses from.
+/// The range sets and requested addresses of one attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// One address of each. A set's position is its number in file names and messages.
     pub(crate) sets: Vec<RangeSet>,
-    /// Addresses asked for, each once, in order of precedence.
+    /// The requested addresses, each once, in order of precedence.
     pub(crate) requested: Vec<IpAddr>,
 }
 
@@ -160,7 +160,7 @@ fn sources(ipam: &IpamConfig, runtime: &RuntimeConfig) -> Vec<(String, Vec<Range
     all
 }
 
-/// The addresses asked for: `CNI_ARGS`, then `args.cni.ips`, then `runtimeConfig.ips`.
+/// The requested addresses: `CNI_ARGS`, then `args.cni.ips`, then `runtimeConfig.ips`.
 fn requested(config: &Config, args: &str) -> Result<Vec<IpAddr>, ConfigError> {
     let args = Args::parse(args, &[IP])?;
     let mut all: Vec<IpAddr> = Vec::new();

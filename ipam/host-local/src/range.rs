@@ -7,7 +7,7 @@ use cni_types::Cidr;
 
 use crate::config::RangeConfig;
 
-/// A checked range: every address from `first` to `last` may be handed out, except the gateway.
+/// A checked range: every address from `first` to `last` may be allocated, except the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     /// The network whose prefix length the addresses get.
@@ -16,14 +16,14 @@ pub(crate) struct Range {
     pub(crate) first: IpAddr,
     /// The highest address.
     pub(crate) last: IpAddr,
-    /// The gateway told to containers. It may lie outside the subnet, as link-local IPv6 ones do.
+    /// The gateway in the result. It may lie outside the subnet, as link-local IPv6 ones do.
     pub(crate) gateway: IpAddr,
 }
 
-/// Why a configured range is refused.
+/// An invalid range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RangeError {
-    /// No network, so there is nothing to take addresses from.
+    /// No subnet.
     #[error("the key subnet is missing")]
     MissingSubnet,
     /// Network, gateway and broadcast address leave nothing.
@@ -70,7 +70,7 @@ pub(crate) enum RangeError {
         /// The network.
         subnet: Cidr,
     },
-    /// A last address before the first one that would be handed out.
+    /// A last address before the first one.
     #[error("rangeEnd {end} is less than rangeStart {start}")]
     EndBeforeStart {
         /// As written.

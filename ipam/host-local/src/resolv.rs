@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cni_types::{Code, Dns, Error};
-use libcni::os_text;
+use ferrule_file::os_text;
 
 /// Reads a file in the form of resolv.conf(5) into the result's `dns`.
 ///

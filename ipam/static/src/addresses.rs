@@ -1,4 +1,4 @@
-//! From the places where an address may be named to the addresses of the result.
+//! The addresses of the result, from all their sources.
 
 use std::net::IpAddr;
 
@@ -12,30 +12,30 @@ use crate::config::Config;
 const IP: &str = "IP";
 const GATEWAY: &str = "GATEWAY";
 
-/// A configuration that makes no sense.
+/// An invalid configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// No `ipam`, without which not even the runtime's addresses count.
+    /// No `ipam`, which is required even for addresses from the runtime.
     #[error("IPAM config missing 'ipam' key")]
     MissingIpam,
     /// `CNI_ARGS` is malformed or has unknown keys.
     #[error(transparent)]
     Args(#[from] ArgsError),
-    /// An address in `CNI_ARGS` without prefix length, or none at all.
+    /// An address in `CNI_ARGS` that is invalid or has no prefix length.
     #[error("CNI_ARGS: the 'IP' field is expected to be in CIDR notation, got: '{0}'")]
     ArgsAddress(String),
-    /// A gateway in `CNI_ARGS` that is no address.
+    /// An invalid gateway in `CNI_ARGS`.
     #[error("CNI_ARGS: invalid gateway address: {0}")]
     ArgsGateway(String),
-    /// An address from the runtime without prefix length, or none at all.
+    /// An address from the runtime that is invalid or has no prefix length.
     #[error("an entry in the 'ips' field is NOT in CIDR notation, got: '{text}'")]
     RuntimeAddress {
-        /// The key it stands in.
+        /// Its key.
         key: &'static str,
         /// As written.
         text: String,
     },
-    /// An address of the configuration without prefix length, or none at all.
+    /// An address of the configuration that is invalid or has no prefix length.
     #[error("the 'address' field is expected to be in CIDR notation, got: '{text}'")]
     Address {
         /// Its position in `ipam.addresses`.
@@ -43,7 +43,7 @@ pub(crate) enum ConfigError {
         /// As written.
         text: String,
     },
-    /// Two addresses of a family, in a version whose results have room for one.
+    /// Two addresses of a family, in a version whose results have one per family.
     #[error("CNI version {0} does not support more than 1 address per family")]
     TooManyOfFamily(SpecVersion),
 }
@@ -74,9 +74,9 @@ impl From<ConfigError> for Error {
 
 /// The addresses of the result, which may be none, in upstream's order of checks.
 ///
-/// `runtimeConfig.ips` replaces everything else; so does `args.cni.ips`, where the former is absent or
-/// empty; otherwise the addresses of `CNI_ARGS` follow those of the configuration. What is replaced
-/// in the configuration is not looked at; what a runtime passes has to be sound all the same.
+/// `runtimeConfig.ips` replaces everything else; so does `args.cni.ips` if the former is absent or
+/// empty; otherwise the addresses of `CNI_ARGS` follow those of the configuration. Replaced addresses
+/// of the configuration are not validated; those of the runtime always are.
 pub(crate) fn addresses(config: &Config, request: &Request) -> Result<Vec<IpConfig>, ConfigError> {
     let ipam = config.ipam.as_ref().ok_or(ConfigError::MissingIpam)?;
     let from_environment = from_args(&request.args)?;
@@ -115,8 +115,8 @@ fn ip(address: Cidr, gateway: Option<IpAddr>) -> IpConfig {
     }
 }
 
-/// Two comma-separated lists. A gateway goes to every address of the *same* text whose network has
-/// it, the last one of several; one that fits none is dropped.
+/// Reads two comma-separated lists. A gateway applies to every address of `IP` whose network contains
+/// it; the last of several wins, and one in no network is ignored.
 fn from_args(text: &str) -> Result<Vec<IpConfig>, ConfigError> {
     let args = Args::parse(text, &[IP, GATEWAY])?;
     let mut all = Vec::new();

@@ -1,20 +1,20 @@
-//! The keys of static, exactly as on the wire. Others are ignored at every level.
+//! The keys of static. Other keys are ignored at every level.
 
 use std::net::IpAddr;
 
 use cni_types::{Dns, Route, optional_address};
 use serde::Deserialize;
 
-/// The configuration of the network that asks for addresses.
+/// The network configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// The keys of this plugin. Only DEL and GC can do without.
+    /// `ipam`; only DEL and GC work without it.
     pub(crate) ipam: Option<IpamConfig>,
-    /// What the runtime passes for the capability `ips`.
+    /// `runtimeConfig`: the capability `ips`.
     #[serde(rename = "runtimeConfig")]
     pub(crate) runtime: Ips,
-    /// What the runtime passes by the older convention.
+    /// `args`: the older convention.
     pub(crate) args: Args,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct AddressConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Ips {
-    /// `ips`: addresses with prefix lengths, in the place of all others.
+    /// `ips`: addresses with prefix lengths; they replace all others.
     pub(crate) ips: Vec<String>,
 }
 

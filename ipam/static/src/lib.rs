@@ -1,8 +1,8 @@
-//! `static` answers with addresses that the configuration or the runtime names.
+//! `static` returns the addresses that the configuration or the runtime names.
 //!
-//! It keeps no book: the same address may be given to any number of containers, DEL and GC have
-//! nothing to give back. CHECK compares the previous result with the configuration, STATUS checks
-//! the configuration. See `docs/static.md` for keys, precedence and differences.
+//! It stores nothing: several containers may get the same address, and DEL and GC do nothing. CHECK
+//! compares the previous result with the configuration, STATUS checks the configuration. See
+//! `docs/static.md` for keys, precedence and differences.
 
 mod addresses;
 mod config;
@@ -13,7 +13,7 @@ use ferrule_plugin::{Call, Plugin, Undo};
 use addresses::addresses;
 pub use config::Config;
 
-/// The plugin.
+/// The plugin `static`.
 pub struct Static;
 
 impl Plugin for Static {
@@ -55,8 +55,8 @@ impl Plugin for Static {
     }
 }
 
-/// Whether the result shows this address, with this gateway if one is configured. Prefix lengths
-/// may differ, as plugins may give an address to its interface with another one.
+/// Whether the result has this address, with this gateway if one is configured. Prefix lengths may
+/// differ, since a plugin may change the one of the interface address.
 fn is_among(configured: &IpConfig, shown: &[IpConfig]) -> bool {
     shown.iter().any(|ip| {
         ip.address.address() == configured.address.address()

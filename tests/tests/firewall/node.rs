@@ -1,7 +1,7 @@
 //! A node that forwards nothing by default, and a world outside.
 
 use ferrule_testkit::{Call, Container, Host, Need, Outcome};
-use ferrule_tests::{Attachment, Network, with_prev_result, world_outside};
+use ferrule_tests::{Attachment, Network, external_host, with_prev_result};
 use serde_json::{Value, json};
 
 use crate::firewall::machine::{Firewalld, use_legacy_iptables};
@@ -154,7 +154,7 @@ impl<'h> Node<'h> {
 
     /// The world outside, which knows the way to the containers.
     pub(crate) fn outside(&self) -> Container {
-        let outside = world_outside(self.host);
+        let outside = external_host(self.host);
         outside.ip("route add 10.1.0.0/16 via 192.0.2.1");
         outside.ip("route add fd00:1::/32 via 2001:db8::1");
         outside

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ferrule_testkit::Namespace;
-use ferrule_tests::{Attachment, Network, world_outside};
+use ferrule_tests::{Attachment, Network, external_host};
 use serde_json::json;
 
 use super::{CASES, network};
@@ -33,7 +33,7 @@ ferrule_testkit::test! {
     /// Outside, packets of a container have the host's address; without masquerading there is no
     /// answer.
     fn packets_to_outside_have_the_hosts_address(host, case in CASES) needs [Iptables, Ip6tables, Nftables] {
-        let outside = world_outside(host);
+        let outside = external_host(host);
         let pod = network(case).attach(host, "c1");
         assert_eq!(seen(&outside, "192.0.2.9", &pod.container), Ok("192.0.2.1".parse().unwrap()));
         assert_eq!(seen(&outside, "2001:db8::9", &pod.container), Ok("2001:db8::1".parse().unwrap()));
@@ -83,7 +83,7 @@ ferrule_testkit::test! {
     /// Without `ipMasqBackend` the packet filter is the one that the Go plugins choose: iptables if
     /// it exists.
     fn the_back_end_is_chosen_as_upstream_does(host, plugin in ["bridge", "ptp"]) needs [Iptables, Ip6tables] {
-        let outside = world_outside(host);
+        let outside = external_host(host);
         let pod = Network::of(plugin).with(json!({ "ipMasq": true })).attach(host, "c1");
         assert_eq!(seen(&outside, "192.0.2.9", &pod.container), Ok("192.0.2.1".parse().unwrap()));
         assert!(host.exec(["iptables-save", "-t", "nat"]).stdout.contains("MASQUERADE"));

@@ -7,17 +7,17 @@ use cni_types::json::{JsonValue, to_compact};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What marks an entry; files without it are results and nothing else.
+/// Marks an entry; a file without it is only a result.
 const KIND: &str = "cniCacheV1";
 
-/// All that was known when an attachment was made.
+/// The parameters and result of an ADD.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The network's name.
     pub network: String,
     /// The container and the interface in it.
     pub attachment: Attachment,
-    /// The configuration as it was read. Plugins from files beside the list are not in it.
+    /// The configuration as it was read, without plugins from files beside the list.
     pub config: Vec<u8>,
     /// The container's namespace; may be empty.
     pub netns: String,
@@ -29,12 +29,12 @@ pub struct Entry {
     pub result: Option<JsonValue>,
 }
 
-/// The two kinds of files found in a cache.
+/// A cache file in either format.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cached {
-    /// The current form.
+    /// The current format.
     Entry(Box<Entry>),
-    /// The form before it: only a result.
+    /// The older format: only a result.
     BareResult(JsonValue),
 }
 
@@ -76,14 +76,14 @@ impl Entry {
 impl Cached {
     /// Reads a file of either kind.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let node = JsonValue::read(bytes).map_err(|error| error.to_string())?;
-        let stored: Stored = match node.decode() {
+        let json = JsonValue::read(bytes).map_err(|error| error.to_string())?;
+        let stored: Stored = match json.decode() {
             Ok(stored) => stored,
-            Err(_) if node.text_field("kind") != Some(KIND) => return Ok(Self::BareResult(node)),
+            Err(_) if json.text_field("kind") != Some(KIND) => return Ok(Self::BareResult(json)),
             Err(error) => return Err(error.to_string()),
         };
         if stored.kind != KIND {
-            return Ok(Self::BareResult(node));
+            return Ok(Self::BareResult(json));
         }
         let config = STANDARD
             .decode(&stored.config)
@@ -106,7 +106,7 @@ impl Cached {
     pub fn result(&self) -> Option<&JsonValue> {
         match self {
             Self::Entry(entry) => entry.result.as_ref(),
-            Self::BareResult(node) => Some(node),
+            Self::BareResult(json) => Some(json),
         }
     }
 }

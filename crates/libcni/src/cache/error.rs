@@ -1,9 +1,9 @@
-//! Why the result cache failed.
+//! Errors of the result cache.
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::os_text::os_text;
+use ferrule_file::os_text;
 
 /// A failure of the result cache.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum CacheError {
         /// The kernel's reason.
         source: io::Error,
     },
-    /// A file holds no remembered result.
+    /// A file holds no cached result.
     #[error("{}: {error}", .path.display())]
     Content {
         /// The file.

@@ -1,8 +1,8 @@
-//! What ADD did, remembered on disk for CHECK, DEL and GC.
+//! The result cache: results of ADD on disk, for CHECK, DEL and GC.
 //!
-//! Each attachment has a file `<folder>/results/<network>-<container>-<interface>`, in the form in
-//! which the Go library writes it; both can take over each other's attachments. Since a hyphen is
-//! legal in all three parts, the name of a file does not tell whose it is: what is stored decides.
+//! Each attachment has a file `<folder>/results/<network>-<container>-<interface>` in the format of
+//! the Go library; both libraries can read each other's files. Since a hyphen is legal in all three
+//! parts, the name of a file is ambiguous; its content names the attachment.
 
 mod entry;
 mod error;
@@ -21,10 +21,10 @@ use cni_types::Attachment;
 pub use entry::{Cached, Entry};
 pub use error::CacheError;
 
-/// Tells apart the files that one process writes at the same time.
+/// Makes the names of temporary files of one process unique.
 static WRITES: AtomicU32 = AtomicU32::new(0);
 
-/// A folder of remembered attachments.
+/// A folder of cached attachments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache(PathBuf);
 
@@ -41,7 +41,7 @@ impl Cache {
         Self(folder.into())
     }
 
-    /// Remembers an attachment, replacing what was known of it.
+    /// Stores an attachment, replacing an earlier entry.
     ///
     /// The file appears complete or not at all.
     pub fn store(&self, entry: &Entry) -> Result<(), CacheError> {
@@ -51,7 +51,7 @@ impl Cache {
             .map_err(|source| CacheError::Write { path, source })
     }
 
-    /// What is known of an attachment; nothing if its file is missing or cannot be read.
+    /// The entry of an attachment; none if its file is missing or cannot be read.
     pub fn load(
         &self,
         network: &str,
@@ -64,13 +64,13 @@ impl Cache {
         let cached = Cached::read(&bytes).map_err(|error| CacheError::Content { path, error })?;
         let own = match &cached {
             Cached::Entry(entry) => entry.network == network && entry.attachment == *attachment,
-            // The old form says nothing but the result.
+            // The old format has only the result.
             Cached::BareResult(_) => true,
         };
         Ok(own.then_some(cached))
     }
 
-    /// Forgets an attachment. Succeeds if nothing is known of it.
+    /// Removes the entry of an attachment. Succeeds if there is none.
     pub fn remove(&self, network: &str, attachment: &Attachment) -> Result<(), CacheError> {
         let path = self.path(network, attachment)?;
         let other_owner = matches!(self.load(network, attachment), Ok(None));
@@ -85,9 +85,9 @@ impl Cache {
         }
     }
 
-    /// Every attachment remembered, or those of one container, in the order of their files' names.
+    /// All cached attachments, or those of one container, in the order of their file names.
     ///
-    /// Files that are no entries are passed over.
+    /// Skips files that are not entries.
     pub fn attachments(&self, container_id: Option<&str>) -> Result<Vec<Entry>, CacheError> {
         let folder = self.results();
         let unreadable = |source| CacheError::List {

@@ -1,4 +1,4 @@
-//! Why a configuration could not be loaded.
+//! Errors of loading a configuration.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cni_types::VersionError;
 use cni_types::json::DecodeError;
 
-use crate::os_text::os_text;
+use ferrule_file::os_text;
 
 /// A configuration that is missing, unreadable or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -38,10 +38,10 @@ pub enum ConfigError {
     ListKey {
         /// The key.
         key: &'static str,
-        /// What it has to be.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A version among which the list lets the runtime choose is not one.
+    /// `cniVersions` has an invalid version.
     #[error("error parsing configuration list: {0}")]
     Version(#[from] VersionError),
     /// Only plugins inside the list are wanted, but it has no place for them.
@@ -66,7 +66,7 @@ pub enum ConfigError {
     /// A key of the plugin's configuration has a value of the wrong type.
     #[error("error parsing configuration: {0}")]
     PluginKey(#[from] DecodeError),
-    /// The plugin's configuration does not say which plugin.
+    /// The plugin's configuration has no `type`.
     #[error("error parsing configuration: missing 'type'")]
     NoType,
     /// Neither the list nor the folder beside it names a plugin.
@@ -77,7 +77,7 @@ pub enum ConfigError {
     NotFound {
         /// The network.
         name: String,
-        /// Where it was looked for.
+        /// The folder searched.
         folder: PathBuf,
         /// The files that could not be read; the network may be in one of them.
         skipped: Vec<ConfigError>,
@@ -85,12 +85,6 @@ pub enum ConfigError {
     /// The folder holds no configuration at all, or there is no folder.
     #[error("no net configurations found in {}", .0.display())]
     NoneFound(PathBuf),
-    /// A value to be set has no key.
-    #[error("keys cannot be empty")]
-    EmptyKey,
-    /// A key is to be set to nothing.
-    #[error("key {0:?} value must not be null")]
-    NullValue(String),
 }
 
 impl ConfigError {

@@ -1,4 +1,4 @@
-//! Finding the configuration of a network by its name.
+//! Finds the configuration of a network by its name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,12 +14,12 @@ use super::{ConfigError, NetworkList, PluginConfig};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFolder(PathBuf);
 
-/// A network's configuration, and what was wrong in its neighbourhood.
+/// A network's configuration, and the files that were skipped.
 #[derive(Debug)]
 pub struct Found {
     /// The configuration.
     pub network: NetworkList,
-    /// Files that were passed over because they cannot be read.
+    /// Files that were skipped because they cannot be read.
     pub skipped: Vec<ConfigError>,
 }
 
@@ -52,7 +52,7 @@ impl ConfigFolder {
     /// The network called `name`: the first `*.conflist` of that name, or else the first `*.conf`
     /// or `*.json`.
     ///
-    /// A broken file is passed over unless it belongs to this very network.
+    /// Skips a broken file unless it belongs to this network.
     pub fn network(&self, name: &str) -> Result<Found, ConfigError> {
         let mut skipped = Vec::new();
         let lists = self.files(&["conflist"])?;
@@ -89,8 +89,8 @@ impl ConfigFolder {
 }
 
 impl NetworkList {
-    /// Reads a configuration list and, unless it says otherwise, the plugins of the folder beside
-    /// it that is named after the network.
+    /// Reads a configuration list and, unless it disables that, the plugins in the folder of the
+    /// network's name beside it.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let in_file = |error: ConfigError| error.in_file(path.to_owned());
         let bytes = ferrule_file::read(path).map_err(|source| ConfigError::Read {
@@ -136,7 +136,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ConfigError
     Ok(paths)
 }
 
-/// Whether the broken file at `path` claims to be the network `name`.
+/// Whether the broken file at `path` names the network `name`.
 fn names(path: &Path, name: &str) -> bool {
     let value = ferrule_file::read(path)
         .ok()

@@ -1,7 +1,7 @@
 //! The configuration of a network.
 
 use cni_types::json::{read_value, to_compact};
-use cni_types::{ReleaseNumber, SpecVersion};
+use cni_types::{ReleaseNumber, SpecVersion, VersionError};
 use serde_json::{Map, Value, json};
 
 use super::{ConfigError, PluginConfig};
@@ -19,7 +19,7 @@ pub struct NetworkList {
 }
 
 impl NetworkList {
-    /// Reads a configuration list. Plugins beside it, in files of their own, are not looked for.
+    /// Reads a configuration list, without plugins in separate files.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ConfigError> {
         let object = match read_value(bytes) {
             Ok(Value::Object(object)) => Keys(object),
@@ -38,7 +38,7 @@ impl NetworkList {
         })
     }
 
-    /// The network of a single plugin, as configuration files before lists had it.
+    /// The network of a single plugin, as configured before lists existed.
     pub fn from_plugin(plugin: &PluginConfig) -> Result<Self, ConfigError> {
         let object = read_value(plugin.bytes());
         let list = json!({
@@ -54,23 +54,29 @@ impl NetworkList {
         &self.name
     }
 
-    /// The version in which plugins are asked: the highest of those the list offers that this
-    /// library knows. May be any text if the list offers just one; empty means 0.1.0.
+    /// The version for requests: the highest one in the list that this library knows. May be any text
+    /// if the list has just one; empty means 0.1.0.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Whether CHECK is to succeed without asking anybody.
+    /// Whether the version is `version` or newer.
+    pub(crate) fn is_since(&self, version: SpecVersion) -> Result<bool, VersionError> {
+        let own: ReleaseNumber = self.version.parse()?;
+        Ok(own >= version.into())
+    }
+
+    /// Whether CHECK succeeds without running plugins.
     pub fn disable_check(&self) -> bool {
         self.disable_check
     }
 
-    /// Whether GC is to do nothing.
+    /// Whether GC does nothing.
     pub fn disable_gc(&self) -> bool {
         self.disable_gc
     }
 
-    /// The plugins, those of files beside the list last.
+    /// The plugins, those from separate files last.
     pub fn plugins(&self) -> &[PluginConfig] {
         &self.plugins
     }
@@ -81,7 +87,7 @@ impl NetworkList {
     }
 }
 
-/// The object of a list, whose keys count only as they are written in the specification.
+/// The object of a list, whose keys match exactly.
 struct Keys(Map<String, Value>);
 
 impl Keys {
@@ -96,7 +102,7 @@ impl Keys {
         }
     }
 
-    /// A boolean, or the word for one in any case.
+    /// A boolean, or its text in any case.
     fn switch(&self, key: &'static str) -> Result<bool, ConfigError> {
         let expected = "true or false";
         match self.0.get(key) {

@@ -1,10 +1,10 @@
-//! Network configurations: what the files of `/etc/cni/net.d` say.
+//! Network configurations, normally in `/etc/cni/net.d`.
 //!
 //! A [`NetworkList`] names the plugins that make up a network, in the order in which ADD runs them.
 //! A [`PluginConfig`] is one of them. A [`ConfigFolder`] finds the list of a network by its name.
 //!
-//! Keys of the list itself are matched exactly, those of a plugin's object without regard to case;
-//! that is what the Go library does and what files in the field are written for.
+//! Keys of the list itself match exactly, those of a plugin regardless of case, as in the Go
+//! library; existing files rely on it.
 
 mod error;
 mod folder;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::ConfigError;
 
-/// One plugin of a network: which executable, and everything it is told on standard input.
+/// One plugin of a network: its executable and its configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PluginConfig {
     bytes: Vec<u8>,
@@ -18,7 +18,7 @@ pub struct PluginConfig {
     known: Known,
 }
 
-/// The keys that mean something to a runtime.
+/// The keys that a runtime reads.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Known {
@@ -62,9 +62,9 @@ impl PluginConfig {
 
     fn new(value: Value, bytes: Vec<u8>) -> Result<Self, ConfigError> {
         let value = whole_numbers(value);
-        let node = JsonValue::read(to_compact(&value).as_bytes());
-        let node = node.map_err(|e| ConfigError::PluginJson(e.to_string()))?;
-        let known: Known = node.decode()?;
+        let json = JsonValue::read(to_compact(&value).as_bytes());
+        let json = json.map_err(|e| ConfigError::PluginJson(e.to_string()))?;
+        let known: Known = json.decode()?;
         if known.kind.is_empty() {
             return Err(ConfigError::NoType);
         }
@@ -93,12 +93,12 @@ impl PluginConfig {
         &self.known.cni_version
     }
 
-    /// The key `ipam.type`: the executable that hands out addresses; empty if there is none.
+    /// The key `ipam.type`: the IPAM plugin; empty if there is none.
     pub fn ipam(&self) -> &str {
         &self.known.ipam.kind
     }
 
-    /// The capabilities that the configuration switches on.
+    /// The capabilities that the configuration enables.
     pub fn capabilities(&self) -> BTreeSet<&str> {
         let enabled = self.known.capabilities.iter().filter(|(_, on)| **on);
         enabled.map(|(name, _)| name.as_str()).collect()
@@ -109,25 +109,7 @@ impl PluginConfig {
         &self.bytes
     }
 
-    /// The same configuration with keys set, replacing their values.
-    pub fn inject(
-        &self,
-        values: impl IntoIterator<Item = (String, Value)>,
-    ) -> Result<Self, ConfigError> {
-        let mut object = self.object.clone();
-        for (key, value) in values {
-            if key.is_empty() {
-                return Err(ConfigError::EmptyKey);
-            }
-            if value.is_null() {
-                return Err(ConfigError::NullValue(key));
-            }
-            set(&mut object, &key, value);
-        }
-        Self::from_value(Value::Object(object))
-    }
-
-    /// What the plugin reads on standard input: its object with the runtime's keys set.
+    /// The plugin's standard input: its configuration with the runtime's keys set.
     pub(crate) fn request(
         &self,
         injected: impl IntoIterator<Item = (&'static str, Value)>,
@@ -148,8 +130,8 @@ fn set(object: &mut Map<String, Value>, key: &str, value: Value) {
 
 /// Writes `1500.0` and `1.5e3` as `1500`.
 ///
-/// Plugins refuse fractions where they want an integer, but in the Go library every number of a
-/// configuration passes through a float and loses an empty fraction on the way.
+/// Plugins refuse fractions in integer fields, but the Go library decodes every number to a float,
+/// which drops an empty fraction.
 fn whole_numbers(value: Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => number
@@ -165,7 +147,7 @@ fn whole_numbers(value: Value) -> Value {
     }
 }
 
-/// The integer that `number` is, as far as floats count without gaps.
+/// The integer equal to `number`, in the range where floats represent every integer.
 fn whole(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() != 0.0 || number.abs() > EXACT {

@@ -294,30 +294,3 @@ fn a_plugins_keys_are_read_in_any_case() {
         assert!(text.starts_with("error parsing configuration: "), "{text}");
     }
 }
-
-#[test]
-fn values_are_injected() {
-    let plugin = PluginConfig::from_bytes(br#"{"type": "t", "Name": "n", "k": 1}"#).unwrap();
-    let inject = |key: &str, value: Value| plugin.inject([(key.to_owned(), value)]);
-    let text = |key: &str, value: Value| {
-        String::from_utf8(inject(key, value).unwrap().bytes().to_vec()).unwrap()
-    };
-    assert_eq!(
-        text("k", json!({"b": 1, "a": 2})),
-        r#"{"Name":"n","k":{"a":2,"b":1},"type":"t"}"#
-    );
-    assert_eq!(
-        text("new", json!(true)),
-        r#"{"Name":"n","k":1,"new":true,"type":"t"}"#
-    );
-    assert_eq!(inject("name", json!("m")).unwrap().name(), "m");
-    assert_eq!(
-        inject("", json!(1)).unwrap_err().to_string(),
-        "keys cannot be empty"
-    );
-    assert_eq!(
-        inject("k", Value::Null).unwrap_err().to_string(),
-        "key \"k\" value must not be null"
-    );
-    assert!(inject("type", json!("")).is_err());
-}

@@ -1,4 +1,4 @@
-//! Why a plugin could not be found, run or understood.
+//! Errors of running a plugin.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use cni_types::{Code, Error, ResultError};
 
 use super::running::describe_exit;
-use crate::os_text::os_text;
+use ferrule_file::os_text;
 
 /// A failed look-up or run of a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum ExecError {
         /// The kernel's reason.
         source: io::Error,
     },
-    /// Talking to the running plugin failed.
+    /// Reading from or writing to the plugin failed.
     #[error("failed to exchange data with plugin {}: {}", .executable.display(), os_text(.source))]
     Exchange {
         /// The executable.
@@ -54,7 +54,7 @@ pub enum ExecError {
         /// The time it was given.
         limit: Duration,
     },
-    /// The plugin failed and said why, in the way the protocol has it.
+    /// The plugin failed and printed an error object.
     #[error("{0}")]
     Plugin(Error),
     /// The plugin failed and printed something else.
@@ -62,21 +62,21 @@ pub enum ExecError {
     Undecipherable {
         /// What it printed.
         stdout: String,
-        /// Why that is no error object.
+        /// Why it is not an error object.
         error: String,
     },
-    /// The plugin failed with words on standard error only.
+    /// The plugin failed and wrote only to standard error.
     #[error("netplugin failed: {stderr:?}: {}", describe_exit(*.status))]
     OnlyLogged {
-        /// The words.
+        /// The text.
         stderr: String,
         /// How it ended.
         status: ExitStatus,
     },
-    /// The plugin failed without a word.
+    /// The plugin failed without output.
     #[error("netplugin failed with no error message: {}", describe_exit(*.0))]
     Silent(ExitStatus),
-    /// The plugin succeeded, but its answer is no result.
+    /// The plugin succeeded, but did not print a valid result.
     #[error(transparent)]
     Result(#[from] ResultError),
 }

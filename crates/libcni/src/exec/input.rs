@@ -1,15 +1,15 @@
-//! What a plugin is given to read.
+//! A plugin's standard input.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::pipe::set_nonblocking;
 
-/// A plugin's standard input, written as far as the pipe takes it: all of a usual configuration is
-/// there before the plugin has started, and the plugin never waits for it.
+/// A plugin's standard input. A usual configuration fits into the pipe before the plugin starts, so
+/// the plugin does not wait for it.
 #[derive(Debug)]
 pub(super) struct Input {
-    /// The end to write to; dropped behind the last byte.
+    /// The end to write to; dropped after the last byte.
     pipe: Option<PipeWriter>,
     /// What the pipe has not taken yet.
     unsent: Vec<u8>,
@@ -17,7 +17,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// The end for the plugin, and what is left to be done.
+    /// The plugin's end, and the rest of the input.
     pub(super) fn new(bytes: &[u8]) -> io::Result<(PipeReader, Self)> {
         let (reader, writer) = io::pipe()?;
         set_nonblocking(&writer)?;

@@ -1,4 +1,4 @@
-//! Finding a plugin's executable.
+//! Finds a plugin's executable.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,9 +11,9 @@ use super::ExecError;
 /// Finds the plugin `name` in the folders of `path`, which are separated by colons as in
 /// `CNI_PATH`.
 ///
-/// The first regular file that somebody may execute wins. A file that nobody may execute is chosen
-/// only where no folder has a better one, and then tells at its start what is wrong with it. Empty
-/// folder names are skipped: taken for the working folder they would run whatever lies there.
+/// The first executable regular file wins. A file that is not executable is used only if there is no
+/// other; starting it reports the error. Empty folder names are skipped: as the working directory
+/// they would run any file there.
 pub fn find_plugin(name: &str, path: &OsStr) -> Result<PathBuf, ExecError> {
     if name.is_empty() {
         return Err(ExecError::NoName);

@@ -1,9 +1,9 @@
-//! Finding plugin executables and running them.
+//! Finds and runs plugin executables.
 //!
-//! A plugin is started with its request in the environment and the configuration on standard input;
-//! it answers on standard output and logs to standard error. One [`Invocation`] is one such run. It
-//! can be [started](Invocation::start) and [finished](Running::finish) apart, so that the caller
-//! works while the plugin does.
+//! A plugin gets its request in the environment and the configuration on standard input; it prints
+//! its result to standard output and logs to standard error. One [`Invocation`] is one such run. It
+//! can be [started](Invocation::start) and [finished](Running::finish) separately, so that the
+//! caller works meanwhile.
 
 mod error;
 mod input;

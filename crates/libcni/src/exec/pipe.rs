@@ -1,4 +1,4 @@
-//! Pipes between a plugin and this process, of which neither end may make the other wait.
+//! Non-blocking pipes between a plugin and this process.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -17,7 +17,7 @@ const MAX_READ_BYTES: usize = 1 << 20;
 pub(super) struct Captured<P> {
     pub(super) pipe: Option<P>,
     pub(super) bytes: Vec<u8>,
-    /// Whether there was more than is kept.
+    /// Whether data was dropped.
     pub(super) is_cut: bool,
 }
 
@@ -30,7 +30,7 @@ impl<P: Read> Captured<P> {
         }
     }
 
-    /// Reads what is there; what is too much is dropped.
+    /// Reads the available data; drops what exceeds the limit.
     pub(super) fn receive(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Talking to a running plugin until it ends.
+//! A running plugin.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -16,14 +16,14 @@ use super::ExecError;
 use super::input::Input;
 use super::pipe::{Captured, MAX_OUTPUT_BYTES, set_nonblocking};
 
-/// How long to wait at first for pipes to move before asking whether the plugin has ended, in
-/// milliseconds. A plugin's end normally shows as the end of its pipes, at once; only where it left
-/// a process behind that holds them open does the question find out.
+/// The first wait for data before checking whether the plugin has ended, in milliseconds. Normally
+/// the end of the pipes shows that at once; a child process that outlives the plugin may keep them
+/// open.
 const FIRST_PAUSE: u64 = 5;
 /// The longest such wait.
 const LONGEST_PAUSE: u64 = 100;
 
-/// A plugin at work. [`Self::finish`] it: nobody else collects its answer or its process.
+/// A running plugin. [`Self::finish`] reads its result and reaps the process.
 #[derive(Debug)]
 #[must_use]
 pub struct Running {
@@ -35,7 +35,7 @@ pub struct Running {
     deadline: Option<(Instant, Duration)>,
 }
 
-/// What a plugin that succeeded printed.
+/// The output of a plugin that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Its standard output.
@@ -70,11 +70,11 @@ impl Running {
         }
     }
 
-    /// Waits for the plugin's end and takes its answer.
+    /// Waits for the plugin to end and returns its output.
     ///
-    /// Success is the exit status 0; what the plugin logged is then copied to this process's
-    /// standard error. Otherwise the plugin's error object is the error, or if there is none, what
-    /// is known of its end. A process that the plugin left behind is not waited for.
+    /// With exit status 0 the plugin's log is copied to this process's standard error. Otherwise the
+    /// error is the plugin's error object, or if there is none, describes how it ended. Does not wait
+    /// for child processes that outlive the plugin.
     pub fn finish(mut self) -> Result<Output, ExecError> {
         let status = match self.exchange() {
             Ok(Some(status)) => status,
@@ -83,11 +83,11 @@ impl Running {
         };
         let (stdout, stderr) = (self.stdout.bytes, self.stderr.bytes);
         if status.success() {
-            // Nobody can be told that the log is lost.
+            // There is no place to report a lost log.
             let _ = io::stderr().write_all(&stderr);
             return Ok(Output { stdout });
         }
-        Err(failure(status, &stdout, &stderr))
+        Err(exit_error(status, &stdout, &stderr))
     }
 
     fn prepare(&self) -> io::Result<()> {
@@ -120,7 +120,7 @@ impl Running {
                 continue;
             }
             let moved = self.wait_for_data(left.min(Duration::from_millis(pause)))?;
-            // Asked before reading, so that nothing written before the end is missed.
+            // Before reading, so that nothing written before the end is missed.
             let ended = self.child.try_wait()?;
             self.stdin.send()?;
             self.stdout.receive()?;
@@ -178,15 +178,15 @@ impl Running {
         }
     }
 
-    /// Ends the plugin. Both steps fail only if it has ended already.
+    /// Kills the plugin. Both steps fail only if it has already ended.
     fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The error of a plugin that ended with `status`, from what it left.
-fn failure(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
+/// The error of a plugin that ended with `status`.
+fn exit_error(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     if stdout.is_empty() && stderr.is_empty() {
         return ExecError::Silent(status);
@@ -198,7 +198,7 @@ fn failure(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
         };
     }
     let error = JsonValue::read(stdout).map_err(|error| error.to_string());
-    let error = error.and_then(|node| node.decode::<Error>().map_err(|error| error.to_string()));
+    let error = error.and_then(|json| json.decode::<Error>().map_err(|error| error.to_string()));
     match error {
         Ok(error) if error.code != 0 || !error.msg.is_empty() => ExecError::Plugin(error),
         // A result, for example.
@@ -213,7 +213,7 @@ fn failure(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
     }
 }
 
-/// `exit status 1` or `signal: killed`, the words of Go's process library.
+/// `exit status 1` or `signal: killed`, as Go's `os/exec` writes it.
 pub(super) fn describe_exit(status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         return format!("exit status {}", status.code().unwrap_or_default());

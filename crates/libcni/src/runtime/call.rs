@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use cni_types::{Command, Error, env};
 use serde_json::{Map, Value};
 
-use super::subject::Subject;
 use super::{Parameters, Runtime, RuntimeError};
-use crate::config::PluginConfig;
+use crate::config::{NetworkList, PluginConfig};
 use crate::exec::{Invocation, Output, find_plugin};
 
-/// What a plugin is asked, beside its own configuration.
+/// The verb, network and attachment of a call.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'c> {
     pub(super) verb: Command,
-    pub(super) subject: Subject<'c>,
+    pub(super) network: &'c NetworkList,
     pub(super) parameters: &'c Parameters,
 }
 
@@ -32,8 +31,8 @@ impl Call<'_> {
     /// The configuration for `plugin`, with the runtime's keys and `more`.
     fn request(&self, plugin: &PluginConfig, more: Vec<(&'static str, Value)>) -> Vec<u8> {
         let mut injected = vec![
-            ("name", self.subject.name.into()),
-            ("cniVersion", self.subject.version.into()),
+            ("name", self.network.name().into()),
+            ("cniVersion", self.network.version().into()),
         ];
         let supplied = &self.parameters.capability_args;
         let runtime_config: Map<String, Value> = plugin
@@ -85,7 +84,7 @@ impl Runtime {
     }
 }
 
-/// The key in which plugins get the result of the plugins before them.
+/// The key `prevResult`, if there is a result.
 pub(super) fn prev_result(result: Option<Value>) -> Vec<(&'static str, Value)> {
     result
         .map(|value| ("prevResult", value))

@@ -1,4 +1,4 @@
-//! Why a verb failed.
+//! Errors of the verbs.
 
 use cni_types::{Attachment, Code, Command, Error, ResultError, VersionError};
 
@@ -10,11 +10,11 @@ pub enum RuntimeError {
     /// A plugin failed, or could not be run.
     #[error("plugin type={kind:?}{} failed ({}): {error}", named(.name), word(*.verb))]
     Plugin {
-        /// What it was to do.
+        /// The verb.
         verb: Command,
         /// The plugin.
         kind: String,
-        /// The name its configuration has of its own; normally empty.
+        /// The `name` in the plugin's own configuration; normally empty.
         name: String,
         /// Its error, or why it could not be run.
         error: Error,
@@ -28,10 +28,10 @@ pub enum RuntimeError {
     /// The configuration's version is not one.
     #[error(transparent)]
     Version(#[from] VersionError),
-    /// There is nothing to run.
+    /// The network has no plugins.
     #[error("no plugin configs found")]
     NoPlugins,
-    /// The remembered result cannot be read.
+    /// The cached result cannot be read.
     #[error("failed to get network {network:?} cached result: {error}")]
     CachedResult {
         /// The network.
@@ -39,7 +39,7 @@ pub enum RuntimeError {
         /// Why not.
         error: CacheError,
     },
-    /// The remembered result has no form in the configuration's version.
+    /// The cached result cannot be expressed in the configuration's version.
     #[error(
         "failed to get network {network:?} cached result: failed to convert cached result to config version {version:?}: {error}"
     )]
@@ -51,18 +51,18 @@ pub enum RuntimeError {
         /// Why not.
         error: ResultError,
     },
-    /// The network is up, but its result could not be remembered.
+    /// ADD succeeded, but its result could not be cached.
     #[error("failed to set network {network:?} cached result: {error}")]
-    Remember {
+    Store {
         /// The network.
         network: String,
         /// Why not.
         error: CacheError,
     },
-    /// The remembered attachments cannot be listed.
+    /// The cached attachments cannot be listed.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// GC could not take away an attachment that is no longer valid.
+    /// GC could not remove an attachment that is not valid any more.
     #[error("failed to delete stale attachment {} {}: {error}", .attachment.container_id, .attachment.ifname)]
     Stale {
         /// The attachment.
@@ -78,7 +78,7 @@ pub enum RuntimeError {
         /// The configuration's version.
         version: String,
     },
-    /// Failures that did not stop each other; never empty.
+    /// Several errors; never empty.
     #[error("{}", lines(.0))]
     Several(Vec<RuntimeError>),
 }
@@ -114,7 +114,7 @@ fn named(name: &str) -> String {
     format!(" name={name:?}")
 }
 
-/// The words of the Go library.
+/// The verb as in messages of the Go library.
 fn word(verb: Command) -> String {
     match verb {
         Command::Del => "delete".to_owned(),

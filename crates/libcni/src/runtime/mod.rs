@@ -1,16 +1,14 @@
-//! Running the plugins of a network.
+//! Runs the plugins of a network.
 //!
-//! A [`Runtime`] knows where plugins and remembered results are; each verb of the protocol is a
-//! method. It locks nothing: callers see to it that one attachment is worked on by one call at a
-//! time and that GC runs alone.
+//! A [`Runtime`] knows the folders of the plugins and of the cache; each verb of the protocol is a
+//! method. It takes no lock: the caller must run one call per attachment at a time, and GC alone.
 
 mod add;
-mod answer;
+mod add_result;
 mod call;
 mod error;
 mod gc;
 mod parameters;
-mod subject;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -20,13 +18,13 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 pub use add::FailedAdd;
-pub use answer::Answer;
+pub use add_result::AddResult;
 pub use error::RuntimeError;
 pub use parameters::Parameters;
 
 use crate::cache::Cache;
 
-/// Where plugins are found and results remembered.
+/// The search path of plugins and the result cache.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     path: OsString,
@@ -45,14 +43,14 @@ impl Runtime {
         }
     }
 
-    /// Remembers results elsewhere.
+    /// Uses another cache.
     #[must_use]
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
         self
     }
 
-    /// Kills each plugin that runs longer.
+    /// Kills each plugin that runs longer than `limit`.
     #[must_use]
     pub fn with_time_limit(mut self, limit: Option<Duration>) -> Self {
         self.limit = limit;
@@ -64,7 +62,7 @@ impl Runtime {
         &self.path
     }
 
-    /// The remembered results.
+    /// The result cache.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }

@@ -1,4 +1,4 @@
-//! What a runtime says about one attachment beyond the network's configuration.
+//! The parameters of one attachment.
 
 use cni_types::Attachment;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ pub struct Parameters {
     pub ifname: String,
     /// `CNI_ARGS`, in the order in which plugins get them.
     pub args: Vec<(String, String)>,
-    /// Values for capabilities. A plugin gets those that its configuration switches on.
+    /// Values of capabilities. A plugin gets those that its configuration enables.
     pub capability_args: Map<String, Value>,
 }
 
@@ -29,7 +29,7 @@ impl Parameters {
         }
     }
 
-    /// `CNI_ARGS` as plugins get them. Nothing is escaped; the grammar has no way to.
+    /// `CNI_ARGS` as plugins get them. The grammar has no escapes.
     pub(super) fn args_text(&self) -> String {
         let pairs: Vec<String> = self.args.iter().map(|(k, v)| format!("{k}={v}")).collect();
         pairs.join(";")

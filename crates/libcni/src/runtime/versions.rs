@@ -1,4 +1,4 @@
-//! Which versions plugins speak, and whether a network's plugins are fit for it.
+//! The versions that plugins support, and the validation of a network.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +32,8 @@ impl Runtime {
         };
         let executable = find_plugin(kind, &self.path).map_err(|error| failed(error.into()))?;
         let stdin = format!("{{\"cniVersion\":\"{}\"}}", SpecVersion::LATEST);
-        // Plugins of the first version demand values for variables that mean nothing here.
-        let answer = Invocation::new(executable)
+        // Plugins of the first version require variables that have no meaning here.
+        let result = Invocation::new(executable)
             .env(env::COMMAND, Command::Version.as_str())
             .env(env::CONTAINER_ID, "")
             .env(env::NETNS, "dummy")
@@ -43,7 +43,7 @@ impl Runtime {
             .stdin(stdin.into_bytes())
             .time_limit(self.limit)
             .run();
-        match answer {
+        match result {
             Ok(output) => read_reply(&output).map_err(failed),
             Err(ExecError::Plugin(error)) if error.msg == "unknown CNI_COMMAND: VERSION" => {
                 Ok(vec![SpecVersion::V0_1_0.to_string()])
@@ -52,23 +52,10 @@ impl Runtime {
         }
     }
 
-    /// Whether every plugin of the network is there and speaks its version; all complaints are
-    /// reported. Success tells which capabilities the plugins have switched on.
+    /// Checks that every plugin of the network is installed and supports its version; reports all
+    /// errors. Returns the capabilities that the plugins enable.
     pub fn validate(&self, network: &NetworkList) -> Result<BTreeSet<String>, RuntimeError> {
-        self.validate_all(network.plugins(), network.version())
-    }
-
-    /// As [`Self::validate`], for a plugin configured on its own.
-    pub fn validate_plugin(&self, plugin: &PluginConfig) -> Result<BTreeSet<String>, RuntimeError> {
-        self.validate_all(std::slice::from_ref(plugin), plugin.version())
-    }
-
-    fn validate_all(
-        &self,
-        plugins: &[PluginConfig],
-        version: &str,
-    ) -> Result<BTreeSet<String>, RuntimeError> {
-        let version = match version {
+        let version = match network.version() {
             "" => SpecVersion::V0_1_0.as_str(),
             version => version,
         };
@@ -80,8 +67,11 @@ impl Runtime {
             }),
             Err(error) => Some(error),
         };
-        RuntimeError::join(plugins.iter().filter_map(complaint).collect())?;
-        let enabled = plugins.iter().flat_map(PluginConfig::capabilities);
+        RuntimeError::join(network.plugins().iter().filter_map(complaint).collect())?;
+        let enabled = network
+            .plugins()
+            .iter()
+            .flat_map(PluginConfig::capabilities);
         Ok(enabled.map(ToOwned::to_owned).collect())
     }
 }
@@ -90,8 +80,8 @@ fn read_reply(output: &Output) -> Result<Vec<String>, Error> {
     let wrong = |what: &dyn std::fmt::Display| {
         Error::new(Code::Decode, format!("decoding version info: {what}"))
     };
-    let node = JsonValue::read(&output.stdout).map_err(|error| wrong(&error))?;
-    let reply: Reply = node.decode().map_err(|error| wrong(&error))?;
+    let json = JsonValue::read(&output.stdout).map_err(|error| wrong(&error))?;
+    let reply: Reply = json.decode().map_err(|error| wrong(&error))?;
     match (reply.cni_version.as_str(), reply.supported.is_empty()) {
         ("", _) => Err(wrong(&"missing field cniVersion")),
         (_, false) => Ok(reply.supported),

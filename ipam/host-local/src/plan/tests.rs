@@ -38,7 +38,7 @@ fn requested(json: &str, args: &str) -> Vec<String> {
     plan.requested.iter().map(ToString::to_string).collect()
 }
 
-fn refusal(json: &str, args: &str) -> (u32, String, String) {
+fn alloc_error(json: &str, args: &str) -> (u32, String, String) {
     plan(json, args).unwrap_err()
 }
 
@@ -90,7 +90,7 @@ fn malformed_requests_are_told_with_their_source() {
         ("IP=10.1.2.3;", "CNI_ARGS"),
         ("IP=10.1.2.3;GATEWAY=10.1.2.1", "unknown args"),
     ] {
-        let (code, msg, _) = refusal(&plain, args);
+        let (code, msg, _) = alloc_error(&plain, args);
         assert_eq!(code, 4, "{args}");
         assert!(msg.contains(gist), "{args}: {msg}");
     }
@@ -104,7 +104,7 @@ fn malformed_requests_are_told_with_their_source() {
             "cannot understand ip: key \"runtimeConfig.ips\"",
         ),
     ] {
-        let (code, msg, _) = refusal(&json("1.0.0", SUBNET, more), "");
+        let (code, msg, _) = alloc_error(&json("1.0.0", SUBNET, more), "");
         assert_eq!(code, 7);
         assert!(msg.contains(gist), "{msg}");
     }
@@ -112,19 +112,19 @@ fn malformed_requests_are_told_with_their_source() {
 
 #[test]
 fn null_elements_are_empty_ones() {
-    let (_, msg, details) = refusal(&json("1.0.0", r#"{"ranges": [null]}"#, ""), "");
+    let (_, msg, details) = alloc_error(&json("1.0.0", r#"{"ranges": [null]}"#, ""), "");
     assert_eq!(msg, "invalid range set 0: empty range set");
     assert_eq!(details, "it comes from ipam.ranges[0]");
-    let (_, msg, _) = refusal(&json("1.0.0", r#"{"ranges": [[null]]}"#, ""), "");
+    let (_, msg, _) = alloc_error(&json("1.0.0", r#"{"ranges": [[null]]}"#, ""), "");
     assert_eq!(msg, "invalid range set 0: the key subnet is missing");
 }
 
 #[test]
 fn something_must_be_configured() {
-    let (code, msg, _) = refusal(r#"{"cniVersion": "1.0.0", "name": "net"}"#, "");
+    let (code, msg, _) = alloc_error(r#"{"cniVersion": "1.0.0", "name": "net"}"#, "");
     assert_eq!((code, msg.as_str()), (7, "IPAM config missing 'ipam' key"));
     for ipam in ["{}", r#"{"ranges": []}"#, r#"{"ranges": null}"#] {
-        let (code, msg, _) = refusal(&json("1.0.0", ipam, ""), "");
+        let (code, msg, _) = alloc_error(&json("1.0.0", ipam, ""), "");
         assert_eq!((code, msg.as_str()), (7, "no IP ranges specified"));
     }
 }
@@ -135,7 +135,7 @@ fn old_versions_take_one_set_of_each_family() {
     let two = r#"{"ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "10.2.0.0/24"}]]}"#;
     for version in ["", "0.1.0", "0.2.0"] {
         assert_eq!(sets(&json(version, both, "")).len(), 2);
-        let (_, msg, _) = refusal(&json(version, two, ""), "");
+        let (_, msg, _) = alloc_error(&json(version, two, ""), "");
         let shown = if version.is_empty() { "0.1.0" } else { version };
         let gist = format!("CNI version {shown} does not support more than 1 address per family");
         assert_eq!(msg, gist);
@@ -148,14 +148,14 @@ fn overlapping_sets_are_told_with_their_sources() {
     let runtime = r#""runtimeConfig": {"ipRanges": [[{"subnet": "10.1.0.0/16"}]]},"#;
     let ipam = r#"{"ranges": [[{"subnet": "fd00::/64"}], [{"subnet": "10.1.2.0/24"}]]}"#;
     assert_eq!(
-        refusal(&json("1.0.0", ipam, runtime), ""),
+        alloc_error(&json("1.0.0", ipam, runtime), ""),
         (
             7,
             "range set 0 overlaps with 2".into(),
             "they come from runtimeConfig.ipRanges[0] and ipam.ranges[1]".into()
         )
     );
-    let (_, msg, _) = refusal(
+    let (_, msg, _) = alloc_error(
         &json(
             "1.0.0",
             r#"{"ranges": [[{"subnet": "10.1.0.0/16"}, {"subnet": "10.1.2.0/24"}]]}"#,

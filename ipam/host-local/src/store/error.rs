@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cni_types::{Code, Error};
 use ferrule_file::LockError;
-use libcni::os_text;
+use ferrule_file::os_text;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -13,14 +13,14 @@ pub(crate) enum StoreError {
     /// The kernel refused it.
     #[error("cannot {operation} {}: {}", .path.display(), os_text(.source))]
     File {
-        /// What was to be done with the file.
+        /// The operation.
         operation: &'static str,
         /// The file.
         path: PathBuf,
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The lock could not be had.
+    /// The lock could not be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
 }
@@ -43,18 +43,18 @@ impl StoreError {
         }
     }
 
-    /// Whether nothing can be written there, by nobody.
+    /// Whether the file system is read-only.
     pub(crate) fn is_read_only(&self) -> bool {
         self.kind() == Some(ErrorKind::ReadOnlyFilesystem)
     }
 
-    /// Whether there is no room, which a reservation that goes may make.
+    /// Whether there is no space left, which a DEL may free.
     pub(crate) fn is_full(&self) -> bool {
         let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
         self.kind().is_some_and(|kind| full.contains(&kind))
     }
 
-    /// What the operator can do about it, where that can be told.
+    /// The next action for the operator, if known.
     fn hint(&self) -> Option<&'static str> {
         match self.kind() {
             _ if self.is_full() => Some("make room on the file system of ipam.dataDir"),

@@ -22,7 +22,7 @@ const LOCK_MODE: u32 = 0o600;
 /// The mode of folders: what others cannot open they cannot lock.
 const FOLDER_MODE: u32 = 0o700;
 
-/// How often a lock file may vanish before it is ours.
+/// How often the lock file may be removed while this process waits for it.
 const ATTEMPTS: usize = 16;
 
 /// A network's folder, locked until this value is dropped.
@@ -75,7 +75,7 @@ impl LockedFolder {
 
 /// The lock of a folder: flock(2), as the Go plugins use, of a file that is never removed.
 ///
-/// None if there is no folder, or if the file was removed while waiting: whoever comes next locks
+/// None if there is no folder, or if the file was removed while waiting: the next process locks
 /// another file then.
 fn lock(folder: &Path) -> Result<Option<FileLock>, StoreError> {
     let path = folder.join(LOCK);
@@ -91,7 +91,7 @@ fn lock(folder: &Path) -> Result<Option<FileLock>, StoreError> {
     };
     let opened = file.metadata().map_err(StoreError::of("inspect", &path))?;
     if opened.mode() & 0o077 != 0 {
-        // Where this is not ours to decide, the wait ends all the same.
+        // May fail for lack of permission; the wait has a deadline anyway.
         let _ = file.set_permissions(Permissions::from_mode(LOCK_MODE));
     }
     let lock = FileLock::take(file, &path, WAIT)?;
@@ -115,7 +115,7 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
         (outcome, _) => outcome,
     };
     match outcome {
-        // Somebody else was faster.
+        // Another process has created it meanwhile.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && is_folder(path)? => Ok(()),
         other => other,
     }

@@ -1,12 +1,12 @@
 //! Which addresses a container holds, without reading every reservation.
 //!
 //! One file in memory, with an entry for each reservation in one of a few buckets, which is read
-//! whole to look something up and written whole to change it: 4 kB for 10,000 reservations. What
-//! is not used of a bucket's place takes no memory.
+//! whole to look something up and written whole to change it: 4 kB for 10,000 reservations. The
+//! unused rest of a bucket takes no memory.
 //!
-//! The reservation files stay the truth: an index is valid for one state of the network's folder
-//! alone, and every other state makes the store read all files and build a new one. The state is
-//! told by the folder's times. The kernel sets the time of modification to the present whenever a
+//! The reservation files are authoritative: an index is valid for one state of the network's folder
+//! only; for any other state the store reads all files and builds a new one. The state is that of
+//! the folder's times. The kernel sets the time of modification to the present whenever a
 //! name is added or removed; after each change of ours it is set to another time in the past,
 //! chosen at random, which a Go plugin, an administrator or a killed plugin of ours overwrites. The
 //! time of the last change of the inode, which nobody can set, keeps a copy that was restored with

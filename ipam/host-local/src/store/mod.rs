@@ -6,9 +6,9 @@
 //! |---|---|
 //! | `lock` | empty; locked with flock(2) during every verb, never removed |
 //! | `10.1.2.2`, `2001:db8::2` | a [reservation] |
-//! | `last_reserved_ip.<n>` | the address handed out last by range set n, without a newline |
+//! | `last_reserved_ip.<n>` | the address that range set n allocated last, without a newline |
 //!
-//! In `/run/cni/host-local`, ours, and disposable at any time: an [index] of each such folder.
+//! `/run/cni/host-local` has an [index] of each such folder, which may be removed at any time.
 
 mod error;
 mod folder;
@@ -18,7 +18,7 @@ pub(crate) mod reservation;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod usable;
+mod writable;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -34,7 +34,7 @@ use folder::LockedFolder;
 use index::{Index, entry};
 use reservation::{Claim, Owner, container_of, file_name};
 pub(crate) use scan::{Inventory, Reservation, Taken};
-pub(crate) use usable::check_usable;
+pub(crate) use writable::check_writable;
 
 /// The folder of the indexes.
 const INDEXES: &str = "/run/cni/host-local";
@@ -49,9 +49,9 @@ pub(crate) struct Store {
     changed: bool,
 }
 
-/// A reservation that an attachment has a claim on.
+/// A reservation of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct HeldReservation {
     /// The file.
     pub(crate) reservation: Reservation,
     /// Never [`Claim::None`].
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// The reservations that the attachment has a claim on.
-    pub(crate) fn held_by(&mut self, owner: &Owner) -> Result<Vec<Held>, StoreError> {
+    pub(crate) fn held_by(&mut self, owner: &Owner) -> Result<Vec<HeldReservation>, StoreError> {
         let found = if let Some(found) = self.look_up(owner) {
             found
         } else {
@@ -95,18 +95,18 @@ impl Store {
         };
         let held = found.into_iter().filter_map(|reservation| {
             let claim = owner.claim(&reservation.content);
-            (claim != Claim::None).then_some(Held { reservation, claim })
+            (claim != Claim::None).then_some(HeldReservation { reservation, claim })
         });
         Ok(held.collect())
     }
 
-    /// The container's reservations by the index; none if that is of no use.
+    /// The container's reservations by the index; none if it is not valid.
     fn look_up(&self, owner: &Owner) -> Option<Vec<Reservation>> {
         let index = self.index.as_ref()?;
         let addresses = index.addresses(owner.container_id()).ok()?;
         let read = |address| {
             let reservation = self.read(address).ok()??;
-            // Removed, or given to another container behind our back: then it may lack entries too.
+            // Changed without the index: it may lack entries, too.
             let is_owners = container_of(&reservation.content) == owner.container_id();
             is_owners.then_some(reservation)
         };
@@ -193,13 +193,13 @@ impl Store {
         Taken::read(&self.folder.path)
     }
 
-    /// The address that the range set handed out last. It is a hint: what cannot be read is none.
+    /// The address that the range set allocated last; none if it cannot be read.
     pub(crate) fn last_reserved(&self, set: usize) -> Option<IpAddr> {
         let text = ferrule_file::read_text(&self.cursor(set)).ok()?;
         parse_address(&text).ok()
     }
 
-    /// Notes the address that the range set handed out last.
+    /// Stores the address that the range set allocated last.
     pub(crate) fn set_last_reserved(
         &mut self,
         set: usize,

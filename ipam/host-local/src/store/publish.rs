@@ -1,9 +1,9 @@
-//! Making a reservation visible all at once.
+//! Creates a reservation file atomically.
 //!
 //! A Go plugin creates the file and then fills it, so that a crash in between leaves an empty file
 //! that no DEL finds. Here the content is written to a file without a name, which then gets its
-//! name. link(2) fails where that is taken, exactly like an exclusive creation, and is the guard
-//! against handing an address out twice.
+//! name. link(2) fails where that is taken, exactly like an exclusive creation, and prevents
+//! the same address from being allocated twice.
 //!
 //! Nothing is flushed to the disk, as upstream does not either: after a loss of power no container
 //! of the node is alive, and GC or the emptying of the folder at boot clears what was left.
@@ -66,7 +66,7 @@ fn create(path: &Path, content: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Removes a file; one that is not there is as good.
+/// Removes a file, if it exists.
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

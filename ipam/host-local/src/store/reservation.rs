@@ -1,4 +1,4 @@
-//! What a reservation file says: its name is the address, its content the attachment.
+//! The format of a reservation file: its name is the address, its content the attachment.
 //!
 //! The content is the container id, CR LF and the interface name, without a newline at the end.
 //! Files of releases before 0.8.0 hold the id alone, and stand for every interface of the
@@ -25,7 +25,7 @@ pub(crate) enum Claim {
     Attachment,
     /// It is the container's, of a release that did not tell interfaces apart.
     Container,
-    /// It is somebody else's.
+    /// It belongs to another container.
     None,
 }
 
@@ -48,7 +48,7 @@ impl Owner {
         format!("{}{SEPARATOR}{}", self.container_id, self.ifname)
     }
 
-    /// Whose a file with this content is.
+    /// How a file with this content relates to the attachment.
     pub(crate) fn claim(&self, content: &str) -> Claim {
         let content = content.trim();
         // Trimmed as a whole, since a Go plugin would trim a blank at the end of the name as well.
@@ -87,7 +87,7 @@ pub(crate) fn address_of(file_name: &str) -> Option<IpAddr> {
 
 /// The name of an address's file: RFC 5952, IPv4-mapped addresses as IPv4.
 ///
-/// Both implementations on a node must agree on this name, or they hand an address out twice.
+/// Both implementations on a node must agree on this name, or they allocate an address twice.
 pub(crate) fn file_name(address: IpAddr) -> String {
     address_text(address)
 }

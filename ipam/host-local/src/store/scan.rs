@@ -1,4 +1,4 @@
-//! Reading a network's folder: names alone, or every reservation.
+//! Reads a network's folder: only the names, or every reservation.
 
 use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
@@ -30,7 +30,7 @@ impl Reservation {
         }
     }
 
-    /// Whether nobody can ever release it.
+    /// Whether it is empty, so that no DEL finds it.
     pub(crate) fn is_empty(&self) -> bool {
         self.content.is_empty()
     }

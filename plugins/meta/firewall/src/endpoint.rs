@@ -89,7 +89,7 @@ mod tests {
             .decode()
             .unwrap();
         let node = JsonValue::read(result.as_bytes()).unwrap();
-        let result = CniResult::from_node(&node, SpecVersion::V1_0_0).unwrap();
+        let result = CniResult::from_json(&node, SpecVersion::V1_0_0).unwrap();
         let id = AttachmentId {
             network: "net".into(),
             container_id: "c".into(),

@@ -18,7 +18,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use cni_types::{Code, Error};
-use libcni::os_text;
+use ferrule_file::os_text;
 use nix::unistd::geteuid;
 
 use crate::delegate_config::DelegateConfig;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cni_types::{AddressError, Cidr, Code, Error};
-use libcni::os_text;
+use ferrule_file::os_text;
 
 /// The largest file that is taken for one of flanneld's, in bytes. A usual one has 120.
 const MAX_BYTES: usize = 64 << 10;

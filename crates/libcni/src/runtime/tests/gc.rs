@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Lab, list, network, parameters};
+use super::{FakePlugins, list, network, parameters};
 use crate::{Attachment, Parameters};
 
 fn attachment(container_id: &str, ifname: &str) -> Attachment {
@@ -12,7 +12,7 @@ fn attachment(container_id: &str, ifname: &str) -> Attachment {
 
 #[test]
 fn stale_attachments_are_deleted_and_plugins_told_the_valid_ones() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     let network = network("1.1.0", &["one", "two"]);
     for ifname in ["eth0", "eth1"] {
         let args = vec![("K".to_owned(), ifname.to_owned())];
@@ -21,15 +21,15 @@ fn stale_attachments_are_deleted_and_plugins_told_the_valid_ones() {
             args,
             ..parameters()
         };
-        lab.runtime.add(&network, &parameters).unwrap();
+        fake.runtime.add(&network, &parameters).unwrap();
     }
     let other = list(&json!({"name": "other", "plugins": [{"type": "one"}]}));
-    lab.runtime.add(&other, &parameters()).unwrap();
-    lab.calls();
-    lab.runtime
+    fake.runtime.add(&other, &parameters()).unwrap();
+    fake.calls();
+    fake.runtime
         .gc(&network, &[attachment("c1", "eth1")])
         .unwrap();
-    let calls = lab.calls();
+    let calls = fake.calls();
     let order: Vec<String> = calls.iter().map(|(v, p, _)| format!("{v} {p}")).collect();
     assert_eq!(order, ["DEL two", "DEL one", "GC one", "GC two"]);
     assert_eq!(calls[0].2["prevResult"]["ips"][0]["address"], "10.0.0.2/24");
@@ -41,19 +41,19 @@ fn stale_attachments_are_deleted_and_plugins_told_the_valid_ones() {
             "cni.dev/valid-attachments": valid, "cni.dev/attachments": valid,
         })
     );
-    assert!(!lab.cached().exists());
-    assert!(lab.path("cache/results/net-c1-eth1").exists());
-    assert!(lab.path("cache/results/other-c1-eth0").exists());
+    assert!(!fake.cached().exists());
+    assert!(fake.path("cache/results/net-c1-eth1").exists());
+    assert!(fake.path("cache/results/other-c1-eth0").exists());
 }
 
 #[test]
 fn the_empty_list_is_sent_too() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     let network = network("1.1.0", &["one"]);
-    lab.runtime.add(&network, &parameters()).unwrap();
-    lab.calls();
-    lab.runtime.gc(&network, &[]).unwrap();
-    let calls = lab.calls();
+    fake.runtime.add(&network, &parameters()).unwrap();
+    fake.calls();
+    fake.runtime.gc(&network, &[]).unwrap();
+    let calls = fake.calls();
     assert_eq!(calls[0].0, "DEL");
     assert_eq!(
         (
@@ -67,30 +67,30 @@ fn the_empty_list_is_sent_too() {
 
 #[test]
 fn stale_attachments_go_in_every_version_and_nothing_goes_if_gc_is_disabled() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     let old = network("1.0.0", &["one"]);
-    lab.runtime.add(&old, &parameters()).unwrap();
-    lab.calls();
+    fake.runtime.add(&old, &parameters()).unwrap();
+    fake.calls();
     let disabled = list(&json!({
         "name": "net", "cniVersion": "1.1.0", "disableGC": "TRUE", "plugins": [{"type": "one"}]
     }));
-    lab.runtime.gc(&disabled, &[]).unwrap();
-    assert_eq!(lab.order(), Vec::<String>::new());
-    lab.runtime.gc(&old, &[]).unwrap();
-    assert_eq!(lab.order(), ["DEL one"]);
+    fake.runtime.gc(&disabled, &[]).unwrap();
+    assert_eq!(fake.order(), Vec::<String>::new());
+    fake.runtime.gc(&old, &[]).unwrap();
+    assert_eq!(fake.order(), ["DEL one"]);
 }
 
 #[test]
 fn errors_are_collected() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     let network = network("1.1.0", &["one", "two"]);
-    lab.runtime.add(&network, &parameters()).unwrap();
-    lab.plugin("one", "exit 1");
-    lab.plugin(
+    fake.runtime.add(&network, &parameters()).unwrap();
+    fake.plugin("one", "exit 1");
+    fake.plugin(
         "two",
         r#"[ $CNI_COMMAND = DEL ] || { echo '{"code": 7, "msg": "m"}'; exit 1; }"#,
     );
-    let error = lab.runtime.gc(&network, &[]).unwrap_err().to_string();
+    let error = fake.runtime.gc(&network, &[]).unwrap_err().to_string();
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines[0].starts_with("failed to delete stale attachment c1 eth0: plugin type=\"one\""));
@@ -100,27 +100,27 @@ fn errors_are_collected() {
 
 #[test]
 fn status_stops_at_the_first_plugin_that_is_not_ready() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     let network = network("1.1.0", &["one", "two", "three"]);
-    lab.runtime.status(&network).unwrap();
-    let calls = lab.calls();
+    fake.runtime.status(&network).unwrap();
+    let calls = fake.calls();
     assert_eq!(calls.len(), 3);
     let plain: Value = json!({"cniVersion": "1.1.0", "name": "net", "type": "one"});
     assert_eq!(calls[0].2, plain);
-    lab.plugin("two", r#"echo '{"code": 50, "msg": "full"}'; exit 1"#);
-    let error = lab.runtime.status(&network).unwrap_err();
+    fake.plugin("two", r#"echo '{"code": 50, "msg": "full"}'; exit 1"#);
+    let error = fake.runtime.status(&network).unwrap_err();
     assert_eq!(error.code(), 50);
-    assert_eq!(lab.order(), ["STATUS one", "STATUS two"]);
-    lab.runtime
+    assert_eq!(fake.order(), ["STATUS one", "STATUS two"]);
+    fake.runtime
         .status(&super::network("1.0.0", &["two"]))
         .unwrap();
-    assert_eq!(lab.order(), Vec::<String>::new());
+    assert_eq!(fake.order(), Vec::<String>::new());
 }
 
 #[test]
 fn remembered_attachments_can_be_listed() {
-    let lab = Lab::new();
-    assert_eq!(lab.runtime.cache().attachments(None).unwrap(), []);
+    let fake = FakePlugins::new();
+    assert_eq!(fake.runtime.cache().attachments(None).unwrap(), []);
     let network = network("1.0.0", &["one"]);
     for (container, ifname) in [
         ("c1", "eth0"),
@@ -133,17 +133,17 @@ fn remembered_attachments_can_be_listed() {
             ifname: ifname.to_owned(),
             ..parameters()
         };
-        lab.runtime.add(&network, &parameters).unwrap();
+        fake.runtime.add(&network, &parameters).unwrap();
     }
     for (name, content) in [
         ("net-c1-a", "no JSON"),
         ("net-c1-b", "{}"),
         ("net-c1-c", ""),
     ] {
-        std::fs::write(lab.path("cache/results").join(name), content).unwrap();
+        std::fs::write(fake.path("cache/results").join(name), content).unwrap();
     }
     let of = |id: Option<&str>| -> Vec<String> {
-        let entries = lab.runtime.cache().attachments(id).unwrap();
+        let entries = fake.runtime.cache().attachments(id).unwrap();
         let show = |a: &Attachment| format!("{} {}", a.container_id, a.ifname);
         entries
             .iter()

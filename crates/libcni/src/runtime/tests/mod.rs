@@ -16,27 +16,27 @@ use super::{Parameters, Runtime};
 use crate::cache::Cache;
 use crate::config::NetworkList;
 
-struct Lab {
+struct FakePlugins {
     folder: TempDir,
     runtime: Runtime,
 }
 
-impl Lab {
-    /// Plugins `one`, `two` and `three`, which succeed and answer ADD with an address of their own.
+impl FakePlugins {
+    /// Plugins `one`, `two` and `three`, which succeed and result ADD with an address of their own.
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let bin = folder.path().join("bin");
         fs::create_dir(&bin).unwrap();
-        let lab = Self {
+        let fake = Self {
             runtime: Runtime::new(bin).with_cache(Cache::new(folder.path().join("cache"))),
             folder,
         };
         for (name, number) in [("one", 1), ("two", 2), ("three", 3)] {
-            let answer =
+            let result =
                 format!(r#"{{"cniVersion":"1.1.0","ips":[{{"address":"10.0.0.{number}/24"}}]}}"#);
-            lab.plugin(name, &format!("[ $CNI_COMMAND != ADD ] || echo '{answer}'"));
+            fake.plugin(name, &format!("[ $CNI_COMMAND != ADD ] || echo '{result}'"));
         }
-        lab
+        fake
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -2,30 +2,30 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Lab, list, network};
-use crate::config::PluginConfig;
+use super::{FakePlugins, list, network};
+use crate::config::{NetworkList, PluginConfig};
 
 #[test]
 fn plugins_are_asked_without_touching_anything() {
-    let lab = Lab::new();
-    lab.plugin(
+    let fake = FakePlugins::new();
+    fake.plugin(
         "one",
         r#"env | grep ^CNI_ | sort > "$0.env"; echo '{"cniVersion":"1.1.0","supportedVersions":["0.4.0","9.9"]}'"#,
     );
-    assert_eq!(lab.runtime.versions("one").unwrap(), ["0.4.0", "9.9"]);
+    assert_eq!(fake.runtime.versions("one").unwrap(), ["0.4.0", "9.9"]);
     assert_eq!(
-        fs::read_to_string(lab.path("bin/one.env")).unwrap(),
+        fs::read_to_string(fake.path("bin/one.env")).unwrap(),
         "CNI_ARGS=\nCNI_COMMAND=VERSION\nCNI_CONTAINERID=\nCNI_IFNAME=dummy\nCNI_NETNS=dummy\nCNI_PATH=dummy\n"
     );
-    assert_eq!(lab.calls()[0].2, json!({"cniVersion": "1.1.0"}));
+    assert_eq!(fake.calls()[0].2, json!({"cniVersion": "1.1.0"}));
 }
 
 #[test]
 fn old_and_odd_replies_are_understood() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     let ask = |body: &str| {
-        lab.plugin("one", body);
-        lab.runtime
+        fake.plugin("one", body);
+        fake.runtime
             .versions("one")
             .map_err(|error| error.to_string())
     };
@@ -52,7 +52,7 @@ fn old_and_odd_replies_are_understood() {
     assert!(wrong("echo no JSON").starts_with("decoding version info: "));
     assert!(wrong("exit 1").starts_with("netplugin failed with no error message"));
     assert!(
-        lab.runtime
+        fake.runtime
             .versions("nowhere")
             .unwrap_err()
             .to_string()
@@ -62,19 +62,19 @@ fn old_and_odd_replies_are_understood() {
 
 #[test]
 fn validation_reports_all_complaints_and_the_capabilities() {
-    let lab = Lab::new();
+    let fake = FakePlugins::new();
     for (name, versions) in [("one", r#""1.0.0""#), ("two", r#""0.1.0", "1.0.0""#)] {
         let reply = format!(r#"{{"cniVersion":"1.1.0","supportedVersions":[{versions}]}}"#);
-        lab.plugin(name, &format!("echo '{reply}'"));
+        fake.plugin(name, &format!("echo '{reply}'"));
     }
     let good = list(&json!({"name": "net", "cniVersion": "1.0.0", "plugins": [
         {"type": "one", "capabilities": {"b": true, "x": false}},
         {"type": "two", "capabilities": {"a": true, "b": true}},
     ]}));
-    let enabled = lab.runtime.validate(&good).unwrap();
+    let enabled = fake.runtime.validate(&good).unwrap();
     assert_eq!(enabled.into_iter().collect::<Vec<_>>(), ["a", "b"]);
     let bad = network("0.4.0", &["one", "nowhere", "two"]);
-    let text = lab.runtime.validate(&bad).unwrap_err().to_string();
+    let text = fake.runtime.validate(&bad).unwrap_err().to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3, "{text}");
     assert_eq!(
@@ -83,6 +83,7 @@ fn validation_reports_all_complaints_and_the_capabilities() {
     );
     assert!(lines[1].contains("failed to find plugin \"nowhere\""));
     let unversioned = PluginConfig::from_bytes(br#"{"name": "n", "type": "two"}"#).unwrap();
-    lab.runtime.validate_plugin(&unversioned).unwrap();
-    assert!(lab.runtime.validate(&network("", &["one"])).is_err());
+    let unversioned = NetworkList::from_plugin(&unversioned).unwrap();
+    fake.runtime.validate(&unversioned).unwrap();
+    assert!(fake.runtime.validate(&network("", &["one"])).is_err());
 }

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// A network's folder, and the folder of the indexes.
-struct Place(tempfile::TempDir);
+struct TestFolder(tempfile::TempDir);
 
-impl Place {
+impl TestFolder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -73,9 +73,9 @@ proptest! {
 
     #[test]
     fn it_tells_what_a_set_tells(steps in steps()) {
-        let place = Place::new().with_run_folder();
+        let data = TestFolder::new().with_run_folder();
         let mut model = BTreeSet::new();
-        let mut index = place.build(Vec::new());
+        let mut index = data.build(Vec::new());
         for step in steps {
             match step {
                 // The store adds an entry only when it has made the file.
@@ -91,8 +91,8 @@ proptest! {
                     index.remove(entry(&id, address)).unwrap();
                 }
                 Step::Reopen => {
-                    index.settle(&place.folder()).unwrap();
-                    index = place.open().unwrap();
+                    index.settle(&data.folder()).unwrap();
+                    index = data.open().unwrap();
                 }
             }
         }
@@ -110,9 +110,9 @@ proptest! {
         damage in prop::collection::vec((0..=BUCKETS, 0..400u64, any::<u8>()), 1..400),
         length in prop::option::of(0..=(1 + BUCKETS) * PLACE),
     ) {
-        let place = Place::new().with_run_folder();
+        let data = TestFolder::new().with_run_folder();
         let entries: Vec<(String, IpAddr)> = entries.into_iter().map(|(c, a)| held(c, a)).collect();
-        let index = place.build(entries.iter().map(|(id, address)| entry(id, *address)).collect());
+        let index = data.build(entries.iter().map(|(id, address)| entry(id, *address)).collect());
         for (bucket, at, byte) in damage {
             index.file.write_all_at(&[byte], bucket * PLACE + at).unwrap();
         }
@@ -120,7 +120,7 @@ proptest! {
             index.file.set_len(length).unwrap();
         }
         // Damage may by chance write what stood there.
-        let Some(index) = place.open() else { return Ok(()) };
+        let Some(index) = data.open() else { return Ok(()) };
         for container in 0..6 {
             let (id, _) = held(container, 0);
             if let Ok(found) = index.addresses(&id) {
@@ -134,49 +134,49 @@ proptest! {
 
 #[test]
 fn what_has_no_room_is_an_error_and_changes_nothing() {
-    let place = Place::new().with_run_folder();
+    let data = TestFolder::new().with_run_folder();
     let address = |number: usize| std::net::Ipv4Addr::from(u32::try_from(number).unwrap()).into();
     let most = usize::try_from(PLACE - HEAD).unwrap() / size_of::<Entry>();
     let many = (0..most)
         .map(|number| entry("c1", address(number)))
         .collect();
-    let index = place.build(many);
+    let index = data.build(many);
     assert!(index.insert(entry("c1", address(most))).is_err());
     assert_eq!(index.addresses("c1").unwrap().len(), most);
 }
 
 #[test]
 fn every_state_differs_from_the_one_before_and_from_the_present() {
-    let place = Place::new();
+    let data = TestFolder::new();
     let mut seen = BTreeSet::new();
     for number in 0..50 {
-        let state = renew_state(&place.folder()).unwrap();
+        let state = renew_state(&data.folder()).unwrap();
         assert!(seen.insert(state));
-        assert_eq!(state_of(&place.folder()).unwrap(), state);
-        fs::write(place.0.path().join(number.to_string()), "").unwrap();
-        assert!(seen.insert(state_of(&place.folder()).unwrap()));
+        assert_eq!(state_of(&data.folder()).unwrap(), state);
+        fs::write(data.0.path().join(number.to_string()), "").unwrap();
+        assert!(seen.insert(state_of(&data.folder()).unwrap()));
     }
 }
 
 #[test]
 fn times_that_were_set_back_are_no_known_state() {
-    let place = Place::new().with_run_folder();
-    drop(place.build(vec![entry("c1", "10.0.0.2".parse().unwrap())]));
-    assert!(place.open().is_some());
-    let modified = place.folder().metadata().unwrap().modified().unwrap();
+    let data = TestFolder::new().with_run_folder();
+    drop(data.build(vec![entry("c1", "10.0.0.2".parse().unwrap())]));
+    assert!(data.open().is_some());
+    let modified = data.folder().metadata().unwrap().modified().unwrap();
     // The kernel's clock for files ticks every few milliseconds.
     std::thread::sleep(Duration::from_millis(30));
-    place.folder().set_modified(modified).unwrap();
-    let after = place.folder().metadata().unwrap().modified().unwrap();
+    data.folder().set_modified(modified).unwrap();
+    let after = data.folder().metadata().unwrap().modified().unwrap();
     assert_eq!(after, modified);
-    assert!(place.open().is_none());
+    assert!(data.open().is_none());
 }
 
 #[test]
 fn the_index_is_for_its_owner_alone() {
-    let place = Place::new();
-    drop(place.build(Vec::new()));
+    let data = TestFolder::new();
+    drop(data.build(Vec::new()));
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
-    assert_eq!(mode(&place.index()), 0o600);
-    assert_eq!(mode(place.index().parent().unwrap()), 0o700);
+    assert_eq!(mode(&data.index()), 0o600);
+    assert_eq!(mode(data.index().parent().unwrap()), 0o700);
 }

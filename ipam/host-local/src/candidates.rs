@@ -1,15 +1,15 @@
-//! The order in which a set's addresses are tried.
+//! The addresses of a range set, in the order of allocation.
 //!
-//! Round robin: the search begins behind the address handed out last, so that an address rests as
-//! long as possible before it is used again, and comes back to that one at the very end. This is
-//! upstream's order exactly, as both may serve one directory.
+//! Round robin: the search starts after the address allocated last and ends with it, so that a
+//! released address stays unused as long as possible. The order is exactly upstream's, since both
+//! plugins may use one folder.
 
 use std::net::IpAddr;
 
 use crate::range::{Range, address, following, number};
-use crate::set::RangeSet;
+use crate::range_set::RangeSet;
 
-/// An address that may be handed out, if it is free.
+/// An address that may be allocated if it is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate<'s> {
     /// The address.
@@ -18,9 +18,9 @@ pub(crate) struct Candidate<'s> {
     pub(crate) range: &'s Range,
 }
 
-/// Every address of the set once, beginning behind `last`; without the gateway of each range.
+/// Every address of the set once, starting after `last`; without the gateway of each range.
 ///
-/// Where `last` is unknown or in none of the ranges, the first address of the first range begins.
+/// Starts with the first address of the first range if `last` is unknown or in none of the ranges.
 pub(crate) fn candidates(
     set: &RangeSet,
     last: Option<IpAddr>,
@@ -71,7 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::set::tests::set;
+    use crate::range_set::tests::set;
 
     fn order(ranges: &[&str], last: &str) -> Vec<String> {
         let set = set(ranges).unwrap();

@@ -1,4 +1,4 @@
-//! A network or a single plugin: what a verb is run on.
+//! The network configuration that a verb runs on.
 
 use cni_types::{ReleaseNumber, SpecVersion};
 
@@ -8,14 +8,14 @@ use super::RuntimeError;
 
 /// The common view of a list and of a plugin configured on its own.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'c> {
+pub(super) struct NetConf<'c> {
     pub(super) name: &'c str,
     pub(super) version: &'c str,
     pub(super) plugins: &'c [PluginConfig],
     pub(super) bytes: &'c [u8],
 }
 
-impl Subject<'_> {
+impl NetConf<'_> {
     /// Whether the configuration is of `version` or newer.
     pub(super) fn is_since(&self, version: SpecVersion) -> Result<bool, RuntimeError> {
         let own: ReleaseNumber = self.version.parse()?;
@@ -23,7 +23,7 @@ impl Subject<'_> {
     }
 }
 
-impl<'c> From<&'c NetworkList> for Subject<'c> {
+impl<'c> From<&'c NetworkList> for NetConf<'c> {
     fn from(list: &'c NetworkList) -> Self {
         Self {
             name: list.name(),
@@ -34,7 +34,7 @@ impl<'c> From<&'c NetworkList> for Subject<'c> {
     }
 }
 
-impl<'c> From<&'c PluginConfig> for Subject<'c> {
+impl<'c> From<&'c PluginConfig> for NetConf<'c> {
     fn from(plugin: &'c PluginConfig) -> Self {
         Self {
             name: plugin.name(),

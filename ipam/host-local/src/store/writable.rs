@@ -1,4 +1,4 @@
-//! Whether an ADD could write, found out without writing.
+//! Checks without writing whether an ADD could write.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use super::StoreError;
 
 /// Fails if reservations of the network could not be written below `data_dir`.
-pub(crate) fn check_usable(data_dir: &Path, network: &str) -> Result<(), StoreError> {
+pub(crate) fn check_writable(data_dir: &Path, network: &str) -> Result<(), StoreError> {
     let folder = nearest_existing(&data_dir.join(network))?;
     let unusable = |error: io::Error| StoreError::of("write to", &folder)(error);
     if !fs::metadata(&folder).map_err(unusable)?.is_dir() {

@@ -1,4 +1,4 @@
-//! A set of ranges: the pool out of which an attachment gets one address.
+//! A set of ranges, of which an attachment gets one address.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ pub(crate) struct RangeSet {
     ranges: Vec<Range>,
 }
 
-/// Why a configured set is refused.
+/// An invalid range set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SetError {
     /// `[]` or `null`.
@@ -21,7 +21,7 @@ pub(crate) enum SetError {
     /// One of its ranges is wrong.
     #[error(transparent)]
     Range(#[from] RangeError),
-    /// IPv4 and IPv6 in one set, where one address is to be taken from it.
+    /// IPv4 and IPv6 in one set.
     #[error("mixed address families")]
     MixedFamilies,
     /// Two of its ranges share addresses.

@@ -1,18 +1,18 @@
-//! Why ADD hands out no address.
+//! Errors of the allocation.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use cni_types::{Code, Error};
 
-use crate::set::RangeSet;
+use crate::range_set::RangeSet;
 use crate::store::reservation::container_of;
 use crate::store::{Reservation, StoreError};
 
-/// Why an attachment gets no addresses.
+/// An allocation that failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AllocationError {
-    /// Addresses asked for that no set can give.
+pub(crate) enum AllocError {
+    /// Requested addresses that are in no set.
     #[error("failed to allocate all requested IPs: {}", listed(.0))]
     Leftover(Vec<IpAddr>),
     /// A second ADD.
@@ -23,12 +23,12 @@ pub(crate) enum AllocationError {
     Duplicate {
         /// Number of the range set.
         set: usize,
-        /// What the attachment has already.
+        /// The address that the attachment already holds.
         address: IpAddr,
         /// The container.
         container_id: String,
     },
-    /// The gateway's address was asked for.
+    /// The requested address is the gateway.
     #[error("failed to allocate for range {set}: requested ip {address} is subnet's gateway")]
     Gateway {
         /// Number of the range set.
@@ -36,7 +36,7 @@ pub(crate) enum AllocationError {
         /// The address.
         address: IpAddr,
     },
-    /// The address asked for is taken.
+    /// The requested address is reserved.
     #[error(
         "failed to allocate for range {set}: requested IP address {address} is not available in \
          range set {ranges}"
@@ -50,12 +50,12 @@ pub(crate) enum AllocationError {
         ranges: String,
     },
     /// No address is free.
-    #[error("failed to allocate for range {set}: {full}")]
+    #[error("failed to allocate for range {set}: {cause}")]
     Exhausted {
         /// Number of the range set.
         set: usize,
-        /// How full it is.
-        full: Full,
+        /// The exhausted set.
+        cause: Exhausted,
     },
     /// Reading or writing failed.
     #[error(transparent)]
@@ -65,14 +65,14 @@ pub(crate) enum AllocationError {
 /// A range set without a free address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no IP addresses available in range set: {ranges}")]
-pub(crate) struct Full {
+pub(crate) struct Exhausted {
     ranges: String,
     addresses: usize,
     containers: usize,
 }
 
-impl Full {
-    /// Counts who holds the addresses of a full set.
+impl Exhausted {
+    /// Counts the containers that hold the addresses of the set.
     pub(crate) fn new(set: &RangeSet, reservations: &[Reservation]) -> Self {
         let held = reservations.iter().filter(|r| set.contains(r.address));
         let containers: BTreeSet<&str> = held.clone().map(|r| container_of(&r.content)).collect();
@@ -83,7 +83,7 @@ impl Full {
         }
     }
 
-    /// The counts, and the way out.
+    /// The counts, and the next action.
     pub(crate) fn details(&self) -> String {
         format!(
             "{} addresses of this set are held by {} containers; if some of these are gone, have the \
@@ -93,19 +93,19 @@ impl Full {
     }
 }
 
-impl From<AllocationError> for Error {
-    fn from(error: AllocationError) -> Self {
+impl From<AllocError> for Error {
+    fn from(error: AllocError) -> Self {
         let text = error.to_string();
         match error {
-            AllocationError::Store(error) => error.into(),
-            AllocationError::Leftover(_) => Self::new(Code::InvalidConfig, text)
+            AllocError::Store(error) => error.into(),
+            AllocError::Leftover(_) => Self::new(Code::InvalidConfig, text)
                 .details("each range set gives one address, out of its own ranges"),
-            AllocationError::Duplicate { .. } => Self::internal(text)
+            AllocError::Duplicate { .. } => Self::internal(text)
                 .details("the first ADD's reservation stays; send DEL before another ADD"),
-            AllocationError::Gateway { .. } => Self::new(Code::InvalidConfig, text),
-            AllocationError::Taken { .. } => Self::internal(text),
-            AllocationError::Exhausted { full, .. } => {
-                Self::new(Code::TryAgain, text).details(full.details())
+            AllocError::Gateway { .. } => Self::new(Code::InvalidConfig, text),
+            AllocError::Taken { .. } => Self::internal(text),
+            AllocError::Exhausted { cause, .. } => {
+                Self::new(Code::TryAgain, text).details(cause.details())
             }
         }
     }

@@ -14,12 +14,21 @@ pub fn errno_text(errno: Errno) -> String {
     format!("{} (os error {number})", lower_first(errno.desc()))
 }
 
-/// The text of an error of the standard library: as [`errno_text`] when it stems from the kernel.
+/// The text of an error of the standard library: as [`errno_text`] if it comes from the kernel.
 pub fn io_text(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => errno_text(Errno::from_raw(number)),
-        None => lower_first(&error.to_string()),
+        None => os_text(error),
     }
+}
+
+/// As [`io_text`], without the number: `no such file or directory`.
+pub fn os_text(error: &io::Error) -> String {
+    let text = match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    };
+    lower_first(&text)
 }
 
 /// Lower-cases the first letter unless it begins an abbreviation ("I/O error", "RFS …").
@@ -58,5 +67,12 @@ mod tests {
     fn errors_of_the_library_itself_are_lowered_too() {
         let error = io::Error::other("Something else");
         assert_eq!(io_text(&error), "something else");
+        assert_eq!(os_text(&error), "something else");
+    }
+
+    #[test]
+    fn the_number_can_be_left_out() {
+        let error = io::Error::from(Errno::ENOENT);
+        assert_eq!(os_text(&error), "no such file or directory");
     }
 }

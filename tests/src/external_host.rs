@@ -4,7 +4,7 @@ use ferrule_testkit::{Container, Host};
 
 /// A namespace beyond the host that knows no way to the containers, with the addresses `192.0.2.9`
 /// and `2001:db8::9`. The host is `192.0.2.1` and `2001:db8::1` there.
-pub fn world_outside(host: &Host) -> Container {
+pub fn external_host(host: &Host) -> Container {
     let outside = host.netns("outside");
     host.ip("link add wire type veth peer name eth0 netns outside");
     host.ip("link set wire up");

@@ -1,21 +1,21 @@
-//! Which attachments GC has to keep.
+//! The attachments that GC keeps.
 
 use cni_types::{check_container_id, check_interface_name};
 use libcni::{Attachment, Runtime};
 
 use crate::arguments::Arguments;
 use crate::container;
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The attachments that `--keep` names: `CONTAINER/INTERFACE`, `CONTAINER`, or the path of a
 /// namespace that `cnitool add` was given.
 ///
-/// Without an interface, all that are remembered of the container are meant, and `ifname`.
+/// Without an interface it means all cached attachments of the container, and `ifname`.
 pub(crate) fn attachments(
     arguments: &Arguments,
     runtime: &Runtime,
     ifname: &str,
-) -> Result<Vec<Attachment>, Failure> {
+) -> Result<Vec<Attachment>, CommandError> {
     let mut kept = Vec::new();
     for text in &arguments.keep {
         let (container_id, interface) = split(text)?;
@@ -27,7 +27,7 @@ pub(crate) fn attachments(
             continue;
         }
         let remembered = runtime.cache().attachments(Some(&container_id));
-        let remembered = remembered.map_err(|error| Failure::new(error.to_string()))?;
+        let remembered = remembered.map_err(|error| CommandError::new(error.to_string()))?;
         let of_network = remembered
             .into_iter()
             .filter(|e| e.network == arguments.network);
@@ -42,12 +42,12 @@ pub(crate) fn attachments(
     Ok(kept)
 }
 
-/// Container and interface. A mistake is refused here, since what is not kept is torn down.
-fn split(text: &str) -> Result<(String, Option<String>), Failure> {
-    let refused = |error: cni_types::Error| Failure::new(format!("--keep {text}: {error}"));
+/// Container and interface. An invalid value is an error, since GC removes what is not kept.
+fn split(text: &str) -> Result<(String, Option<String>), CommandError> {
+    let refused = |error: cni_types::Error| CommandError::new(format!("--keep {text}: {error}"));
     if text.starts_with('/') {
         let netns = container::absolute(text);
-        let netns = netns.map_err(|error| Failure::new(format!("--keep {text}: {error}")))?;
+        let netns = netns.map_err(|error| CommandError::new(format!("--keep {text}: {error}")))?;
         return Ok((container::id(&netns), None));
     }
     let (container_id, interface) = match text.split_once('/') {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use ferrule_testkit::{PEER_FOLDER, binaries_folder};
 
 /// A folder of plugin executables.
-pub(crate) struct Side {
-    /// How the report calls it, also part of names on the host, so that the sides share nothing.
+pub(crate) struct Implementation {
+    /// How the report calls it, also part of names on the host, so that the implementations share nothing.
     pub(crate) name: &'static str,
     pub(crate) folder: PathBuf,
 }
 
-impl Side {
+impl Implementation {
     pub(crate) fn ours() -> Self {
         Self {
             name: "ours",

@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use crate::exec::Output;
 
-/// What the last plugin of a network answered to ADD.
+/// The result of ADD of the last plugin of a network.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The version in which it answered.
+pub struct AddResult {
+    /// The version of the result.
     pub version: SpecVersion,
-    /// The answer.
+    /// The result.
     pub result: CniResult,
 }
 
-impl Answer {
+impl AddResult {
     /// Reads what a plugin printed; `default` is the configuration's version, for results that
     /// name none.
     pub(super) fn read(output: &Output, default: &str) -> Result<Self, ResultError> {
@@ -30,20 +30,20 @@ impl Answer {
         Ok(Self { version, result })
     }
 
-    /// Reads a remembered result by its own version and puts it into `version`.
-    pub(super) fn from_cache(node: &JsonValue, version: &str) -> Result<Self, ResultError> {
+    /// Reads a cached result in its own version and converts it to `version`.
+    pub(super) fn from_cache(json: &JsonValue, version: &str) -> Result<Self, ResultError> {
         let parse = |text: &str| {
             let unknown = |_| ResultError::UnknownVersion(text.to_owned());
             text.parse::<SpecVersion>().map_err(unknown)
         };
-        let own = parse(node.text_field("cniVersion").unwrap_or_default())?;
-        let answer = Self {
+        let own = parse(json.text_field("cniVersion").unwrap_or_default())?;
+        let result = Self {
             version: parse(version)?,
-            result: CniResult::from_node(node, own)?,
+            result: CniResult::from_json(json, own)?,
         };
-        // Not every result can be said in every version.
-        answer.to_value()?;
-        Ok(answer)
+        // Not every result can be expressed in every version.
+        result.to_value()?;
+        Ok(result)
     }
 
     /// The result as plugins get it in `prevResult`.

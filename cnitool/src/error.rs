@@ -1,20 +1,20 @@
-//! What is said when a command fails.
+//! The error of a command.
 
 use cni_types::Error;
 use libcni::RuntimeError;
 
 use crate::arguments::Verb;
 
-/// A sentence about the failure, and further ones about what to make of it.
+/// A sentence about the error, and further ones with hints.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// What belongs on standard output all the same.
+pub(crate) struct CommandError {
+    /// Standard output despite the error.
     pub(crate) output: String,
     pub(crate) sentence: String,
     pub(crate) notes: Vec<String>,
 }
 
-impl Failure {
+impl CommandError {
     pub(crate) fn new(sentence: impl Into<String>) -> Self {
         Self {
             output: String::new(),
@@ -29,7 +29,7 @@ impl Failure {
         self
     }
 
-    /// Everything, each sentence on its line behind the command's name.
+    /// All sentences, each on a line after the command's name.
     pub(crate) fn text(&self, verb: Verb) -> String {
         let sentences = self
             .sentence
@@ -40,13 +40,13 @@ impl Failure {
     }
 }
 
-impl From<RuntimeError> for Failure {
+impl From<RuntimeError> for CommandError {
     fn from(error: RuntimeError) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&RuntimeError> for Failure {
+impl From<&RuntimeError> for CommandError {
     fn from(error: &RuntimeError) -> Self {
         Self::new(sentence(error))
     }
@@ -80,7 +80,7 @@ fn one_line(error: &Error) -> String {
     error.to_string().trim_end().replace('\n', "; ")
 }
 
-/// Codes that tell more than that something failed.
+/// The code, with its meaning where the protocol defines one.
 fn code(code: u32) -> String {
     match code {
         0 | 999 => String::new(),
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_plugin_its_message_and_its_details_make_a_sentence() {
         let error = Error::internal("no free address\nin range").details("enlarge it");
-        let failure = Failure::from(plugin(error)).note("so what");
+        let failure = CommandError::from(plugin(error)).note("so what");
         assert_eq!(
             failure.text(Verb::Add),
             "cnitool add: plugin bridge failed: no free address; in range; enlarge it\n\
@@ -120,7 +120,7 @@ mod tests {
         );
         let busy = plugin(Error::new(Code::TryAgain, "busy"));
         assert_eq!(
-            Failure::from(busy).sentence,
+            CommandError::from(busy).sentence,
             "plugin bridge failed: busy (code 11: try again later)"
         );
     }
@@ -136,7 +136,7 @@ mod tests {
         };
         let both = RuntimeError::Several(vec![stale, plugin(Error::internal("b"))]);
         assert_eq!(
-            Failure::from(both).text(Verb::Gc),
+            CommandError::from(both).text(Verb::Gc),
             "cnitool gc: interface eth0 of container c1 is stale and could not be taken away: plugin bridge failed: a\n\
              cnitool gc: plugin bridge failed: b\n"
         );

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod bridge;
+mod chain;
 mod cnitool;
 mod conf;
 mod dummy;

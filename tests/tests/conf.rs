@@ -95,8 +95,8 @@ ferrule_testkit::test! {
         let mappings = json!({ "portMappings": [mapping] });
         let result = call.env("CAP_ARGS", mappings.to_string()).run().succeeds().json();
         assert_eq!(result["interfaces"].as_array().unwrap().len(), 3);
-        let rules = host.tool("iptables", "-t nat -S");
-        assert!(rules.contains("--dport 8080"), "{rules}");
+        let rules = host.iptables_rules("iptables", "nat", "");
+        assert!(rules.iter().any(|rule| rule.contains("--dport 8080")), "{rules:#?}");
     }
 }
 

@@ -97,6 +97,25 @@ impl Namespace {
         self.exec(all).succeeds().stdout
     }
 
+    /// The rules of an iptables table or of one of its chains (empty: all of them), as `-S` prints
+    /// them. `tool` is `iptables` or `ip6tables`.
+    ///
+    /// # Panics
+    /// When the tool is missing, or there is no such chain.
+    pub fn iptables_rules(&self, tool: &str, table: &str, chain: &str) -> Vec<String> {
+        self.inside(|| {
+            let read = || {
+                let tool = iptables::new(tool == "ip6tables")?;
+                if chain.is_empty() {
+                    tool.list_table(table)
+                } else {
+                    tool.list(table, chain)
+                }
+            };
+            read().unwrap_or_else(|error| panic!("{tool} -t {table} -S {chain}: {error}"))
+        })
+    }
+
     /// Whether a link of this name exists here.
     pub fn has_link(&self, name: &str) -> bool {
         self.exec(["ip", "link", "show", "dev", name])

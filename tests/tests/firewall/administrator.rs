@@ -70,7 +70,8 @@ ferrule_testkit::test! {
         assert_eq!(answer["ips"], result(1, &["10.1.1.2"])["ips"]);
         assert_eq!(node.rules_about("203.0.113.1/32").len() + node.rules_about("203.0.113.1").len(), 2);
         call.del().succeeds();
-        let rules = host.tool("iptables", "-S CNI-ADMIN");
-        assert!(rules.contains("-d 203.0.113.1/32 -j DROP"), "{rules}");
+        let rules = host.iptables_rules("iptables", "filter", "CNI-ADMIN");
+        let own = "-A CNI-ADMIN -d 203.0.113.1/32 -j DROP".to_owned();
+        assert!(rules.contains(&own), "{rules:#?}");
     }
 }

@@ -77,8 +77,9 @@ ferrule_testkit::test! {
         explicit.del().succeeds();
         // Without firewalld it is iptables.
         call.add().succeeds();
-        let rules = host.tool("iptables", "-S CNI-FORWARD");
-        assert_eq!(rules.matches("10.1.1.2/32").count(), 2, "{rules}");
+        let rules = host.iptables_rules("iptables", "filter", "CNI-FORWARD");
+        let ours = rules.iter().filter(|rule| rule.contains("10.1.1.2/32"));
+        assert_eq!(ours.count(), 2, "{rules:#?}");
         call.check().succeeds();
         call.del().succeeds();
     }

@@ -15,15 +15,9 @@ fn deletions(host: &Host) -> Vec<(String, String)> {
     let mut deletions = Vec::new();
     for tool in ["iptables", "ip6tables"] {
         // The comments contain blanks: the shell takes them apart as they were printed.
-        for rule in host
-            .tool(tool, "-S")
-            .lines()
-            .filter(|line| line.starts_with("-A "))
-        {
-            deletions.push((
-                format!("{tool} {}", rule.replacen("-A", "-D", 1)),
-                rule.to_owned(),
-            ));
+        let rules = host.iptables_rules(tool, "filter", "");
+        for rule in rules.into_iter().filter(|rule| rule.starts_with("-A ")) {
+            deletions.push((format!("{tool} {}", rule.replacen("-A", "-D", 1)), rule));
         }
     }
     for table in ["inet ferrule_firewall", "inet filter"] {

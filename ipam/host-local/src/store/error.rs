@@ -86,3 +86,30 @@ impl From<StoreError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn hints_fit_the_cause() {
+        for (errno, expected) in [
+            (Errno::ENOSPC, Some("make room")),
+            (Errno::EDQUOT, Some("make room")),
+            (Errno::EROFS, Some("writable file system")),
+            (Errno::EACCES, Some("run as root")),
+            (Errno::ENOTDIR, Some("a file stands")),
+            (Errno::EIO, None),
+        ] {
+            let error = StoreError::of("write", Path::new("/pool/10.1.2.3"))(errno.into());
+            let hint = error.hint();
+            assert_eq!(hint.is_some(), expected.is_some(), "{errno}");
+            assert!(
+                hint.unwrap_or_default()
+                    .contains(expected.unwrap_or_default())
+            );
+        }
+    }
+}

@@ -132,7 +132,7 @@ impl CniResult {
     }
 
     /// Puts all addresses on the interface at `position` of [`CniResult::interfaces`].
-    pub fn assign_ips(&mut self, position: i64) {
+    fn assign_ips(&mut self, position: i64) {
         for ip in &mut self.ips {
             ip.interface = Some(position);
         }

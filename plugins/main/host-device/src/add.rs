@@ -3,9 +3,8 @@
 use cni_types::{CniResult, Code, Error, Interface, Request, SpecVersion};
 use ferrule_file::lock::WAIT;
 use ferrule_kernel::Link;
-use ferrule_net::addressing::{self, Options};
-use ferrule_net::link::{ensure_name_is_free, set_up};
-use ferrule_net::{AttachmentId, Host, NetError, Sandbox, sandbox_entry};
+use ferrule_net::link::{self, ensure_name_is_free, set_up};
+use ferrule_net::{AttachmentId, Host, NetError, Sandbox};
 use ferrule_plugin::{Ipam, IpamAdd, Undo};
 
 use crate::config::Device;
@@ -60,8 +59,8 @@ pub(crate) fn add(
         None => addresses,
     };
 
-    let entry = entry(request, &link, pci.unwrap_or_default());
-    finish(sandbox, &link, entry, addresses)
+    let interface = interface(request, &link, pci.unwrap_or_default());
+    Ok(link::configure(sandbox, &link, interface, addresses)?)
 }
 
 /// Moves back a device that a killed ADD of the same attachment left in the staging namespace.
@@ -130,43 +129,17 @@ pub(crate) fn add_in_user_space(
     if request.version >= SpecVersion::V1_1_0 {
         entry.pci_id = device.pci.clone().unwrap_or_default();
     }
-    Ok(result_of(entry, addresses))
+    Ok(addresses
+        .unwrap_or_default()
+        .with_interfaces(vec![entry], 0))
 }
 
-/// The interface of the result. MTU and PCI address are reported from 1.1.0 on; the Go plugin never
-/// reports them.
-fn entry(request: &Request, link: &Link, pci: String) -> Interface {
-    let mut entry = sandbox_entry(link, request.sandbox());
+/// The interface of the result. The PCI address, as the MTU, is reported from 1.1.0 on; the Go plugin
+/// never reports them.
+fn interface(request: &Request, link: &Link, pci: String) -> Interface {
+    let mut interface = link::interface(link, request);
     if request.version >= SpecVersion::V1_1_0 {
-        entry.mtu = link.mtu;
-        entry.pci_id = pci;
+        interface.pci_id = pci;
     }
-    entry
-}
-
-/// The result: one interface, which has all addresses.
-fn result_of(entry: Interface, addresses: Option<CniResult>) -> CniResult {
-    let mut result = addresses.unwrap_or_default();
-    result.legacy = false;
-    result.interfaces = vec![entry];
-    result.assign_ips(0);
-    result
-}
-
-/// Configures the addresses and sets the interface up.
-fn finish(
-    sandbox: &Sandbox,
-    link: &Link,
-    entry: Interface,
-    addresses: Option<CniResult>,
-) -> Result<CniResult, Error> {
-    let has_addresses = addresses.is_some();
-    let result = result_of(entry, addresses);
-    if has_addresses {
-        addressing::configure(sandbox, link, &result, &Options::default())?;
-        addressing::announce_addresses(sandbox, link);
-    } else {
-        set_up(sandbox, link)?;
-    }
-    Ok(result)
+    interface
 }

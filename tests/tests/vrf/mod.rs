@@ -3,6 +3,7 @@
 mod check;
 mod devices;
 mod interoperation;
+mod killed;
 mod lifecycle;
 mod node;
 mod routes;

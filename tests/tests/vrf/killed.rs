@@ -1,0 +1,72 @@
+//! `kill -9` in the middle.
+
+use serde_json::json;
+
+use crate::vrf::node::Node;
+
+/// The first system call, of fewer than 512, before which something is changed: until then nothing
+/// can be left. On the lab kernel a process takes too long to try each.
+fn first_change(mut is_changed: impl FnMut(usize) -> bool) -> usize {
+    let (mut unchanged, mut changed) = (0, 512);
+    while changed - unchanged > 1 {
+        let middle = usize::midpoint(unchanged, changed);
+        if is_changed(middle) {
+            changed = middle;
+        } else {
+            unchanged = middle;
+        }
+    }
+    changed
+}
+
+ferrule_testkit::test! {
+    /// ADD killed at any system call from the first change on: DEL leaves no VRF.
+    fn add_can_be_killed(host) needs [Vrf, Ipv6] {
+        let node = Node::new(host);
+        let call = node.call(&json!({}));
+        let (add, del) = (call.clone().verb("ADD"), call.verb("DEL"));
+        let is_left = |count| {
+            let killed = add.killed_at_syscall(count);
+            if !node.container.has_link("red") {
+                return (killed, false);
+            }
+            del.run().succeeds();
+            assert!(!node.container.has_link("red"), "left by {killed:?}");
+            (killed, true)
+        };
+        let first = first_change(|count| is_left(count).1);
+        assert!((40..400).contains(&first), "{first}");
+        for count in first.. {
+            if is_left(count).0.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// DEL killed at any system call from the first change on: the next one goes on.
+    fn del_can_be_killed(host) needs [Vrf, Ipv6] {
+        let node = Node::new(host);
+        let call = node.call(&json!({}));
+        let (add, del) = (call.clone().verb("ADD"), call.verb("DEL"));
+        add.run().succeeds();
+        let is_changed = |count| {
+            let killed = del.killed_at_syscall(count);
+            if node.container.has_link("red") && node.master("net1").is_some() {
+                return (killed, false);
+            }
+            del.run().succeeds();
+            assert!(!node.container.has_link("red"), "left by {killed:?}");
+            add.run().succeeds();
+            (killed, true)
+        };
+        let first = first_change(|count| is_changed(count).1);
+        assert!((40..400).contains(&first), "{first}");
+        for count in first.. {
+            if is_changed(count).0.is_none() {
+                break;
+            }
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The lock of a network's folder, which Go plugins and others take as well.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -34,6 +34,46 @@ ferrule_testkit::test! {
         holder.kill();
         holder.wait();
         pool.add("c2");
+    }
+}
+
+/// Waits until a process waits for the lock of a file.
+fn await_waiting_for(file: &File) {
+    let waiting = format!(":{} ", file.metadata().unwrap().ino());
+    let start = Instant::now();
+    let is_waited_for = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks
+            .lines()
+            .any(|line| line.contains("-> FLOCK") && line.contains(&waiting))
+    };
+    while !is_waited_for() {
+        assert!(start.elapsed() < PATIENCE, "nobody waits for the lock");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A lock file that is replaced while a verb waits for it guards nothing any more: the verb takes
+    /// the lock of the new one.
+    fn a_replaced_lock_is_taken_anew(host) {
+        let pool = Pool::of_subnet(host, "10.1.2.0/24");
+        pool.add("c1");
+        let lock = pool.folder().join("lock");
+        let old = File::open(&lock).unwrap();
+        old.lock().unwrap();
+        let running = pool.ours("c2").verb("ADD").start();
+        await_waiting_for(&old);
+        let aside = pool.folder().join("lock.new");
+        let new = File::create_new(&aside).unwrap();
+        new.lock().unwrap();
+        fs::rename(&aside, &lock).unwrap();
+        old.unlock().unwrap();
+        await_waiting_for(&new);
+        assert_eq!(pool.reservations().len(), 1);
+        new.unlock().unwrap();
+        running.wait().succeeds();
+        assert_eq!(pool.reservations().len(), 2);
     }
 }
 

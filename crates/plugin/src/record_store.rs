@@ -23,7 +23,7 @@ const MAX_ATTEMPTS: u32 = 5;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {path:?}: {}", io_text(.source))]
 pub struct RecordError {
-    /// Completes "cannot … <path>".
+    /// Completes "cannot … PATH".
     pub operation: &'static str,
     /// The file or folder.
     pub path: PathBuf,

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// What the name of a file ends in while [`write`] prepares it. A killed process leaves the file.
+/// What the name of a file ends in while [`write()`] prepares it. A killed process leaves the file.
 pub const TEMP_SUFFIX: &str = ".new";
 
 /// Creates a file, or replaces it by renaming: a reader sees all of the old content or all of the
@@ -29,7 +29,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&temp, path)
 }
 
-/// The file that [`write`] prepares before it renames it to `path`.
+/// The file that [`write()`] prepares before it renames it to `path`.
 pub fn temp_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(TEMP_SUFFIX);

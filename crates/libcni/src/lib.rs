@@ -1,7 +1,7 @@
 //! The runtime side of the Container Network Interface.
 //!
 //! What a container runtime does with plugins: [find and run](exec) their executables, read network
-//! [configurations](config), run the plugins of a list in order ([`Runtime`]), and [cache](cache)
+//! [configurations](config), run the plugins of a list in order ([`Runtime`]), and [`cache`]
 //! the results. The crate only implements the protocol: it creates no namespace and no device, so
 //! any runtime can be built on it. Plugins use [`exec`] too, to delegate to another
 //! plugin.

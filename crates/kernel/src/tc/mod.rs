@@ -1,6 +1,6 @@
 //! Traffic control: queueing disciplines of links, and what happens to packets that come in.
 //!
-//! [`tbf`] limits the rate of what leaves a link, [`redirect`] hands what comes in to another link.
+//! `tbf` limits the rate of what leaves a link, `redirect` hands what comes in to another link.
 //! Both are asked for by link and place: the kernel answers a listing of queueing disciplines with
 //! those of all links, whatever link is named.
 

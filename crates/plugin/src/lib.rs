@@ -19,6 +19,7 @@ mod parent_death;
 mod record_store;
 mod run;
 mod undo;
+mod usage;
 
 use std::rc::Rc;
 
@@ -37,6 +38,7 @@ pub use log::log;
 pub use record_store::{RecordError, RecordStore};
 pub use run::{main, main_with};
 pub use undo::Undo;
+pub use usage::Subcommand;
 
 // The C library's allocator asks the kernel for every few blocks; a plugin lives for a millisecond,
 // of which that is a tenth.
@@ -75,6 +77,9 @@ pub trait Plugin {
 
     /// The versions it speaks, oldest first.
     const VERSIONS: &'static [SpecVersion] = &SpecVersion::ALL;
+
+    /// What the executable does besides the verbs, chosen by its first argument.
+    const SUBCOMMANDS: &'static [Subcommand] = &[];
 
     /// Attaches the container. Each effect is recorded in `undo` before it happens; the undo steps
     /// run if ADD or printing the result fails.

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use cni_types::{Code, Command, Error, Incoming, Request, SpecVersion, version_reply};
+use cni_types::{Code, Command, Error, Incoming, Request, version_reply};
 use serde::de::DeserializeOwned;
 
+use crate::usage::Usage;
 use crate::{Call, InProcess, Plugin, Undo, guard, in_process, log, parent_death};
 
 /// As [`main`], for an executable with in-process IPAM plugins.
@@ -16,48 +17,42 @@ pub fn main_with<P: Plugin>(plugin: &P, plugins: &'static [&'static dyn InProces
     main(plugin)
 }
 
-/// Runs the plugin on this process's environment and standard streams.
+/// Runs the plugin on this process's environment, arguments and standard streams. Arguments count
+/// only where `CNI_COMMAND` is not set: runtimes give none, and the Go plugins ignore them.
 pub fn main<P: Plugin>(plugin: &P) -> ExitCode {
-    match run(plugin) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Err(unwritable) = print(&error.to_json()) {
-                log(format_args!(
-                    "{}: {error} (and could not report it: {unwritable})",
-                    P::NAME
-                ));
-            }
-            ExitCode::FAILURE
+    run(plugin).unwrap_or_else(|error| {
+        if let Err(unwritable) = print(&error.to_json()) {
+            log(format_args!(
+                "{}: {error} (and could not report it: {unwritable})",
+                P::NAME
+            ));
         }
-    }
+        ExitCode::FAILURE
+    })
 }
 
-fn run<P: Plugin>(plugin: &P) -> Result<(), Error> {
+fn run<P: Plugin>(plugin: &P) -> Result<ExitCode, Error> {
     match Request::read(
         |name| env::var_os(name),
         &mut io::stdin().lock(),
         P::VERSIONS,
     )? {
         Incoming::Usage => {
-            print_usage(P::NAME, P::VERSIONS);
-            Ok(())
+            let arguments: Vec<_> = env::args_os().skip(1).collect();
+            let usage = Usage {
+                name: P::NAME,
+                versions: P::VERSIONS,
+                subcommands: P::SUBCOMMANDS,
+            };
+            return usage.answer(&arguments);
         }
-        Incoming::Version => print(&version_reply(P::VERSIONS)),
+        Incoming::Version => print(&version_reply(P::VERSIONS))?,
         Incoming::Verb(request) => {
             parent_death::die_with_parent()?;
-            dispatch(plugin, *request)
+            dispatch(plugin, *request)?;
         }
     }
-}
-
-/// Prints name and versions, for a person who starts the executable without `CNI_COMMAND`.
-fn print_usage(name: &str, versions: &[SpecVersion]) {
-    let versions: Vec<&str> = versions.iter().map(|version| version.as_str()).collect();
-    log(format_args!(
-        "CNI {name} plugin v{}\nCNI protocol versions supported: {}",
-        env!("CARGO_PKG_VERSION"),
-        versions.join(", ")
-    ));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn dispatch<P: Plugin>(plugin: &P, mut request: Request) -> Result<(), Error> {
@@ -122,7 +117,8 @@ fn decode_lenient<C: DeserializeOwned>(name: &str, request: Rc<Request>) -> Resu
     Ok(Call { request, config })
 }
 
-fn print(text: &str) -> Result<(), Error> {
+/// Writes to standard output.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

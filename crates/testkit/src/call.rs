@@ -44,6 +44,13 @@ impl Call {
         call.env("PATH", TOOL_PATH)
     }
 
+    /// One more argument of the executable.
+    #[must_use]
+    pub fn word(mut self, word: impl Into<OsString>) -> Self {
+        self.words.push(word.into());
+        self
+    }
+
     /// `CNI_COMMAND`.
     #[must_use]
     pub fn verb(self, verb: &str) -> Self {

@@ -19,17 +19,6 @@ fn call(host: &Host, plugin: &str) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// Started by a person, a plugin introduces itself.
-    fn about(host, plugin in ["bridge", "ptp", "loopback"]) {
-        let outcome = host.plugin(plugin).run().succeeds().stdout_is("");
-        let lines: Vec<&str> = outcome.stderr.lines().collect();
-        assert!(lines[0].starts_with(&format!("CNI {plugin} plugin v")), "{outcome}");
-        let versions = "0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0";
-        assert_eq!(lines[1..], [format!("CNI protocol versions supported: {versions}")]);
-    }
-}
-
-ferrule_testkit::test! {
     /// VERSION needs nothing and reads nothing.
     fn version(host, plugin in ["bridge", "ptp", "loopback"]) {
         let call = host.plugin(plugin).without_env("CNI_PATH").stdin("no JSON");

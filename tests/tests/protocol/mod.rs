@@ -1,3 +1,4 @@
 //! What the protocol asks of every plugin alike.
 
 mod messages;
+mod usage;

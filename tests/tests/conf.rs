@@ -1,5 +1,6 @@
 //! The ready-made networks of `conf/` are ready.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,6 +9,21 @@ use serde_json::{Value, json};
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../conf"))
+}
+
+/// The files and what is in them.
+fn networks() -> impl Iterator<Item = (String, Value)> {
+    let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap());
+    let networks = files.filter(|file| {
+        file.path()
+            .extension()
+            .is_some_and(|kind| kind == "conf" || kind == "conflist")
+    });
+    networks.map(|file| {
+        let text = fs::read(file.path()).unwrap();
+        let network = serde_json::from_slice(&text).unwrap();
+        (file.file_name().into_string().unwrap(), network)
+    })
 }
 
 /// A host with a way out, as nodes have one.
@@ -38,10 +54,11 @@ fn assert_ready(host: &Host, network: &str, arguments: &Value) {
     run("del", "c1");
     let ignored = [
         "cni0",
-        "cni1",
-        "cni2",
-        "cni3",
-        "cni4",
+        "cni10",
+        "cni30",
+        "cni60",
+        "cni70",
+        "cni80",
         "/run/cni/tuning",
         "/var/lib/cni",
     ];
@@ -179,15 +196,52 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A new file needs a test above.
+    /// A new file needs a test above, and a line in the table of `conf/README.md`.
     fn every_network_is_tested(_host) {
-        let mut names: Vec<String> = fs::read_dir(folder())
-            .unwrap()
-            .map(|entry| fs::read(entry.unwrap().path()).unwrap())
-            .map(|text| serde_json::from_slice::<Value>(&text).unwrap())
-            .map(|network| network["name"].as_str().unwrap().to_owned())
+        let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+        let mut names: Vec<String> = networks()
+            .map(|(file, network)| {
+                let name = network["name"].as_str().unwrap();
+                assert!(readme.contains(&format!("| `{file}` | `{name}` |")), "{file}");
+                name.to_owned()
+            })
             .collect();
         names.sort();
         assert_eq!(names, ["cbr0", "ferrule", "lan", "limited", "lo", "published", "red", "routed", "second", "tuned"]);
+    }
+}
+
+ferrule_testkit::test! {
+    /// Any two may be in use on a node at once, beside what other runtimes have there.
+    fn networks_keep_clear_of_each_other(_host) {
+        let (mut numbers, mut bridges, mut subnets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (file, network) in networks() {
+            assert!(numbers.insert(file.split_once('-').unwrap().0.to_owned()), "number of {file}");
+            for plugin in network["plugins"].as_array().unwrap_or(&Vec::new()) {
+                if let Some(bridge) = plugin["bridge"].as_str() {
+                    assert!(bridges.insert(bridge.to_owned()), "{bridge} of {file}");
+                }
+                let ranges = plugin["ipam"]["ranges"].as_array();
+                for range in ranges.into_iter().flatten() {
+                    let subnet = range[0]["subnet"].as_str().unwrap();
+                    // Of one prefix length each, so that different ones do not overlap.
+                    let ours = subnet.starts_with("10.60.") && subnet.ends_with(".0/24")
+                        || subnet.starts_with("fd60:") && subnet.ends_with("::/64");
+                    assert!(ours && subnets.insert(subnet.to_owned()), "{subnet} of {file}");
+                }
+            }
+        }
+    }
+}
+
+ferrule_testkit::test! {
+    /// The newest version that Debian 12's containerd and podman read; newer runtimes choose.
+    fn old_runtimes_read_every_network(_host) {
+        for (file, network) in networks() {
+            assert_eq!(network["cniVersion"], "1.0.0", "{file}");
+            if file.ends_with(".conflist") {
+                assert_eq!(network["cniVersions"], json!(["1.0.0", "1.1.0"]), "{file}");
+            }
+        }
     }
 }

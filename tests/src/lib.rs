@@ -17,7 +17,7 @@ mod wire;
 pub use attachment::Attachment;
 pub use comparison::{Trace, assert_alike, side_by_side};
 pub use external_host::external_host;
-pub use network::{Network, with_prev_result};
+pub use network::{Network, with_keys, with_prev_result};
 pub use packets::{answers_at_once, sends_router_advertisement};
 pub use tap_end::{Machine, TapEnd, User};
 pub use uplinks::{TARGETS, Uplinks};

@@ -122,6 +122,18 @@ impl Network {
     }
 }
 
+/// The configuration with these keys set; a key that is null stays in it.
+///
+/// # Panics
+/// When `keys` is no object.
+#[must_use]
+pub fn with_keys(mut config: Value, keys: &Value) -> Value {
+    for (key, value) in keys.as_object().expect("keys are an object") {
+        config[key] = value.clone();
+    }
+    config
+}
+
 /// The configuration that CHECK and DEL get: with the result of ADD in it.
 #[must_use]
 pub fn with_prev_result(config: &Value, result: &Value) -> Value {

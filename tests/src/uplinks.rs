@@ -3,30 +3,34 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use ferrule_testkit::{Container, Host, Namespace};
+use ferrule_testkit::{Call, Container, Host, Namespace};
+use serde_json::Value;
 
-/// Addresses that both routers answer for: whether an answer comes back tells which way packets went.
+/// Addresses that both routers have. Only the router of the right interface has a route back, so an
+/// answer shows which interface a packet left by.
 pub const TARGETS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 
-/// A container with the interfaces `eth0`, which has the default routes, and `net1`. Each leads to a
-/// router of its own, which knows the way back to this interface's addresses alone.
+/// A container with the interfaces `eth0`, which has the default routes, and `net1`. Each is connected
+/// to a router of its own, which has routes back to the addresses of this interface alone.
 ///
 /// The container has `10.0.N.5/24` and `fd00:N::5/64`, the routers have 1 in place of 5.
 #[derive(Debug)]
-pub struct Uplinks {
+pub struct Uplinks<'h> {
+    /// The host of all three.
+    pub host: &'h Host,
     /// The container, `c1`.
     pub container: Container,
-    /// The routers, which go with this.
+    /// The routers.
     pub routers: [Container; 2],
 }
 
-impl Uplinks {
-    /// Makes container and routers.
+impl<'h> Uplinks<'h> {
+    /// Makes the container and the routers.
     ///
     /// # Panics
     /// When the neighbours do not reach each other.
     #[must_use]
-    pub fn new(host: &Host) -> Self {
+    pub fn new(host: &'h Host) -> Self {
         let container = host.netns("c1");
         let routers = [(0, "eth0"), (1, "net1")].map(|(number, name)| {
             let router = host.netns(&format!("r{number}"));
@@ -43,15 +47,41 @@ impl Uplinks {
             router.ip("link set lo up");
             for target in TARGETS {
                 router.ip(format!("address add {target} dev lo"));
-                assert!(comes_to_answer(&router, target));
+                assert!(answers_soon(&router, target));
             }
-            assert!(comes_to_answer(&router, &format!("fd00:{number}::5")));
-            assert!(comes_to_answer(&container, &format!("fd00:{number}::1")));
+            assert!(answers_soon(&router, &format!("fd00:{number}::5")));
+            assert!(answers_soon(&container, &format!("fd00:{number}::1")));
             router
         });
         container.ip("route add default via 10.0.0.1");
         container.ip("-6 route add default via fd00:0::1");
-        Self { container, routers }
+        Self {
+            host,
+            container,
+            routers,
+        }
+    }
+
+    /// This call, about the interface `net1` of the container.
+    pub fn about_net1(&self, call: Call, config: &Value) -> Call {
+        call.container("c1")
+            .netns(&self.container)
+            .ifname("net1")
+            .config(config)
+    }
+
+    /// The routes of both families out of `net1` that `ip route show` selects by these words,
+    /// without the link-local ones of the kernel.
+    pub fn routes(&self, selector: &str) -> Vec<String> {
+        // A table without routes does not exist: `ip` fails.
+        let show = |family: u8| {
+            let words = format!("ip -{family} route show {selector} dev net1");
+            self.container.exec(words).stdout
+        };
+        let both = show(4) + &show(6);
+        let ours = both.lines().filter(|line| !line.starts_with("fe80::/64"));
+        ours.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
     }
 
     /// Whether packets from this address, interface or VRF are answered.
@@ -64,8 +94,9 @@ impl Uplinks {
     }
 }
 
-/// The kernel makes the local routes of IPv6 in the background: until then a ping ends at once.
-fn comes_to_answer(from: &Namespace, address: &str) -> bool {
+/// Pings until an answer comes: the kernel adds the local routes of IPv6 in the background, and a
+/// ping before that fails at once.
+fn answers_soon(from: &Namespace, address: &str) -> bool {
     (0..300).any(|_| {
         sleep(Duration::from_millis(5));
         from.ping(address)

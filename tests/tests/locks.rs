@@ -1,16 +1,17 @@
-//! Locks: nobody without privileges holds up a call, and who does hold a lock is named when the
-//! wait for it ends.
+//! Locks: no process without privileges delays a call, and a call that gives up waiting for a lock
+//! names the process that holds it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use ferrule_testkit::{Call, Host, Need};
+use ferrule_tests::with_keys;
 use serde_json::{Value, json};
 
-/// Every plugin, with the packet filter where it uses one.
+/// Every plugin, with the back end where it writes to a packet filter.
 const CASES: &[&str] = &[
     "bridge iptables",
     "bridge nftables",
@@ -29,7 +30,15 @@ const CASES: &[&str] = &[
     "macvlan",
     "tap",
     "vlan",
+    "tuning",
+    "bandwidth",
+    "sbr",
+    "vrf",
+    "flannel",
 ];
+
+/// The plugins that need a previous result.
+const CHAINED: &[&str] = &["portmap", "firewall", "tuning", "bandwidth", "sbr", "vrf"];
 
 const VERBS: &[&str] = &["ADD", "CHECK", "STATUS", "GC", "DEL"];
 
@@ -40,6 +49,8 @@ fn needs(case: &str) -> &'static [Need] {
         "macvlan" => &[Need::Macvlan],
         "tap" => &[Need::Tun],
         "vlan" => &[Need::Vlan8021q],
+        "bandwidth" => &[Need::Ifb, Need::TokenBucketFilter, Need::IngressRedirect],
+        "vrf" => &[Need::Vrf],
         _ if case.ends_with("iptables") => &[Need::Iptables, Need::Ip6tables],
         _ if case.ends_with("nftables") => &[Need::Nftables],
         _ => &[],
@@ -64,18 +75,34 @@ impl<'h> Plugin<'h> {
             "host-device" => json!({ "device": "ext0" }),
             "ipvlan" | "macvlan" => json!({ "master": "ext0" }),
             "vlan" => json!({ "master": "ext0", "vlanId": 5 }),
+            "tuning" => json!({ "mtu": 1400 }),
+            "bandwidth" => json!({ "egressRate": 20_000_000, "egressBurst": 200_000 }),
+            "vrf" => json!({ "vrfname": "red" }),
             _ => json!({}),
         };
         let mut config = json!({ "cniVersion": "1.1.0", "name": "net", "type": name });
+        let container = host.netns("c1");
         match name {
-            "portmap" | "firewall" => {
+            _ if CHAINED.contains(&name) => {
+                host.ip("link add veth0 up type veth peer name eth0 netns c1");
+                container.ip("address add 10.1.2.3/24 dev eth0");
+                container.ip("link set eth0 up");
                 config["prevResult"] = json!({
                     "cniVersion": "1.1.0",
-                    "interfaces": [{ "name": "eth0", "sandbox": "/run/netns/c1" }],
-                    "ips": [{ "address": "10.1.2.3/24", "interface": 0 }],
+                    "interfaces": [
+                        { "name": "veth0" },
+                        { "name": "eth0", "sandbox": "/run/netns/c1" },
+                    ],
+                    "ips": [{ "address": "10.1.2.3/24", "gateway": "10.1.2.1", "interface": 1 }],
                 });
             }
             "loopback" => {}
+            "flannel" => {
+                fs::create_dir("/run/flannel").unwrap();
+                let subnet = "FLANNEL_NETWORK=10.1.0.0/16\nFLANNEL_SUBNET=10.1.2.1/24\n\
+                              FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
+                fs::write("/run/flannel/subnet.env", subnet).unwrap();
+            }
             "static" => {
                 config["ipam"] =
                     json!({ "type": "static", "addresses": [{ "address": "10.1.2.3/24" }] });
@@ -86,10 +113,7 @@ impl<'h> Plugin<'h> {
             let mapping = json!({ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" });
             config["runtimeConfig"] = json!({ "portMappings": [mapping] });
         }
-        for (key, value) in keys.as_object().unwrap() {
-            config[key] = value.clone();
-        }
-        host.netns("c1");
+        let config = with_keys(config, &keys);
         Self { host, name, config }
     }
 
@@ -113,17 +137,29 @@ impl<'h> Plugin<'h> {
         .config(&config)
     }
 
-    /// Runs the verbs one after the other, each with what ADD has answered.
-    fn live(&mut self) {
+    /// DEL of sbr leaves the routes in tables that go with the interface; a new interface has its own
+    /// in the main table.
+    fn renew_routes(&self) {
+        if self.name == "sbr" {
+            for words in ["link set eth0 down", "link set eth0 up"] {
+                self.host.exec(format!("ip -netns c1 {words}")).succeeds();
+            }
+        }
+    }
+
+    /// Runs all verbs, from ADD to DEL, each with the result of ADD.
+    fn run_verbs(&mut self) {
+        self.renew_routes();
         for verb in VERBS {
             let outcome = self.call(verb).run().succeeds();
             if *verb == "ADD" {
                 self.config["prevResult"] = outcome.json();
             }
         }
-        if !["portmap", "firewall"].contains(&self.name) {
+        if !CHAINED.contains(&self.name) {
             self.config.as_object_mut().unwrap().remove("prevResult");
         }
+        self.renew_routes();
     }
 }
 
@@ -131,7 +167,7 @@ impl<'h> Plugin<'h> {
 struct Holder(Child);
 
 impl Holder {
-    /// Takes the lock as this user; `None` if that one cannot.
+    /// Takes the lock as this user; `None` if the user cannot open the file.
     fn of(path: &Path, user: &str) -> Option<Self> {
         let mut command = Command::new("setpriv");
         command
@@ -150,7 +186,7 @@ impl Holder {
         (line == "held\n").then_some(holder)
     }
 
-    /// Takes it as root. The file is made if it is not there.
+    /// Takes the lock as root, on a file that is created if it is missing.
     fn as_root(path: &Path) -> Self {
         fs::OpenOptions::new()
             .create(true)
@@ -184,41 +220,59 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lock file of the test's namespace.
-fn lock_of_namespace() -> PathBuf {
-    let inode = fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
-    Path::new("/run/cni/locks").join(format!("netns-{inode}"))
+/// The only lock file whose name begins with this.
+fn lock_file(prefix: &str) -> PathBuf {
+    let mut found = Vec::new();
+    files("/run/cni/locks".as_ref(), &mut found);
+    found.retain(|path| {
+        path.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with(prefix)
+    });
+    let [path] = found.as_slice() else {
+        panic!("not one lock of {prefix}: {found:?}")
+    };
+    path.clone()
 }
 
 ferrule_testkit::test! {
-    /// A process without privileges in the host's network namespace locks every file it can open,
-    /// folders, namespaces and state of the plugins included, and never lets go. Everything that
-    /// it could stop is its own: the plugins and what they start are root's.
-    fn no_lock_of_an_unprivileged_process_counts(host, case in CASES => needs) needs [Tool("setpriv"), Tool("flock")] {
+    /// A process without privileges in the host's network namespace locks every file that it can open
+    /// (folders, namespaces, state of the plugins) and never releases one. It cannot stop a plugin or
+    /// what a plugin starts, as these run as root.
+    fn an_unprivileged_process_cannot_block_a_verb(host, case in CASES => needs) needs [Tool("setpriv"), Tool("flock")] {
         let mut plugin = Plugin::new(host, case);
-        plugin.live();
-        // What is there while a container is attached.
+        plugin.run_verbs();
+        // Attached, so that the files of an attachment exist.
         plugin.call("ADD").run().succeeds();
         let mut paths = vec![PathBuf::from("/proc/self/ns/net"), PathBuf::from("/proc/thread-self/ns/net")];
         for folder in ["/run", "/var/lib/cni"] {
             files(folder.as_ref(), &mut paths);
         }
         let held: Vec<Holder> = paths.iter().filter_map(|path| Holder::of(path, "65534")).collect();
-        assert!(held.len() > 5, "it has only locked {} of {paths:?}", held.len());
+        assert!(held.len() > 5, "only {} of {paths:?} are locked", held.len());
         plugin.call("DEL").run().succeeds();
-        plugin.live();
+        plugin.run_verbs();
     }
 }
 
 ferrule_testkit::test! {
-    /// Whoever waits for a stopped process gives up and names it; who only looks does not wait.
-    fn the_holder_of_the_namespaces_lock_is_named(host, case in ["portmap iptables", "portmap nftables", "firewall iptables", "firewall nftables"])
-        needs [Iptables, Ip6tables, Nftables, Tool("setpriv"), Tool("flock")] {
+    /// A verb that changes something gives up waiting for a stopped process and names it; STATUS and
+    /// CHECK do not wait.
+    fn the_holder_of_the_namespaces_lock_is_named(host, case in ["portmap iptables", "portmap nftables", "firewall iptables", "firewall nftables", "sbr", "vrf"] => needs)
+        needs [Tool("setpriv"), Tool("flock")] {
+        // sbr and vrf change the container's namespace, the others the host's.
+        let (prefix, verbs): (_, &[&str]) = match case {
+            "sbr" => ("sandbox-", &["ADD"]),
+            "vrf" => ("sandbox-", &["ADD", "DEL"]),
+            _ => ("netns-", &["ADD", "GC", "DEL"]),
+        };
         let mut plugin = Plugin::new(host, case);
-        plugin.live();
+        plugin.run_verbs();
         plugin.call("ADD").run().succeeds();
-        let holder = Holder::as_root(&lock_of_namespace());
-        let waiting = ["ADD", "GC", "DEL"].map(|verb| plugin.call(verb).start());
+        let holder = Holder::as_root(&lock_file(prefix));
+        let waiting: Vec<_> = verbs.iter().map(|verb| plugin.call(verb).start()).collect();
         for verb in ["STATUS", "CHECK"] {
             plugin.call(verb).run().succeeds();
         }
@@ -234,8 +288,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The older variant of iptables has a lock of its own. STATUS does not wait for it, nobody
-    /// waits for ever, and no back end is chosen because of it: where none is named, ADD fails.
+    /// Legacy iptables has a lock of its own. STATUS does not wait for it, ADD and DEL wait with a
+    /// deadline, and ADD without a configured back end fails instead of choosing nftables.
     fn the_holder_of_the_xtables_lock_is_named(host, name in ["bridge", "ptp", "portmap", "firewall"])
         needs [LegacyIptables, Nftables, Tool("setpriv"), Tool("flock")] {
         let folder = host.work_folder().join("legacy");

@@ -1,7 +1,7 @@
 //! Containers behind veth pairs, with limits.
 
 use ferrule_testkit::{Call, Host};
-use ferrule_tests::{Attachment, Network, with_prev_result};
+use ferrule_tests::{Attachment, Network, with_keys, with_prev_result};
 use serde_json::{Value, json};
 
 /// A container that has been attached, and the call that limits it.
@@ -47,11 +47,10 @@ pub(crate) fn pod(host: &Host, network: &Network, name: &str, keys: &Value) -> P
 
 /// A configuration of bandwidth.
 pub(crate) fn config(version: &Value, keys: &Value) -> Value {
-    let mut config = json!({ "cniVersion": version, "name": "net", "type": "bandwidth" });
-    for (key, value) in keys.as_object().unwrap() {
-        config[key] = value.clone();
-    }
-    config
+    with_keys(
+        json!({ "cniVersion": version, "name": "net", "type": "bandwidth" }),
+        keys,
+    )
 }
 
 impl Pod {

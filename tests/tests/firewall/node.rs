@@ -1,7 +1,7 @@
 //! A node that forwards nothing by default, and a world outside.
 
 use ferrule_testkit::{Call, Container, Host, Need, Outcome};
-use ferrule_tests::{Attachment, Network, external_host, with_prev_result};
+use ferrule_tests::{Attachment, Network, external_host, with_keys, with_prev_result};
 use serde_json::{Value, json};
 
 use crate::firewall::machine::{Firewalld, use_legacy_iptables};
@@ -88,14 +88,11 @@ impl<'h> Node<'h> {
 
     /// The configuration of `firewall` for the network of this number, without a previous result.
     pub(crate) fn config(&self, number: u8, keys: &Value) -> Value {
-        let mut config = json!({
+        let config = json!({
             "cniVersion": "1.1.0", "name": format!("net{number}"), "type": "firewall",
             "backend": self.backend(),
         });
-        for (key, value) in keys.as_object().unwrap() {
-            config[key] = value.clone();
-        }
-        config
+        with_keys(config, keys)
     }
 
     /// Attaches a container to the bridge of the network of this number, and nothing more.

@@ -1,6 +1,7 @@
 //! Requests, the answers to them, and refusals.
 
 use ferrule_testkit::{Host, assert_same, binaries_folder};
+use ferrule_tests::with_keys;
 use serde_json::{Value, json};
 
 use crate::firewall::node::{Node, result};
@@ -104,11 +105,8 @@ ferrule_testkit::test! {
         let before = host.snapshot();
         for (keys, told, code) in refusals() {
             let call = node.call(1, "c1", &ADDRESSES, &json!({}));
-            let mut config = node.config(1, &json!({ "prevResult": result(1, &ADDRESSES) }));
-            for (key, value) in keys.as_object().unwrap() {
-                config[key] = value.clone();
-            }
-            call.config(&config).add().fails_with_code(code).mentions(told);
+            let config = node.config(1, &json!({ "prevResult": result(1, &ADDRESSES) }));
+            call.config(with_keys(config, &keys)).add().fails_with_code(code).mentions(told);
             assert_same(&before, &host.snapshot());
         }
         let mut bare = result(1, &ADDRESSES);

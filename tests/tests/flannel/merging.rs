@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use ferrule_tests::with_keys;
 use serde_json::{Value, json};
 
 use crate::flannel::{DATA_DIR, DUAL, call, config, heard, scripted, verbs, write_subnet_env};
@@ -81,10 +82,7 @@ ferrule_testkit::test! {
             (json!({ "prevResult": { "cniVersion": "1.1.0" }, "capabilities": { "x": true }, "args": {}, "mtu": 5 }),
                 plain.clone()),
         ] {
-            let mut config = config();
-            for (key, value) in keys.as_object().unwrap() {
-                config[key] = value.clone();
-            }
+            let config = with_keys(config(), &keys);
             let path = scripted(host, expected["type"].as_str().unwrap(), WORKS);
             let call = call(host, "c1").cni_path(path).config(&config);
             call.add().succeeds();
@@ -120,12 +118,8 @@ ferrule_testkit::test! {
         write_subnet_env(IPV4);
         let path = scripted(host, "bridge", WORKS);
         let with = |version: &str, keys: Value| {
-            let mut config = config();
-            config["cniVersion"] = json!(version);
-            for (key, value) in keys.as_object().unwrap() {
-                config[key] = value.clone();
-            }
-            call(host, "c1").cni_path(&path).config(config)
+            let config = with_keys(config(), &json!({ "cniVersion": version }));
+            call(host, "c1").cni_path(&path).config(with_keys(config, &keys))
         };
         with("1.0.0", json!({ "runtimeConfig": { "a": 1 } })).add().succeeds();
         let mut written: Value = serde_json::from_str(&heard(host, "ADD")).unwrap();

@@ -1,6 +1,7 @@
 //! STATUS tells whether an ADD could work now.
 
-use ferrule_tests::Network;
+use ferrule_testkit::Need;
+use ferrule_tests::{Network, with_keys};
 use serde_json::json;
 
 ferrule_testkit::test! {
@@ -44,5 +45,31 @@ ferrule_testkit::test! {
     fn the_bridges_name_is_needed(host) {
         host.ip("link add cni0 type veth peer name other");
         Network::bridge().call(host, "c1").status().fails_with_code(50).mentions("\"cni0\"");
+    }
+}
+
+ferrule_testkit::test! {
+    /// STATUS fails exactly where the kernel has no driver for the plugin's kind of link. Every
+    /// kernel lacks some: the lab kernel nothing but the packet filter.
+    fn the_driver_is_needed(host, plugin in ["dummy", "ipvlan", "macvlan", "vlan", "vrf", "bandwidth"]) {
+        host.ip("link add ext0 up type veth peer name ext1");
+        let (keys, need, kind) = match plugin {
+            "dummy" => (json!({}), Need::Dummy, "dummy"),
+            "ipvlan" => (json!({ "master": "ext0" }), Need::Ipvlan, "ipvlan"),
+            "macvlan" => (json!({ "master": "ext0" }), Need::Macvlan, "macvlan"),
+            "vlan" => (json!({ "master": "ext0", "vlanId": 5 }), Need::Vlan8021q, "vlan"),
+            "vrf" => (json!({ "vrfname": "red" }), Need::Vrf, "vrf"),
+            _ => (json!({ "egressRate": 8000, "egressBurst": 8000 }), Need::Ifb, "ifb"),
+        };
+        let config = json!({
+            "cniVersion": "1.1.0", "name": "net", "type": plugin,
+            "ipam": { "type": "host-local", "subnet": "10.1.2.0/24" },
+        });
+        let status = host.plugin(plugin).config(with_keys(config, &keys)).status();
+        if need.is_met() {
+            status.succeeds().stdout_is("");
+        } else {
+            status.fails_with_code(50).mentions(&format!("no driver for links of kind {kind}"));
+        }
     }
 }

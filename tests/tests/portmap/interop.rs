@@ -1,7 +1,7 @@
 //! The Go plugin on the same node: each checks and removes what the other made.
 
 use ferrule_testkit::{Call, Outcome};
-use ferrule_tests::Network;
+use ferrule_tests::{Network, with_keys};
 use serde_json::{Value, json};
 
 use crate::portmap::node::{HOST, Node, Pod, at, mapping, mapping_at, seen};
@@ -44,10 +44,7 @@ fn of_family(network: &Network, family: usize) -> Network {
 /// The calls of both plugins for a container with these keys. Debian's Go plugin knows iptables
 /// alone and speaks 1.0.0 at most.
 fn both(node: &Node<'_>, pod: &Pod, keys: &Value) -> [Call; 2] {
-    let mut config = pod.config.clone();
-    for (key, value) in keys.as_object().unwrap() {
-        config[key] = value.clone();
-    }
+    let mut config = with_keys(pod.config.clone(), keys);
     config["cniVersion"] = "1.0.0".into();
     config["prevResult"]["cniVersion"] = "1.0.0".into();
     [node.call(), node.peer_call()].map(|call| {

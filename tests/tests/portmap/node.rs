@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 
 use ferrule_testkit::{Call, Container, Host, Namespace};
-use ferrule_tests::{Attachment, Network, with_prev_result};
+use ferrule_tests::{Attachment, Network, with_keys, with_prev_result};
 use serde_json::{Value, json};
 
 /// The host's addresses towards [`Node::outside`].
@@ -127,10 +127,7 @@ impl<'h> Node<'h> {
             "nftables" => config["backend"] = "nftables".into(),
             _ => config["backend"] = "iptables".into(),
         }
-        for (key, value) in keys.as_object().unwrap() {
-            config[key] = value.clone();
-        }
-        config
+        with_keys(config, keys)
     }
 
     /// A call of portmap with the tools of this node's form.

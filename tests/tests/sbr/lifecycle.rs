@@ -1,6 +1,7 @@
 //! ADD, DEL and what may come in between.
 
 use ferrule_testkit::{assert_same, binaries_folder};
+use ferrule_tests::{with_keys, with_prev_result};
 use serde_json::{Value, json};
 
 use crate::sbr::node::Node;
@@ -109,10 +110,7 @@ ferrule_testkit::test! {
         let executable = binaries_folder().join("sbr");
         let words = ["-c", "exec >/dev/full; exec \"$0\"", executable.to_str().unwrap()];
         let config = Node::config(&json!({}));
-        let mut config = ferrule_tests::with_prev_result(&config, &node.result());
-        for (key, value) in keys.as_object().unwrap() {
-            config[key] = value.clone();
-        }
+        let config = with_keys(with_prev_result(&config, &node.result()), &keys);
         let call = host.executable("/bin/sh", words).container("c1").netns(&node.container);
         call.ifname("net1").config(&config).add().fails();
         assert_same(&before, &node.container.network_snapshot());

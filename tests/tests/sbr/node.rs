@@ -1,9 +1,7 @@
 //! A container with two uplinks, the second of which `sbr` is about.
 
-use std::ops::Deref;
-
 use ferrule_testkit::{Call, Host};
-use ferrule_tests::{TARGETS, Uplinks, with_prev_result};
+use ferrule_tests::{TARGETS, Uplinks, with_keys, with_prev_result};
 use serde_json::{Value, json};
 
 /// The container's addresses on `net1`.
@@ -12,23 +10,19 @@ pub(crate) const ADDRESSES: [&str; 2] = ["10.0.1.5", "fd00:1::5"];
 const OTHERS: [&str; 2] = ["10.0.0.5", "fd00:0::5"];
 
 /// A container with two uplinks, and calls about the second.
-pub(crate) struct Node<'h> {
-    pub(crate) host: &'h Host,
-    uplinks: Uplinks,
-}
+pub(crate) struct Node<'h>(Uplinks<'h>);
 
-impl Deref for Node<'_> {
-    type Target = Uplinks;
+impl<'h> std::ops::Deref for Node<'h> {
+    type Target = Uplinks<'h>;
 
-    fn deref(&self) -> &Uplinks {
-        &self.uplinks
+    fn deref(&self) -> &Uplinks<'h> {
+        &self.0
     }
 }
 
 impl<'h> Node<'h> {
     pub(crate) fn new(host: &'h Host) -> Self {
-        let uplinks = Uplinks::new(host);
-        Self { host, uplinks }
+        Self(Uplinks::new(host))
     }
 
     /// What the plugins before have answered.
@@ -58,11 +52,10 @@ impl<'h> Node<'h> {
     }
 
     pub(crate) fn config(keys: &Value) -> Value {
-        let mut config = json!({ "cniVersion": "1.1.0", "name": "net", "type": "sbr" });
-        for (key, value) in keys.as_object().unwrap() {
-            config[key] = value.clone();
-        }
-        config
+        with_keys(
+            json!({ "cniVersion": "1.1.0", "name": "net", "type": "sbr" }),
+            keys,
+        )
     }
 
     /// A call about `net1`, with [`Self::result`] unless the keys have another.
@@ -72,7 +65,7 @@ impl<'h> Node<'h> {
             Some(_) => config,
             None => with_prev_result(&config, &self.result()),
         };
-        self.prepare(self.host.plugin("sbr"), &config)
+        self.about_net1(self.host.plugin("sbr"), &config)
     }
 
     /// As [`Self::call`], of the Go plugin. It wants the previous result to tell its version, and
@@ -84,19 +77,12 @@ impl<'h> Node<'h> {
         result["ips"].as_array_mut().unwrap().truncate(3);
         let mut config = with_prev_result(&Self::config(keys), &result);
         config["cniVersion"] = "1.0.0".into();
-        self.prepare(self.host.peer_plugin("sbr"), &config)
+        self.about_net1(self.host.peer_plugin("sbr"), &config)
     }
 
     /// A call without a previous result.
     pub(crate) fn call_without_result(&self) -> Call {
-        self.prepare(self.host.plugin("sbr"), &Self::config(&json!({})))
-    }
-
-    fn prepare(&self, call: Call, config: &Value) -> Call {
-        call.container("c1")
-            .netns(&self.container)
-            .ifname("net1")
-            .config(config)
+        self.about_net1(self.host.plugin("sbr"), &Self::config(&json!({})))
     }
 
     /// Whether packets from all addresses of `net1` leave by it.
@@ -128,14 +114,6 @@ impl<'h> Node<'h> {
 
     /// The routes of both families in a table, out of `net1`, without the kernel's link-local ones.
     pub(crate) fn routes(&self, table: u32) -> Vec<String> {
-        // A table without routes is none at all.
-        let show = |family: u8| {
-            let words = format!("ip -{family} route show table {table} dev net1");
-            self.container.exec(words).stdout
-        };
-        let both = show(4) + &show(6);
-        let ours = both.lines().filter(|line| !line.starts_with("fe80::/64"));
-        ours.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect()
+        self.0.routes(&format!("table {table}"))
     }
 }

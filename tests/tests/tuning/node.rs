@@ -3,7 +3,7 @@
 use std::fs;
 
 use ferrule_testkit::{Call, Container, Host};
-use ferrule_tests::with_prev_result;
+use ferrule_tests::{with_keys, with_prev_result};
 use serde_json::{Value, json};
 
 /// Where records are by default.
@@ -53,11 +53,10 @@ pub(crate) fn result(version: &str, name: &str) -> Value {
 
 /// The configuration with these keys.
 pub(crate) fn config(version: &str, keys: &Value) -> Value {
-    let mut config = json!({ "cniVersion": version, "name": "net", "type": "tuning" });
-    for (key, value) in keys.as_object().unwrap() {
-        config[key] = value.clone();
-    }
-    config
+    with_keys(
+        json!({ "cniVersion": version, "name": "net", "type": "tuning" }),
+        keys,
+    )
 }
 
 /// The same call of our plugin and of the Go plugin; nothing else of it differs.

@@ -1,28 +1,23 @@
 //! A container with two uplinks, the second of which `vrf` is about.
 
-use std::ops::Deref;
-
 use ferrule_testkit::{Call, Host};
-use ferrule_tests::{Uplinks, with_prev_result};
+use ferrule_tests::{Uplinks, with_keys, with_prev_result};
 use serde_json::{Value, json};
 
-pub(crate) struct Node<'h> {
-    pub(crate) host: &'h Host,
-    uplinks: Uplinks,
-}
+/// A container with two uplinks, and calls about the second.
+pub(crate) struct Node<'h>(Uplinks<'h>);
 
-impl Deref for Node<'_> {
-    type Target = Uplinks;
+impl<'h> std::ops::Deref for Node<'h> {
+    type Target = Uplinks<'h>;
 
-    fn deref(&self) -> &Uplinks {
-        &self.uplinks
+    fn deref(&self) -> &Uplinks<'h> {
+        &self.0
     }
 }
 
 impl<'h> Node<'h> {
     pub(crate) fn new(host: &'h Host) -> Self {
-        let uplinks = Uplinks::new(host);
-        Self { host, uplinks }
+        Self(Uplinks::new(host))
     }
 
     /// What the plugins before have answered, about `net1`.
@@ -38,11 +33,9 @@ impl<'h> Node<'h> {
     }
 
     pub(crate) fn config(&self, keys: &Value) -> Value {
-        let mut config =
+        let config =
             json!({ "cniVersion": "1.0.0", "name": "net", "type": "vrf", "vrfname": "red" });
-        for (key, value) in keys.as_object().unwrap() {
-            config[key] = value.clone();
-        }
+        let mut config = with_keys(config, keys);
         if keys.get("vrfName").is_some() {
             config.as_object_mut().unwrap().remove("vrfname");
         }
@@ -54,31 +47,18 @@ impl<'h> Node<'h> {
 
     /// A call about `net1` and the VRF `red`, if the keys say nothing else.
     pub(crate) fn call(&self, keys: &Value) -> Call {
-        self.prepare(self.host.plugin("vrf"), keys)
+        self.about_net1(self.host.plugin("vrf"), &self.config(keys))
     }
 
     /// As [`Self::call`], of the Go plugin.
     pub(crate) fn peer_call(&self, keys: &Value) -> Call {
-        self.prepare(self.host.peer_plugin("vrf"), keys)
+        self.about_net1(self.host.peer_plugin("vrf"), &self.config(keys))
     }
 
-    fn prepare(&self, call: Call, keys: &Value) -> Call {
-        let call = call.container("c1").netns(&self.container).ifname("net1");
-        call.config(self.config(keys))
-    }
-
-    /// The routes of both families in a table, out of `net1`, without the kernel's link-local ones
-    /// and those by which packets are delivered.
+    /// The unicast routes of both families in a table, out of `net1`, without the kernel's link-local
+    /// ones. A VRF's table has local and broadcast routes as well.
     pub(crate) fn routes(&self, table: &str) -> Vec<String> {
-        // A table without routes is none at all.
-        let show = |family: u8| {
-            let words = format!("ip -{family} route show table {table} dev net1 type unicast");
-            self.container.exec(words).stdout
-        };
-        let both = show(4) + &show(6);
-        let ours = both.lines().filter(|line| !line.starts_with("fe80::/64"));
-        ours.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect()
+        self.0.routes(&format!("table {table} type unicast"))
     }
 
     /// The table of a VRF.

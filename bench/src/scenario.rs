@@ -298,7 +298,10 @@ impl Drop for Used {
 /// What the kernel takes to remove the container's interface.
 fn removal(netns: &Container) -> Result<Duration, String> {
     let inside = Netns::open(netns.path()).map_err(|error| error.to_string())?;
-    let route = RtnlSocket::open_in(&inside).map_err(|error| error.to_string())?;
+    let route = inside
+        .run(RtnlSocket::open)
+        .map_err(|error| error.to_string())?;
+    let route = route.map_err(|error| error.to_string())?;
     let start = Instant::now();
     route
         .delete_link_by_name("eth0")

@@ -15,7 +15,9 @@ use nix::libc::{
 
 pub use copy::AddressCopy;
 
-use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket, flag};
+use crate::netlink::{
+    Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket, flag, u32_at,
+};
 
 /// Length of `struct ifaddrmsg` of `linux/if_addr.h`.
 const HEADER: usize = 8;
@@ -199,13 +201,8 @@ fn broadcast(address: IpNetwork) -> Option<Ipv4Addr> {
 /// Reads one address. The kernel filters by link and family only if it knows how to (strict
 /// checking, from 4.20 on), so both are compared here again.
 fn parse(payload: &[u8], wanted: u32, family: Option<Family>) -> Parsed<Address> {
-    let Some(([number, prefix, low_flags, scope], rest)) = payload.split_first_chunk() else {
-        return Err(Malformed);
-    };
-    let index = rest
-        .first_chunk()
-        .map(|bytes| u32::from_ne_bytes(*bytes))
-        .ok_or(Malformed)?;
+    let [number, prefix, low_flags, scope] = payload.first_chunk().ok_or(Malformed)?;
+    let index = u32_at(payload, 4).ok_or(Malformed)?;
     let found = Family::from_number(*number);
     if index != wanted || found.is_none() || family.is_some_and(|family| found != Some(family)) {
         return Ok(None);

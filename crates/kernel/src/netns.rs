@@ -2,14 +2,14 @@
 
 mod mounted;
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, statfs};
 use nix::unistd::{getpid, gettid};
 use thiserror::Error;
@@ -41,35 +41,29 @@ pub enum NetnsError {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// The file could not be examined or opened.
+    /// A step failed. After a failed `leave` the thread is still inside and must not go on working.
     #[error("cannot {operation} network namespace {path:?}: {}", io_text(.source))]
     Io {
         /// The path as it was given.
         path: PathBuf,
-        /// What was attempted, for example `examine` or `open`.
+        /// What was attempted: `examine`, `open`, `enter`, `leave` and others.
         operation: &'static str,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// The thread could not change into the namespace; it stayed where it was.
-    #[error("cannot enter network namespace {path:?}: {}", io_text(.source))]
-    Enter {
-        /// The path of the namespace.
-        path: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// The thread could not change back; it is still inside `path` and must not go on working.
-    #[error("cannot leave network namespace {path:?}: {}", io_text(.source))]
-    Leave {
-        /// The path of the namespace the thread is in.
-        path: PathBuf,
         /// The kernel's answer.
         source: io::Error,
     },
 }
 
 impl NetnsError {
+    /// For `map_err`.
+    fn at(path: &Path, operation: &'static str) -> impl FnOnce(Errno) -> Self {
+        let path = path.to_owned();
+        move |errno| Self::Io {
+            path,
+            operation,
+            source: errno.into(),
+        }
+    }
+
     /// Whether there is no namespace at the path any more, as opposed to one that is out of reach.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::NotNamespace { .. })
@@ -81,58 +75,47 @@ impl Netns {
     ///
     /// The file system is asked first: opening an arbitrary file may block or have effects.
     pub fn open(path: &Path) -> Result<Self, NetnsError> {
-        let failed = |operation, source: io::Error| {
-            let absent = [Errno::ENOENT, Errno::ENOTDIR].map(|errno| Some(errno as i32));
-            if absent.contains(&source.raw_os_error()) {
-                NetnsError::NotFound {
+        let failed = |operation| {
+            move |errno| match errno {
+                Errno::ENOENT | Errno::ENOTDIR => NetnsError::NotFound {
                     path: path.to_owned(),
-                }
-            } else {
-                NetnsError::Io {
-                    path: path.to_owned(),
-                    operation,
-                    source,
-                }
+                },
+                errno => NetnsError::at(path, operation)(errno),
             }
         };
-        let system = statfs(path)
-            .map_err(|errno| failed("examine", errno.into()))?
-            .filesystem_type();
+        let system = statfs(path).map_err(failed("examine"))?.filesystem_type();
         if system != NSFS_MAGIC && system != PROC_SUPER_MAGIC {
             return Err(NetnsError::NotNamespace {
                 path: path.to_owned(),
             });
         }
-        let file = File::open(path).map_err(|source| failed("open", source))?;
-        Ok(Self {
-            file: file.into(),
-            path: path.to_owned(),
-        })
+        Self::open_file(path).map_err(failed("open"))
     }
 
     /// The namespace the calling thread is in.
     pub fn current() -> Result<Self, NetnsError> {
         let path = Path::new(current_path());
-        let file = File::open(path).map_err(|source| NetnsError::Io {
-            path: path.to_owned(),
-            operation: "open",
-            source,
-        })?;
+        Self::open_file(path).map_err(NetnsError::at(path, "open"))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         Ok(Self {
-            file: file.into(),
+            file: open(path, flags, Mode::empty())?,
             path: path.to_owned(),
         })
     }
 
-    /// Whether both stand for one namespace, whatever their paths (device and inode number).
-    pub fn same_as(&self, other: &Self) -> io::Result<bool> {
-        let (ours, theirs) = (fstat(&self.file)?, fstat(&other.file)?);
-        Ok((ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino))
+    /// Device and inode number, by which a living namespace is known whatever its path. The numbers
+    /// of one that has ended are given to others.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let status = fstat(&self.file)?;
+        Ok((status.st_dev, status.st_ino))
     }
 
-    /// The inode number: no two namespaces that live at the same time have the same.
-    pub fn inode(&self) -> io::Result<u64> {
-        Ok(fstat(&self.file)?.st_ino)
+    /// Whether both stand for one namespace, whatever their paths.
+    pub fn same_as(&self, other: &Self) -> io::Result<bool> {
+        Ok(self.identity()? == other.identity()?)
     }
 
     /// Calls `work` with the calling thread inside the namespace and returns to where the thread
@@ -149,10 +132,7 @@ impl Netns {
         self.enter()?;
         let guard = NamespaceGuard { home, over: false };
         let value = work();
-        guard.end().map_err(|errno| NetnsError::Leave {
-            path: self.path.clone(),
-            source: errno.into(),
-        })?;
+        guard.end().map_err(NetnsError::at(&self.path, "leave"))?;
         Ok(value)
     }
 
@@ -167,17 +147,13 @@ impl Netns {
     }
 
     fn enter(&self) -> Result<(), NetnsError> {
-        match setns(&self.file, CloneFlags::CLONE_NEWNET) {
-            Ok(()) => Ok(()),
+        setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
             // Some other file of procfs, or a namespace of another kind.
-            Err(Errno::EINVAL) => Err(NetnsError::NotNamespace {
+            Errno::EINVAL => NetnsError::NotNamespace {
                 path: self.path.clone(),
-            }),
-            Err(errno) => Err(NetnsError::Enter {
-                path: self.path.clone(),
-                source: errno.into(),
-            }),
-        }
+            },
+            errno => NetnsError::at(&self.path, "enter")(errno),
+        })
     }
 }
 

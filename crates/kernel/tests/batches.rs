@@ -43,7 +43,7 @@ fn the_first_failure_is_named_and_the_conversation_goes_on() {
         .add(new("br2").create());
     let error = batch.run().unwrap_err();
     assert_eq!(
-        (error.failed_message(), error.errno()),
+        (error.message, error.errno()),
         (Some(2), Some(Errno::EEXIST))
     );
     assert!(
@@ -86,7 +86,7 @@ fn links_are_looked_up_as_the_changes_left_them() {
         .run_and_look_up([LinkSelector::Name("br1")])
         .unwrap_err();
     assert_eq!(
-        (error.failed_message(), error.errno()),
+        (error.message, error.errno()),
         (Some(1), Some(Errno::EEXIST))
     );
     assert_eq!(link(&route, "br1").name, "br1");
@@ -117,7 +117,7 @@ fn batches_larger_than_one_send_arrive_whole() {
     batch.add(address(300).message());
     let error = batch.run().unwrap_err();
     assert!(error.is_exists(), "{error}");
-    assert_eq!(error.failed_message(), Some(149));
+    assert_eq!(error.message, Some(149));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! the lab kernel.
 
 use crate::lab::{another, link, pair, private, veth};
-use ferrule_kernel::link::bridge_vlan::{add_vlan, add_vlans, delete_vlan, delete_vlans};
+use ferrule_kernel::link::bridge_vlan::{add_vlans, delete_vlans};
 use ferrule_kernel::{
     Bridge, Errno, LinkChange, Netns, PortSettings, PortVlan, RtnlSocket, VethPair, VlanFlags,
     set_port,
@@ -61,8 +61,8 @@ ferrule_testkit::test! {
         );
         let mut batch = route.batch();
         batch
-            .add(delete_vlan(index, 1))
-            .add(add_vlan(index, 100, ACCESS));
+            .add(delete_vlans(index, &[1]))
+            .add(add_vlans(index, &[100], ACCESS));
         batch.run().unwrap();
         assert_eq!(
             route.port_vlans(index).unwrap(),
@@ -111,7 +111,7 @@ ferrule_testkit::test! {
             ..PortSettings::default()
         };
         route.execute(set_port(other, settings)).unwrap();
-        route.execute(add_vlan(other, 200, TAGGED)).unwrap();
+        route.execute(add_vlans(other, &[200], TAGGED)).unwrap();
         assert_eq!(numbers(&route.port_vlans(index).unwrap()), [1]);
         assert_eq!(numbers(&route.port_vlans(other).unwrap()), [1, 200]);
     }
@@ -121,9 +121,9 @@ ferrule_testkit::test! {
     fn what_is_not_there_is_told(_host) needs [BridgeVlanFiltering] {
         let (route, netns) = (private(), another());
         let index = port(&route, &netns);
-        route.execute(delete_vlan(index, 300)).unwrap();
+        route.execute(delete_vlans(index, &[300])).unwrap();
         assert!(route.port_vlans(4000).unwrap_err().is_not_found());
-        let error = route.execute(add_vlan(4000, 5, TAGGED)).unwrap_err();
+        let error = route.execute(add_vlans(4000, &[5], TAGGED)).unwrap_err();
         assert!(error.is_not_found());
         assert!(
             error

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{another, bridge, ip, link, mac, pair, private, veth};
-use ferrule_kernel::{Bridge, Errno, LinkChange, NetlinkError, Netns, OperState, RtnlSocket};
+use ferrule_kernel::{
+    Bridge, Errno, LinkChange, NetlinkError, Netns, OperState, RequestError, RtnlSocket,
+};
 
 #[test]
 fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {
@@ -25,7 +27,7 @@ fn a_veth_is_born_whole_with_its_ends_in_two_namespaces() {
     );
     assert!(route.link_by_name("eth0").unwrap().is_none());
 
-    let remote = RtnlSocket::open_in(&netns).unwrap();
+    let remote = netns.run(RtnlSocket::open).unwrap().unwrap();
     let inner = link(&remote, "eth0");
     assert_eq!(inner.mac, Some(mac("02:00:00:00:00:07")));
     assert_eq!((inner.mtu, inner.master, inner.up), (1400, None, false));
@@ -92,7 +94,7 @@ fn a_bridge_is_created_once_and_found_in_every_way() {
 
     let error = route.execute(new.create()).unwrap_err();
     assert!(error.is_exists(), "{error}");
-    assert_eq!(error.failed_message(), Some(0));
+    assert_eq!(error.message, Some(0));
 
     assert_eq!(
         route.link_by_index(bridge.index).unwrap().as_ref(),
@@ -197,7 +199,9 @@ fn a_link_moves_to_another_namespace() {
     route.execute(change.message()).unwrap();
     assert!(route.link_by_name("veth0").unwrap().is_none());
     assert!(
-        RtnlSocket::open_in(&third)
+        third
+            .run(RtnlSocket::open)
+            .unwrap()
             .unwrap()
             .link_by_name("moved")
             .unwrap()
@@ -237,8 +241,8 @@ fn wrong_names_never_reach_the_kernel() {
         )
         .add(veth("", "eth0", &netns).create());
     let error = batch.run().unwrap_err();
-    assert!(matches!(error, NetlinkError::Invalid { .. }));
-    assert_eq!(error.failed_message(), Some(1));
+    assert!(matches!(error.cause, RequestError::Invalid(_)));
+    assert_eq!(error.message, Some(1));
     assert_eq!(
         error.to_string(),
         "create veth \"\": interface name is empty"
@@ -249,15 +253,21 @@ fn wrong_names_never_reach_the_kernel() {
     );
     let renaming = LinkChange::of_name("lo").name("lo1").message();
     let error = route.execute(renaming).unwrap_err();
-    assert!(matches!(error, NetlinkError::Invalid { .. }), "{error}");
+    assert!(matches!(error.cause, RequestError::Invalid(_)), "{error}");
     let long = LinkChange::new(1).name("a-name-too-long-").message();
     assert!(matches!(
         route.execute(long),
-        Err(NetlinkError::Invalid { .. })
+        Err(NetlinkError {
+            cause: RequestError::Invalid(_),
+            ..
+        })
     ));
     assert!(matches!(
         route.link_by_name(""),
-        Err(NetlinkError::Invalid { .. })
+        Err(NetlinkError {
+            cause: RequestError::Invalid(_),
+            ..
+        })
     ));
 }
 

@@ -113,7 +113,7 @@ fn sockets_and_settings_are_those_of_the_namespace() {
     let route = private();
     bridge(&route, "br0");
     let netns = another();
-    let remote = RtnlSocket::open_in(&netns).unwrap();
+    let remote = netns.run(RtnlSocket::open).unwrap().unwrap();
     assert!(remote.link_by_name("br0").unwrap().is_none());
     bridge(&remote, "br1");
     assert!(route.link_by_name("br1").unwrap().is_none());
@@ -132,7 +132,7 @@ fn a_namespace_made_on_a_file_holds_links_and_goes_with_the_mount() {
     let made = Netns::create_mounted(&path).unwrap();
     assert!(!made.same_as(&home).unwrap());
     assert!(Netns::current().unwrap().same_as(&home).unwrap());
-    let inside = RtnlSocket::open_in(&made).unwrap();
+    let inside = made.run(RtnlSocket::open).unwrap().unwrap();
     assert_eq!(inside.links().unwrap().len(), 1, "lo alone");
     drop((made, inside));
     let again = Netns::open(&path).unwrap();

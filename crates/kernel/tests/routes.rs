@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::lab::{another, bridge, ip, pair, private};
 use ferrule_kernel::route::{SCOPE_HOST, SCOPE_LINK};
 use ferrule_kernel::{
-    Family, NetlinkError, NewAddress, NewRoute, RouteEntry, RouteFilter, RouteMode, RtnlSocket,
+    Family, NewAddress, NewRoute, RequestError, RouteEntry, RouteFilter, RouteMode, RtnlSocket,
 };
 
 /// A link with 10.0.0.2/24 and `fd00::2/64` whose other end is up.
@@ -283,7 +283,7 @@ fn families_must_agree_before_anything_is_sent() {
     let error = private()
         .execute(via("10.0.0.0/8", "fd00::1").add())
         .unwrap_err();
-    assert!(matches!(error, NetlinkError::Invalid { .. }));
+    assert!(matches!(error.cause, RequestError::Invalid(_)));
     assert_eq!(
         error.to_string(),
         "add route 10.0.0.0/8 via fd00::1: \

@@ -3,12 +3,12 @@
 
 use crate::lab::{another, link, mac, pair, private};
 use ferrule_kernel::{
-    DriverSettings, Dummy, Ipvlan, IpvlanMode, LinkChange, Macvlan, MacvlanMode, NewLink,
+    DriverSettings, Dummy, IpVlanMode, Ipvlan, LinkChange, MacVlanMode, Macvlan, NewLink,
     RtnlSocket, Vlan, Vrf,
 };
 
 const BRIDGE: Macvlan = Macvlan {
-    mode: MacvlanMode::Bridge,
+    mode: MacVlanMode::Bridge,
     broadcast_queue: None,
 };
 
@@ -17,7 +17,7 @@ ferrule_testkit::test! {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
         let macvlan = Macvlan {
-            mode: MacvlanMode::Vepa,
+            mode: MacVlanMode::Vepa,
             broadcast_queue: Some(2222),
         };
         let new = NewLink {
@@ -31,7 +31,7 @@ ferrule_testkit::test! {
         route.execute(macvlan.create(&new)).unwrap();
 
         assert!(route.link_by_name("eth0").unwrap().is_none());
-        let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
+        let born = link(&netns.run(RtnlSocket::open).unwrap().unwrap(), "eth0");
         assert!(born.is_kind("macvlan"));
         assert_eq!(born.settings, Some(DriverSettings::Macvlan(macvlan)));
         assert_eq!((born.mtu, born.mac, born.up), (1400, new.mac, true));
@@ -44,7 +44,7 @@ ferrule_testkit::test! {
     fn a_macvlan_takes_after_its_parent_and_goes_with_it(_host) needs [Macvlan] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
-        let modes = [MacvlanMode::Private, MacvlanMode::Bridge];
+        let modes = [MacVlanMode::Private, MacVlanMode::Bridge];
         for (name, mode) in ["mv0", "mv1"].into_iter().zip(modes) {
             let new = NewLink {
                 parent: Some(parent.index),
@@ -94,8 +94,8 @@ ferrule_testkit::test! {
     fn an_ipvlan_shares_its_parents_address(_host) needs [Ipvlan] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
-        let remote = RtnlSocket::open_in(&netns).unwrap();
-        for mode in [IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3s] {
+        let remote = netns.run(RtnlSocket::open).unwrap().unwrap();
+        for mode in [IpVlanMode::L2, IpVlanMode::L3, IpVlanMode::L3S] {
             let ipvlan = Ipvlan { mode };
             let new = NewLink {
                 parent: Some(parent.index),
@@ -124,7 +124,7 @@ ferrule_testkit::test! {
             ..NewLink::named(name)
         };
         route.execute(vlan.create(&new("eth0"))).unwrap();
-        let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
+        let born = link(&netns.run(RtnlSocket::open).unwrap().unwrap(), "eth0");
         assert_eq!(born.settings, Some(DriverSettings::Vlan(vlan)));
         assert_eq!(born.mtu, 1400);
         let again = route.execute(vlan.create(&new("eth1"))).unwrap_err();
@@ -144,7 +144,7 @@ ferrule_testkit::test! {
         };
         route.execute(Dummy.create(&new)).unwrap();
         assert!(route.link_by_name("eth0").unwrap().is_none());
-        let born = link(&RtnlSocket::open_in(&netns).unwrap(), "eth0");
+        let born = link(&netns.run(RtnlSocket::open).unwrap().unwrap(), "eth0");
         assert!(born.is_kind("dummy"));
         assert_eq!((born.mac, born.peer_index), (new.mac, None));
     }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use ferrule_kernel::{SysctlError, sysctl};
+use ferrule_kernel::sysctl;
 
 use crate::NetError;
 
@@ -12,7 +12,7 @@ use crate::NetError;
 /// read-only, and the administrator sets what is needed from outside.
 pub(crate) fn write_best_effort(setting: &str, value: &str) -> Result<(), NetError> {
     match sysctl::write(setting, value) {
-        Err(SysctlError::Write { source, .. }) if is_unavailable(source.kind()) => Ok(()),
+        Err(error) if is_unavailable(error.kind()) => Ok(()),
         outcome => Ok(outcome?),
     }
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 
 use cni_types::{Code, Error};
-use ferrule_kernel::{Errno, LockError, NetlinkError, NetnsError, RtnlOpenError, SysctlError};
+use ferrule_kernel::{Errno, LockError, NetlinkError, NetnsError, SysctlError};
 
 /// A failed step, with the object it was about.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +15,6 @@ pub enum NetError {
     /// The kernel refused a request.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
-    /// No netlink socket.
-    #[error(transparent)]
-    Open(#[from] RtnlOpenError),
     /// A sysctl could not be read or written.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
@@ -98,7 +95,7 @@ impl NetError {
     /// Whether the step failed because the object is gone.
     pub fn is_gone(&self) -> bool {
         match self {
-            Self::Namespace(error) | Self::Open(RtnlOpenError::Netns(error)) => error.is_gone(),
+            Self::Namespace(error) => error.is_gone(),
             Self::Netlink(error) => error.is_not_found(),
             Self::LinkNotFound { .. } => true,
             _ => false,
@@ -111,11 +108,10 @@ impl NetError {
             Self::NameTaken { .. } | Self::AlreadyAttached { .. } => {
                 Some("another ADD made it; send DEL for this container and interface first")
             }
-            Self::Namespace(error) | Self::Open(RtnlOpenError::Netns(error)) if error.is_gone() => {
+            Self::Namespace(error) if error.is_gone() => {
                 Some("the runtime must create the namespace before ADD and keep it until DEL")
             }
-            Self::Namespace(NetnsError::Enter { source, .. })
-            | Self::Open(RtnlOpenError::Netns(NetnsError::Enter { source, .. }))
+            Self::Namespace(NetnsError::Io { source, .. })
                 if source.kind() == ErrorKind::PermissionDenied =>
             {
                 Some("run as root, with CAP_SYS_ADMIN and CAP_NET_ADMIN")

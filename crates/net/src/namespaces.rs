@@ -83,7 +83,6 @@ impl Sandbox {
         &self.0.netns
     }
 
-    /// Whether this is the namespace `netns`.
     /// Waits until no other Ferrule plugin holds the lock of this namespace, for changes of several
     /// steps that attachments of one container must not make at the same time.
     ///
@@ -91,7 +90,7 @@ impl Sandbox {
     /// left behind; those that share one wait for each other for some milliseconds.
     pub fn lock(&self) -> Result<FileLock, NetError> {
         let path = self.0.netns.path();
-        let inode = self.0.netns.inode().map_err(|source| LockError::Open {
+        let (_, inode) = self.0.netns.identity().map_err(|source| LockError::Open {
             path: path.to_owned(),
             source,
         })?;
@@ -101,6 +100,7 @@ impl Sandbox {
         )?)
     }
 
+    /// Whether this is the namespace `netns`.
     pub(crate) fn is_in(&self, netns: &Netns) -> bool {
         self.0.netns.same_as(netns).is_ok_and(|same| same)
     }

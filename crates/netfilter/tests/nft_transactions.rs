@@ -18,7 +18,7 @@ fn a_failed_transaction_changes_nothing_and_names_the_change_that_failed() {
     changes.delete_rule(chain, 4711);
     changes.append_rule(TABLE.chain("missing"), &inet().drop());
     let error = kernel.commit(&changes).unwrap_err();
-    assert_eq!(error.failed_message(), Some(1));
+    assert_eq!(error.message, Some(1));
     assert!(error.is_not_found());
     assert_eq!(
         error.to_string(),
@@ -154,7 +154,7 @@ fn long_transactions_pass_and_their_failures_are_found() {
     }
     let error = kernel.commit(&changes).unwrap_err();
     assert_eq!(
-        (error.failed_message(), error.is_not_found()),
+        (error.message, error.is_not_found()),
         (Some(0), true),
         "{error}"
     );

@@ -9,7 +9,7 @@ use rtnetlink::{LinkBridgeVlan, LinkMessageBuilder};
 
 use super::parse;
 use crate::netlink::{
-    AttributeWriter, Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket,
+    AttributeWriter, Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket, u32_at,
 };
 
 /// `RTM_GETVLAN` of `linux/rtnetlink.h`, from kernel 5.6 on.
@@ -41,23 +41,13 @@ pub struct PortVlan {
     pub flags: VlanFlags,
 }
 
-/// Lets a port carry one VLAN.
-pub fn add_vlan(index: u32, vid: u16, flags: VlanFlags) -> Message {
-    add_vlans(index, &[vid], flags)
-}
-
-/// Lets a port carry several VLANs.
+/// Lets a port carry VLANs.
 pub fn add_vlans(index: u32, vids: &[u16], flags: VlanFlags) -> Message {
     let operation = format!("add {} to port {index}", described(vids));
     Message::new(operation, RTM_SETLINK, 0, &change(index, vids, flags))
 }
 
-/// Takes one VLAN from a port. One it does not carry is no error to the kernel.
-pub fn delete_vlan(index: u32, vid: u16) -> Message {
-    delete_vlans(index, &[vid])
-}
-
-/// Takes several VLANs from a port.
+/// Takes VLANs from a port. One it does not carry is no error to the kernel.
 pub fn delete_vlans(index: u32, vids: &[u16]) -> Message {
     let operation = format!("delete {} from port {index}", described(vids));
     Message::new(
@@ -125,11 +115,7 @@ fn get_vlans(port: u32) -> AttributeWriter {
 
 /// Reads one reply to [`RTM_GETVLAN`]: entries that stand for one VLAN or a range.
 fn vlans_of_entry(payload: &[u8], port: u32) -> Parsed<Vec<PortVlan>> {
-    let index = payload
-        .get(4..)
-        .and_then(|rest| rest.first_chunk())
-        .ok_or(Malformed)?;
-    if u32::from_ne_bytes(*index) != port {
+    if u32_at(payload, 4).ok_or(Malformed)? != port {
         return Ok(None);
     }
     let attributes = Attributes::after(VLAN_HEADER, payload).ok_or(Malformed)?;

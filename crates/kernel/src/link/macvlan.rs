@@ -1,6 +1,7 @@
 //! Macvlan: links with a link-layer address of their own on a shared parent.
 
-use netlink_packet_route::link::{InfoKind, InfoMacVlan, MacVlanMode};
+pub use netlink_packet_route::link::MacVlanMode;
+use netlink_packet_route::link::{InfoKind, InfoMacVlan};
 use rtnetlink::{LinkMacVlan, LinkMessageBuilder};
 
 use super::NewLink;
@@ -9,50 +10,13 @@ use crate::netlink::{Attribute, Message};
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_MACVLAN_BC_QUEUE_LEN: u16 = 7;
 
-/// Which links a macvlan reaches besides the network (`enum macvlan_mode` of `linux/if_link.h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MacvlanMode {
-    /// No other link of the parent, not even by way of a switch that sends frames back.
-    Private,
-    /// The parent's other links, by way of a switch that sends frames back (802.1Qbg).
-    Vepa,
-    /// The parent's other links of this mode, directly.
-    Bridge,
-    /// It is the parent's only link and has the parent's link-layer address.
-    Passthru,
-    /// A mode that is not made here, by the kernel's number.
-    Other(u32),
-}
-
-impl MacvlanMode {
-    fn raw(self) -> MacVlanMode {
-        match self {
-            Self::Private => MacVlanMode::Private,
-            Self::Vepa => MacVlanMode::Vepa,
-            Self::Bridge => MacVlanMode::Bridge,
-            Self::Passthru => MacVlanMode::Passthrough,
-            Self::Other(number) => MacVlanMode::from(number),
-        }
-    }
-}
-
-impl From<u32> for MacvlanMode {
-    fn from(number: u32) -> Self {
-        match number {
-            1 => Self::Private,
-            2 => Self::Vepa,
-            4 => Self::Bridge,
-            8 => Self::Passthru,
-            other => Self::Other(other),
-        }
-    }
-}
-
 /// Settings of a macvlan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Macvlan {
-    /// Which links it reaches.
-    pub mode: MacvlanMode,
+    /// Which other links of the parent it reaches: `Private` none, `Vepa` all by way of a switch that
+    /// sends frames back (802.1Qbg), `Bridge` those of this mode directly. `Passthrough` is the
+    /// parent's only link and has the parent's link-layer address.
+    pub mode: MacVlanMode,
     /// How many broadcast and multicast frames it asks the parent to hold for processing; the
     /// parent holds as many as its most demanding link asks for. When creating, `None` leaves the
     /// kernel's default (1000); when read, `None` comes from kernels before 5.11.
@@ -65,10 +29,10 @@ impl Macvlan {
 
     /// The message that creates a macvlan. Refusals: `EBUSY` when the parent is a port of a bridge
     /// or bond or has ipvlan links, `EINVAL` for a second link beside one of mode
-    /// [`Passthru`](MacvlanMode::Passthru).
+    /// [`Passthrough`](MacVlanMode::Passthrough).
     pub fn create(&self, link: &NewLink<'_>) -> Message {
         let mut builder = LinkMessageBuilder::<LinkMacVlan>::new_with_info_kind(InfoKind::MacVlan)
-            .mode(self.mode.raw());
+            .mode(self.mode);
         if let Some(length) = self.broadcast_queue {
             builder = builder.append_info_data(InfoMacVlan::BcQueueLen(length));
         }

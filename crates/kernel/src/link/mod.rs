@@ -16,12 +16,12 @@ mod new;
 mod parse;
 pub mod port;
 pub mod query;
-mod state;
 pub mod veth;
 pub mod vlan;
 pub mod vrf;
 
 use netlink_packet_core::DefaultNla;
+pub use netlink_packet_route::link::State as OperState;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_DELLINK, RTM_NEWLINK};
 
@@ -34,7 +34,6 @@ use macvlan::Macvlan;
 pub use new::NewLink;
 use parse::IFLA_ALT_IFNAME;
 use port::PortState;
-pub use state::OperState;
 use vlan::Vlan;
 use vrf::Vrf;
 
@@ -74,7 +73,7 @@ pub struct Link {
     pub tx_queue_len: u32,
     /// Whether it takes all multicast packets (`IFF_ALLMULTI`).
     pub all_multicast: bool,
-    /// Whether it can carry packets now.
+    /// Whether it can carry packets now (RFC 2863).
     pub operstate: OperState,
     /// Further names, up to 127 bytes each.
     pub altnames: Vec<String>,

@@ -5,7 +5,7 @@ use nix::libc::{IFF_ALLMULTI, IFF_PROMISC, IFF_UP};
 use super::port::PortState;
 use super::{DriverSettings, Link, OperState};
 use crate::mac::Mac;
-use crate::netlink::{Attribute, Attributes, Malformed, Parsed};
+use crate::netlink::{Attribute, Attributes, Malformed, Parsed, u32_at};
 
 /// Length of `struct ifinfomsg`.
 pub(super) const HEADER: usize = 16;
@@ -37,21 +37,13 @@ const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 /// The index and the attributes of a reply about a link.
 pub(super) fn split(payload: &[u8]) -> Option<(u32, Attributes<'_>)> {
-    let index = payload
-        .get(4..)?
-        .first_chunk()
-        .map(|bytes| u32::from_ne_bytes(*bytes))?;
-    Some((index, Attributes::after(HEADER, payload)?))
+    Some((u32_at(payload, 4)?, Attributes::after(HEADER, payload)?))
 }
 
 /// Reads one link.
 pub(super) fn link(payload: &[u8]) -> Parsed<Link> {
     let (index, attributes) = split(payload).ok_or(Malformed)?;
-    let flags = payload
-        .get(8..)
-        .and_then(|rest| rest.first_chunk())
-        .ok_or(Malformed)?;
-    let flags = i32::from_ne_bytes(*flags);
+    let flags = u32_at(payload, 8).ok_or(Malformed)?.cast_signed();
     let mut link = Link {
         index,
         name: String::new(),
@@ -142,8 +134,8 @@ mod tests {
     };
 
     use super::*;
-    use crate::link::ipvlan::{Ipvlan, IpvlanMode};
-    use crate::link::macvlan::{Macvlan, MacvlanMode};
+    use crate::link::ipvlan::Ipvlan;
+    use crate::link::macvlan::Macvlan;
     use crate::link::vlan::Vlan;
 
     fn parsed(attributes: Vec<LinkAttribute>) -> Parsed<Link> {
@@ -240,7 +232,7 @@ mod tests {
         assert_eq!(
             settings(InfoKind::MacVlan, InfoData::MacVlan(macvlan)),
             Some(DriverSettings::Macvlan(Macvlan {
-                mode: MacvlanMode::Passthru,
+                mode: MacVlanMode::Passthrough,
                 broadcast_queue: Some(77),
             }))
         );
@@ -248,7 +240,7 @@ mod tests {
         assert_eq!(
             settings(InfoKind::IpVlan, InfoData::IpVlan(ipvlan)),
             Some(DriverSettings::Ipvlan(Ipvlan {
-                mode: IpvlanMode::L3s
+                mode: IpVlanMode::L3S
             }))
         );
         let vlan = vec![InfoVlan::Id(4094)];

@@ -5,7 +5,7 @@ use nix::libc::RTM_GETLINK;
 
 use super::change::LinkChange;
 use super::{Link, delete, delete_by_name, delete_group, name_attribute, parse};
-use crate::netlink::{Batch, Malformed, Message, NetlinkError, RtnlSocket};
+use crate::netlink::{Batch, Malformed, Message, NetlinkError, RequestError, RtnlSocket};
 
 /// How many links are removed at once: nothing else changes on the node meanwhile.
 const MOST_AT_ONCE: usize = 100;
@@ -93,9 +93,7 @@ impl Batch<'_> {
         self.transact(&mut |object| {
             let link = match object.map(parse::link) {
                 Ok(Ok(link)) => Ok(link),
-                Ok(Err(Malformed)) => Err(NetlinkError::Malformed {
-                    operation: "look up a link".to_owned(),
-                }),
+                Ok(Err(Malformed)) => Err(RequestError::Malformed.during("look up a link")),
                 Err(error) if error.is_not_found() => Ok(None),
                 Err(error) => Err(error),
             };

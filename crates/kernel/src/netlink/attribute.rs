@@ -161,6 +161,18 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// The number in the two bytes from `at` on, in the host's order; `None` if there are fewer.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let found = bytes.get(at..)?.first_chunk()?;
+    Some(u16::from_ne_bytes(*found))
+}
+
+/// As [`u16_at`], of four bytes.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let found = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_ne_bytes(*found))
+}
+
 /// The part of a request behind `struct nlmsghdr`, or the inside of a nested attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttributeWriter(Vec<u8>);

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use super::error::NetlinkError;
+use super::error::{NetlinkError, RequestError};
 use super::message::{Message, RequestMeta, clear_ack, number_requests};
 use super::reply::Reply;
-use super::socket::{ReplyError, ReplySize, Socket};
+use super::socket::{ReplySize, Socket};
 
 /// How many requests one send may hold: if all failed, the replies would have to fit into the
 /// socket's receive buffer, of which each takes about a kilobyte.
@@ -76,11 +76,8 @@ impl<'a> Batch<'a> {
             match bytes {
                 Ok(bytes) => requests.push(bytes),
                 Err(reason) => {
-                    return Err(NetlinkError::Invalid {
-                        operation: meta.operation,
-                        reason,
-                        message: Some(position),
-                    });
+                    let error = RequestError::Invalid(reason).during(meta.operation);
+                    return Err(error.of_message(position));
                 }
             }
             metas.push(meta);
@@ -93,7 +90,7 @@ impl<'a> Batch<'a> {
             };
             let failure = outcome.map_err(|error| {
                 let first = buffer.owners.first().and_then(|first| metas.get(*first));
-                error.during(first.map_or_else(String::new, |meta| meta.operation.clone()))
+                error.during(first.map_or("", |meta| &meta.operation))
             })?;
             if let Some(error) = failure {
                 return Err(error);
@@ -151,7 +148,7 @@ impl SendBuffer {
         socket: &Socket,
         metas: &[RequestMeta],
         objects: Objects<'_>,
-    ) -> Result<Option<NetlinkError>, ReplyError> {
+    ) -> Result<Option<NetlinkError>, RequestError> {
         let mut failure = None;
         let count = self.owners.len();
         socket.collect(
@@ -167,12 +164,12 @@ impl SendBuffer {
                     Reply::Acknowledged => {}
                     Reply::Object(payload) if meta.is_get() => objects(Ok(payload)),
                     Reply::Error(error) => {
-                        let operation = meta.operation.clone();
+                        let is_tolerated = meta.tolerates(error.errno);
+                        let error = RequestError::Refused(error).during(&meta.operation);
                         if meta.is_get() {
-                            objects(Err(NetlinkError::refused(operation, error, None)));
-                        } else if !meta.tolerates(error.errno) {
-                            let error = NetlinkError::refused(operation, error, Some(owner));
-                            failure.get_or_insert(error);
+                            objects(Err(error));
+                        } else if !is_tolerated {
+                            failure.get_or_insert(error.of_message(owner));
                         }
                     }
                     // A copy of the object (NLM_F_ECHO) comes besides the acknowledgement.

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
+use super::error::RequestError;
 use super::reply::{Reply, ReplyMessages};
-use super::socket::{ReplyError, ReplySize, Socket};
+use super::socket::{ReplySize, Socket};
 
 impl Socket {
     /// Receives replies to `count` requests with sequence numbers from `first` on, until `take`
@@ -14,8 +15,8 @@ impl Socket {
         size: ReplySize,
         first: u32,
         count: usize,
-        mut take: impl FnMut(usize, Reply<'_>) -> ControlFlow<Result<T, ReplyError>>,
-    ) -> Result<T, ReplyError> {
+        mut take: impl FnMut(usize, Reply<'_>) -> ControlFlow<Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
         loop {
             let read = |datagram: &[u8]| read(datagram, first, count, &mut take);
             if let Break(outcome) = self.receive(size, read)? {
@@ -30,11 +31,11 @@ pub(super) fn read<T>(
     datagram: &[u8],
     first: u32,
     count: usize,
-    mut take: impl FnMut(usize, Reply<'_>) -> ControlFlow<Result<T, ReplyError>>,
-) -> ControlFlow<Result<T, ReplyError>> {
+    mut take: impl FnMut(usize, Reply<'_>) -> ControlFlow<Result<T, RequestError>>,
+) -> ControlFlow<Result<T, RequestError>> {
     for message in ReplyMessages::new(datagram) {
         let Ok(message) = message else {
-            return Break(Err(ReplyError::Malformed));
+            return Break(Err(RequestError::Malformed));
         };
         let position = usize::try_from(message.sequence.wrapping_sub(first));
         let Some(position) = position.ok().filter(|position| *position < count) else {
@@ -118,9 +119,9 @@ mod tests {
     #[test]
     fn nonsense_ends_the_collection() {
         let flow = read(&[1, 2, 3], 0, 1, |_, _| Continue::<Result<(), _>>(()));
-        assert!(matches!(flow, Break(Err(ReplyError::Malformed))));
+        assert!(matches!(flow, Break(Err(RequestError::Malformed))));
         let short = message(2, 0, 0, 0);
         let flow = read(&short[..17], 0, 1, |_, _| Continue::<Result<(), _>>(()));
-        assert!(matches!(flow, Break(Err(ReplyError::Malformed))));
+        assert!(matches!(flow, Break(Err(RequestError::Malformed))));
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use netlink_packet_core::Emitable;
 use nix::libc::{NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQUEST};
 
-use super::error::NetlinkError;
+use super::error::{NetlinkError, RequestError};
 use super::message::{CHANGE, append_request, flag, number_requests};
 use super::reply::{Malformed, Parsed, Reply};
-use super::socket::{ReplyError, ReplySize, Socket};
+use super::socket::{ReplySize, Socket};
 
 /// How many times a dump is tried in all. On a busy node rulesets change all the time.
-const ATTEMPTS: u32 = 100;
+pub(super) const ATTEMPTS: u32 = 100;
 
 /// The pause after the first interrupted dump; it grows by as much with every further one, so that
 /// a flood of changes is outlasted: 1 s in all.
@@ -30,7 +30,7 @@ impl Socket {
     ) -> Result<T, NetlinkError> {
         let object = self.get_with(flag(NLM_F_REQUEST), kind, body, parse);
         object
-            .and_then(|object| object.ok_or(ReplyError::Malformed))
+            .and_then(|object| object.ok_or(RequestError::Malformed))
             .map_err(|error| error.during(operation()))
     }
 
@@ -54,19 +54,19 @@ impl Socket {
         kind: u16,
         body: &impl Emitable,
         parse: impl Fn(&[u8]) -> Parsed<T>,
-    ) -> Result<Option<T>, ReplyError> {
+    ) -> Result<Option<T>, RequestError> {
         let sequence = self.request(kind, flags, body)?;
         self.collect(ReplySize::Object, sequence, 1, |_, reply| {
             Break(match reply {
                 Reply::Object(payload) => match parse(payload) {
                     Ok(Some(object)) => Ok(Some(object)),
-                    Ok(None) => Err(ReplyError::Malformed),
+                    Ok(None) => Err(RequestError::Malformed),
                     Err(malformed) => Err(malformed.into()),
                 },
-                Reply::Error(error) => Err(ReplyError::Kernel(error)),
+                Reply::Error(error) => Err(RequestError::Refused(error)),
                 Reply::Acknowledged => Ok(None),
                 Reply::Interrupted => return Continue(()),
-                Reply::Done => Err(ReplyError::Malformed),
+                Reply::Done => Err(RequestError::Malformed),
             })
         })
     }
@@ -81,13 +81,9 @@ impl Socket {
         parse: impl Fn(&[u8]) -> Parsed<T>,
     ) -> Result<Vec<T>, NetlinkError> {
         let outcome = until_complete(|| self.dump_once(kind, body, &parse));
-        match outcome.map_err(|error| error.during(operation()))? {
-            Some(objects) => Ok(objects),
-            None => Err(NetlinkError::Interrupted {
-                operation: operation(),
-                attempts: ATTEMPTS,
-            }),
-        }
+        outcome
+            .and_then(|objects| objects.ok_or(RequestError::Interrupted))
+            .map_err(|error| error.during(operation()))
     }
 
     /// `None` if a change interrupted the dump.
@@ -96,7 +92,7 @@ impl Socket {
         kind: u16,
         body: &impl Emitable,
         parse: impl Fn(&[u8]) -> Parsed<T>,
-    ) -> Result<Option<Vec<T>>, ReplyError> {
+    ) -> Result<Option<Vec<T>>, RequestError> {
         let flags = flag(NLM_F_REQUEST) | flag(NLM_F_DUMP);
         let sequence = self.request(kind, flags, body)?;
         let mut objects = Vec::new();
@@ -105,12 +101,12 @@ impl Socket {
             match reply {
                 Reply::Object(payload) => match parse(payload) {
                     Ok(object) => objects.extend(object),
-                    Err(Malformed) => return Break(Err(ReplyError::Malformed)),
+                    Err(Malformed) => return Break(Err(RequestError::Malformed)),
                 },
                 Reply::Interrupted => is_interrupted = true,
                 Reply::Done => return Break(Ok(())),
-                Reply::Error(error) => return Break(Err(ReplyError::Kernel(error))),
-                Reply::Acknowledged => return Break(Err(ReplyError::Malformed)),
+                Reply::Error(error) => return Break(Err(RequestError::Refused(error))),
+                Reply::Acknowledged => return Break(Err(RequestError::Malformed)),
             }
             Continue(())
         })?;
@@ -118,7 +114,7 @@ impl Socket {
     }
 
     /// Sends a request and returns its sequence number.
-    fn request(&self, kind: u16, flags: u16, body: &impl Emitable) -> Result<u32, ReplyError> {
+    fn request(&self, kind: u16, flags: u16, body: &impl Emitable) -> Result<u32, RequestError> {
         let mut request = Vec::with_capacity(64);
         append_request(&mut request, kind, flags, body);
         let sequence = self.next_sequence();

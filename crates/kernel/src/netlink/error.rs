@@ -6,68 +6,51 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use super::reply::KernelError;
+use super::dump::ATTEMPTS;
+use super::reply::{KernelError, Malformed};
+use super::socket::TIMEOUT_SECONDS;
 use crate::name::NameError;
-use ferrule_file::{errno_text, io_text};
+use ferrule_file::io_text;
 
 /// A request to the kernel that failed. The message begins with `operation`, a verb and its object:
 /// `create veth "veth12ab34cd"`.
 #[derive(Debug, Error)]
-pub enum NetlinkError {
+#[error("{operation}: {cause}")]
+pub struct NetlinkError {
+    /// What was requested.
+    pub operation: String,
+    /// Why it failed.
+    pub cause: RequestError,
+    /// The position of the message in its batch, from 0; `None` outside a batch.
+    pub message: Option<usize>,
+}
+
+/// Why a request failed, whatever it was about.
+#[derive(Debug, Error)]
+pub enum RequestError {
     /// The kernel refused.
-    #[error("{operation}: {}{}", errno_text(*errno), explained(explanation.as_deref()))]
-    Refused {
-        /// What was requested.
-        operation: String,
-        /// The kernel's error number.
-        errno: Errno,
-        /// The kernel's sentence, if it sent one.
-        explanation: Option<String>,
-        /// The position of the message in its batch, from 0; `None` outside a batch.
-        message: Option<usize>,
-    },
+    #[error("{0}")]
+    Refused(KernelError),
     /// The request was wrong before the kernel saw it; nothing has been sent.
-    #[error("{operation}: {reason}")]
-    Invalid {
-        /// What was requested.
-        operation: String,
-        /// What is wrong with it.
-        reason: InvalidRequest,
-        /// The position of the message in its batch, from 0; `None` outside a batch.
-        message: Option<usize>,
-    },
-    /// The socket failed.
-    #[error("{operation}: cannot {action}: {}", io_text(.source))]
+    #[error("{0}")]
+    Invalid(InvalidRequest),
+    /// A system call failed.
+    #[error("cannot {action}: {}", io_text(.source))]
     Socket {
-        /// What was requested.
-        operation: String,
-        /// The system call's job: `open netlink socket`, `send request`, `receive reply`.
+        /// Its job: `open netlink socket`, `send request`, `receive reply`.
         action: &'static str,
         /// The kernel's answer.
         source: io::Error,
     },
     /// No reply came in time; whether the request was carried out is unknown.
-    #[error("{operation}: the kernel did not answer within {seconds} seconds")]
-    TimedOut {
-        /// What was requested.
-        operation: String,
-        /// How long was waited.
-        seconds: i64,
-    },
+    #[error("the kernel did not answer within {TIMEOUT_SECONDS} seconds")]
+    TimedOut,
     /// Objects changed during every dump of them.
-    #[error("{operation}: the dump was interrupted by changes {attempts} times")]
-    Interrupted {
-        /// What was requested.
-        operation: String,
-        /// How many dumps were tried.
-        attempts: u32,
-    },
+    #[error("the dump was interrupted by changes {ATTEMPTS} times")]
+    Interrupted,
     /// A reply could not be read.
-    #[error("{operation}: the kernel's reply is malformed")]
-    Malformed {
-        /// What was requested.
-        operation: String,
-    },
+    #[error("the kernel's reply is malformed")]
+    Malformed,
 }
 
 /// What makes a request wrong by itself.
@@ -92,12 +75,45 @@ pub enum InvalidRequest {
     },
 }
 
+impl RequestError {
+    /// The error of the operation that the request was about.
+    pub fn during(self, operation: impl Into<String>) -> NetlinkError {
+        NetlinkError {
+            operation: operation.into(),
+            cause: self,
+            message: None,
+        }
+    }
+}
+
+impl From<Malformed> for RequestError {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
 impl NetlinkError {
+    /// The same error, of the message at this position of a batch.
+    #[must_use]
+    pub fn of_message(self, position: usize) -> Self {
+        Self {
+            message: Some(position),
+            ..self
+        }
+    }
+
     /// The kernel's error number, when it answered with one.
     pub fn errno(&self) -> Option<Errno> {
-        match self {
-            Self::Refused { errno, .. } => Some(*errno),
-            Self::Socket { source, .. } => source.raw_os_error().map(Errno::from_raw),
+        match &self.cause {
+            RequestError::Refused(error) => Some(error.errno),
+            RequestError::Socket { source, .. } => source.raw_os_error().map(Errno::from_raw),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self) -> Option<Errno> {
+        match &self.cause {
+            RequestError::Refused(error) => Some(error.errno),
             _ => None,
         }
     }
@@ -111,18 +127,12 @@ impl NetlinkError {
             Errno::ESRCH,
             Errno::EADDRNOTAVAIL,
         ];
-        matches!(self, Self::Refused { errno, .. } if absent.contains(errno))
+        self.refusal().is_some_and(|errno| absent.contains(&errno))
     }
 
     /// Whether an object to be created is there already.
     pub fn is_exists(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                errno: Errno::EEXIST,
-                ..
-            }
-        )
+        self.refusal() == Some(Errno::EEXIST)
     }
 
     /// The outcome of reading one object, with `None` for one that does not exist.
@@ -133,29 +143,6 @@ impl NetlinkError {
             Err(error) => Err(error),
         }
     }
-
-    /// The position, from 0, of the message that failed in its batch.
-    pub fn failed_message(&self) -> Option<usize> {
-        match self {
-            Self::Refused { message, .. } | Self::Invalid { message, .. } => *message,
-            _ => None,
-        }
-    }
-
-    /// The kernel's error for `operation`, the message at position `message` of a batch.
-    pub fn refused(operation: String, error: KernelError, message: Option<usize>) -> Self {
-        let KernelError { errno, explanation } = error;
-        Self::Refused {
-            operation,
-            errno,
-            explanation,
-            message,
-        }
-    }
-}
-
-fn explained(explanation: Option<&str>) -> String {
-    explanation.map_or_else(String::new, |text| format!(": {text}"))
 }
 
 #[cfg(test)]
@@ -164,11 +151,9 @@ mod tests {
 
     fn refused(errno: Errno, explanation: Option<&str>) -> NetlinkError {
         let explanation = explanation.map(str::to_owned);
-        NetlinkError::refused(
-            "create veth \"a\"".into(),
-            KernelError { errno, explanation },
-            Some(2),
-        )
+        RequestError::Refused(KernelError { errno, explanation })
+            .during("create veth \"a\"")
+            .of_message(2)
     }
 
     #[test]
@@ -188,7 +173,7 @@ mod tests {
         let missing = refused(Errno::ENODEV, None);
         assert!(missing.is_not_found() && !missing.is_exists());
         assert_eq!(
-            (missing.errno(), missing.failed_message()),
+            (missing.errno(), missing.message),
             (Some(Errno::ENODEV), Some(2))
         );
         assert!(refused(Errno::EEXIST, None).is_exists());

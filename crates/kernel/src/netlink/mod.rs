@@ -13,17 +13,14 @@ mod message;
 mod reply;
 mod socket;
 
-use netlink_sys::protocols::NETLINK_ROUTE;
-use thiserror::Error;
-
+pub(crate) use attribute::u32_at;
 pub use attribute::{Attribute, AttributeWriter, Attributes, NESTED};
 pub use batch::Batch;
-pub use error::{InvalidRequest, NetlinkError};
+pub use error::{InvalidRequest, NetlinkError, RequestError};
 pub use message::{Message, append_request, flag, number_requests};
+use netlink_sys::protocols::NETLINK_ROUTE;
 pub use reply::{KernelError, Malformed, Parsed, Reply};
-pub use socket::{ReplyError, ReplySize, Socket};
-
-use crate::netns::{Netns, NetnsError};
+pub use socket::{ReplySize, Socket};
 
 /// A netlink socket for the links, addresses and routes of one network namespace: the one the
 /// thread was in when it was opened, wherever the thread goes afterwards.
@@ -34,28 +31,12 @@ pub struct RtnlSocket {
     pub(crate) socket: Socket,
 }
 
-/// Why a socket of a given namespace could not be opened.
-#[derive(Debug, Error)]
-pub enum RtnlOpenError {
-    /// The namespace could not be entered or left.
-    #[error(transparent)]
-    Netns(#[from] NetnsError),
-    /// The socket could not be opened inside.
-    #[error(transparent)]
-    Netlink(#[from] NetlinkError),
-}
-
 impl RtnlSocket {
     /// Opens a socket of the namespace the calling thread is in.
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
             socket: Socket::open(NETLINK_ROUTE)?,
         })
-    }
-
-    /// Opens a socket of `netns`. The thread enters it only to open the socket.
-    pub fn open_in(netns: &Netns) -> Result<Self, RtnlOpenError> {
-        Ok(netns.run(Self::open)??)
     }
 
     /// A new empty batch.

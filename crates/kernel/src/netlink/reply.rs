@@ -1,8 +1,10 @@
 //! Splitting datagrams into netlink messages and telling what kind of reply each is.
 
+use ferrule_file::errno_text;
 use nix::errno::Errno;
+use thiserror::Error;
 
-use super::attribute::Attributes;
+use super::attribute::{Attributes, u16_at, u32_at};
 
 /// `struct nlmsghdr`: length, type, flags, sequence, port.
 pub(super) const HEADER: usize = 16;
@@ -27,12 +29,17 @@ pub type Parsed<T> = Result<Option<T>, Malformed>;
 pub struct Malformed;
 
 /// An errno of the kernel and, from kernel 4.12 on, often a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}{}", errno_text(*errno), explained(explanation.as_deref()))]
 pub struct KernelError {
     /// The error number.
     pub errno: Errno,
     /// The sentence, from the extended acknowledgement.
     pub explanation: Option<String>,
+}
+
+fn explained(explanation: Option<&str>) -> String {
+    explanation.map_or_else(String::new, |text| format!(": {text}"))
 }
 
 /// What a message of the kernel says.
@@ -156,20 +163,6 @@ impl<'a> ReplyMessage<'a> {
             explanation,
         }))
     }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|found| u16::from_ne_bytes(*found))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|found| u32::from_ne_bytes(*found))
 }
 
 #[cfg(test)]

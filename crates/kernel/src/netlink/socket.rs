@@ -9,61 +9,17 @@ use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-use super::error::NetlinkError;
-use super::reply::{KernelError, Malformed};
+use super::error::{NetlinkError, RequestError};
 
 /// How long a reply may take. Changes are carried out during `send`, so that only a kernel in
 /// serious trouble needs this.
-const TIMEOUT_SECONDS: i64 = 10;
+pub(super) const TIMEOUT_SECONDS: i64 = 10;
 
 /// The kernel's address; processes have others.
 const KERNEL_PORT: u32 = 0;
 
 /// The usual size of a dump's datagrams, and far beyond that of any other reply.
 const USUAL_DATAGRAM: usize = 32 * 1024;
-
-/// Why a request was not sent, or no usable reply came.
-#[derive(Debug)]
-pub enum ReplyError {
-    /// A system call failed.
-    Call {
-        /// Its job: `open netlink socket`, `send request`, `receive reply`.
-        action: &'static str,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// Nothing came.
-    TimedOut,
-    /// What came could not be read.
-    Malformed,
-    /// The kernel answered with an error.
-    Kernel(KernelError),
-}
-
-impl ReplyError {
-    /// The error of the operation that the request was about.
-    pub fn during(self, operation: String) -> NetlinkError {
-        match self {
-            Self::Call { action, source } => NetlinkError::Socket {
-                operation,
-                action,
-                source,
-            },
-            Self::TimedOut => NetlinkError::TimedOut {
-                operation,
-                seconds: TIMEOUT_SECONDS,
-            },
-            Self::Malformed => NetlinkError::Malformed { operation },
-            Self::Kernel(error) => NetlinkError::refused(operation, error, None),
-        }
-    }
-}
-
-impl From<Malformed> for ReplyError {
-    fn from(Malformed: Malformed) -> Self {
-        Self::Malformed
-    }
-}
 
 /// The size of the datagrams in which replies come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +42,11 @@ impl Socket {
     /// Opens a socket for a protocol (`NETLINK_*`).
     pub fn open(protocol: isize) -> Result<Self, NetlinkError> {
         Self::prepare(protocol).map_err(|source| {
-            ReplyError::Call {
+            RequestError::Socket {
                 action: "open netlink socket",
                 source,
             }
-            .during("talk to the kernel".to_owned())
+            .during("talk to the kernel")
         })
     }
 
@@ -113,10 +69,10 @@ impl Socket {
 
     /// Makes room for sending `bytes` at once. The usual limit (`wmem_max`) is exceeded with
     /// privilege; without, the kernel grants what it allows and `send` reports the rest.
-    pub fn make_room(&self, bytes: usize) -> Result<(), ReplyError> {
+    pub fn make_room(&self, bytes: usize) -> Result<(), RequestError> {
         setsockopt(&self.inner, sockopt::SndBufForce, &bytes)
             .or_else(|_| setsockopt(&self.inner, sockopt::SndBuf, &bytes))
-            .map_err(|errno| ReplyError::Call {
+            .map_err(|errno| RequestError::Socket {
                 action: "enlarge send buffer",
                 source: errno.into(),
             })
@@ -130,9 +86,9 @@ impl Socket {
     }
 
     /// Hands `requests` to the kernel in one system call.
-    pub fn send(&self, requests: &[u8]) -> Result<(), ReplyError> {
+    pub fn send(&self, requests: &[u8]) -> Result<(), RequestError> {
         let sent = retried(|| self.inner.send(requests, 0));
-        sent.map(drop).map_err(|source| ReplyError::Call {
+        sent.map(drop).map_err(|source| RequestError::Socket {
             action: "send request",
             source,
         })
@@ -143,7 +99,7 @@ impl Socket {
         &self,
         size: ReplySize,
         inspect: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, ReplyError> {
+    ) -> Result<T, RequestError> {
         let mut buffer = self.buffer.borrow_mut();
         loop {
             match self.receive_from(size, &mut buffer) {
@@ -151,10 +107,10 @@ impl Socket {
                 // Any process may send to this socket's port.
                 Ok(_) => {}
                 Err(source) if source.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(ReplyError::TimedOut);
+                    return Err(RequestError::TimedOut);
                 }
                 Err(source) => {
-                    return Err(ReplyError::Call {
+                    return Err(RequestError::Socket {
                         action: "receive reply",
                         source,
                     });

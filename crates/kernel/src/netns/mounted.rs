@@ -1,14 +1,13 @@
 //! Network namespaces that outlive the process that made them, by a mount.
 
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::fstat;
+use nix::sys::stat::Mode;
+use nix::unistd::unlink;
 
 use super::{NamespaceGuard, Netns, NetnsError, current_path};
 
@@ -19,12 +18,9 @@ impl Netns {
     /// Nothing is left on failure. A process killed in between leaves a plain file or the mount;
     /// [`Netns::unmount`] removes either.
     pub fn create_mounted(path: &Path) -> Result<Self, NetnsError> {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| failed(path, "create a file for", source))?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        open(path, flags, Mode::S_IRUSR | Mode::S_IWUSR)
+            .map_err(NetnsError::at(path, "create a file for"))?;
         mount_new(path)
             .and_then(|()| Self::open(path))
             .inspect_err(|_| {
@@ -40,26 +36,19 @@ impl Netns {
         match umount2(path, MntFlags::MNT_DETACH) {
             // EINVAL: a plain file.
             Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
-            Err(errno) => return Err(failed(path, "unmount", errno.into())),
+            Err(errno) => return Err(NetnsError::at(path, "unmount")(errno)),
         }
-        match fs::remove_file(path) {
+        match unlink(path) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(failed(path, "remove the file of", source)),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(NetnsError::at(path, "remove the file of")(errno)),
         }
-    }
-
-    /// Device and inode number, by which a living namespace is known whatever its path. The numbers
-    /// of one that has ended are given to others.
-    pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let status = fstat(&self.file)?;
-        Ok((status.st_dev, status.st_ino))
     }
 }
 
 fn mount_new(path: &Path) -> Result<(), NetnsError> {
     let home = Netns::current()?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| failed(path, "create", errno.into()))?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(NetnsError::at(path, "create"))?;
     let stay = NamespaceGuard {
         home: &home,
         over: false,
@@ -72,17 +61,6 @@ fn mount_new(path: &Path) -> Result<(), NetnsError> {
         MsFlags::MS_BIND,
         nothing,
     );
-    stay.end().map_err(|errno| NetnsError::Leave {
-        path: path.to_owned(),
-        source: errno.into(),
-    })?;
-    mounted.map_err(|errno| failed(path, "mount", errno.into()))
-}
-
-fn failed(path: &Path, operation: &'static str, source: io::Error) -> NetnsError {
-    NetnsError::Io {
-        path: path.to_owned(),
-        operation,
-        source,
-    }
+    stay.end().map_err(NetnsError::at(path, "leave"))?;
+    mounted.map_err(NetnsError::at(path, "mount"))
 }

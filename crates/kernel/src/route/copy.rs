@@ -6,7 +6,7 @@ use super::entry::{
     self, HEADER, HOP_HEADER, RTA_GATEWAY, RTA_MULTIPATH, RTA_OIF, RTA_TABLE, RTA_VIA,
 };
 use super::{RouteEntry, SCOPE_UNIVERSE};
-use crate::netlink::{AttributeWriter, Attributes, Malformed, Message, Parsed, flag};
+use crate::netlink::{AttributeWriter, Attributes, Malformed, Message, Parsed, flag, u32_at};
 
 const RTA_CACHEINFO: u16 = 12;
 const RTA_ENCAP_TYPE: u16 = 21;
@@ -102,10 +102,12 @@ fn body(header: [u8; HEADER], attributes: &[u8]) -> Option<AttributeWriter> {
     }
     body.copy(attributes.clone(), &left_out);
     let expires = attributes.get(RTA_CACHEINFO).and_then(|info| {
-        let ticks = info.value.get(8..).and_then(|rest| rest.first_chunk())?;
-        u32::try_from(i32::from_ne_bytes(*ticks)).ok()
+        let ticks = u32_at(info.value, 8)?;
+        (1..=i32::MAX.unsigned_abs())
+            .contains(&ticks)
+            .then_some(ticks)
     });
-    if let Some(ticks) = expires.filter(|ticks| *ticks > 0) {
+    if let Some(ticks) = expires {
         body.u32(RTA_EXPIRES, ticks.div_ceil(TICKS));
     }
     Some(body)

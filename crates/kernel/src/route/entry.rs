@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 
 use crate::addr::Family;
-use crate::netlink::{Attribute, Attributes, Malformed, Parsed};
+use crate::netlink::{Attribute, Attributes, Malformed, Parsed, u32_at};
 
 /// Length of `struct rtmsg`.
 pub(super) const HEADER: usize = 12;
@@ -82,11 +82,7 @@ impl RouteEntry {
 
 /// Reads an entry of a table; leaves out cached copies and other families.
 pub(super) fn parse(payload: &[u8]) -> Parsed<RouteEntry> {
-    let flags = payload
-        .get(8..)
-        .and_then(|rest| rest.first_chunk())
-        .ok_or(Malformed)?;
-    if u32::from_ne_bytes(*flags) & RTM_F_CLONED != 0 {
+    if u32_at(payload, 8).ok_or(Malformed)? & RTM_F_CLONED != 0 {
         return Ok(None);
     }
     parse_any(payload)

@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use super::{SysctlError, file_of};
+use super::{SysctlError, file_of, invalid_name};
 
 /// Where the settings of the calling thread's network namespace are.
 const NET: &str = "/proc/sys/net";
@@ -25,28 +24,18 @@ const FLAGS: OFlag = OFlag::O_NOFOLLOW
 
 /// As [`read`](super::read), of a setting below `net`, which is found without following links.
 pub fn read_net(path: &str) -> Result<String, SysctlError> {
-    let failed = |source| SysctlError::Read {
-        name: path.to_owned(),
-        source,
-    };
-    let parts = parts(path)?;
-    let file = open_beneath(&parts, OFlag::O_RDONLY).map_err(|errno| failed(errno.into()))?;
     let mut text = String::new();
-    let read = file.take(MOST).read_to_string(&mut text);
-    read.map_err(failed)?;
+    open_beneath(path, OFlag::O_RDONLY)
+        .and_then(|file| file.take(MOST).read_to_string(&mut text))
+        .map_err(SysctlError::read(path))?;
     Ok(text.trim().to_owned())
 }
 
 /// As [`write`](super::write), of a setting below `net`, which is found without following links.
 pub fn write_net(path: &str, value: &str) -> Result<(), SysctlError> {
-    let failed = |source: io::Error| SysctlError::Write {
-        name: path.to_owned(),
-        value: value.to_owned(),
-        source,
-    };
-    let parts = parts(path)?;
-    let mut file = open_beneath(&parts, OFlag::O_WRONLY).map_err(|errno| failed(errno.into()))?;
-    file.write_all(value.as_bytes()).map_err(failed)
+    open_beneath(path, OFlag::O_WRONLY)
+        .and_then(|mut file| file.write_all(value.as_bytes()))
+        .map_err(SysctlError::set(path, value))
 }
 
 /// Whether the settings below `net` can only be read, as where the plugins run in a container of their
@@ -55,25 +44,18 @@ pub fn is_read_only() -> bool {
     statvfs(NET).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY))
 }
 
-/// What leads from `net` to the setting.
-fn parts(path: &str) -> Result<Vec<&str>, SysctlError> {
-    file_of(path)?;
-    let invalid = || SysctlError::Name {
-        name: path.to_owned(),
-    };
-    let below = path.strip_prefix("net/").ok_or_else(invalid)?;
-    Ok(below.split('/').collect())
-}
-
 /// Goes down folder by folder: `openat2(2)` would do it in one step, from kernel 5.6 on.
-fn open_beneath(parts: &[&str], access: OFlag) -> Result<File, Errno> {
+fn open_beneath(path: &str, access: OFlag) -> io::Result<File> {
+    file_of(path)?;
+    let below = path.strip_prefix("net/").ok_or_else(invalid_name)?;
+    let (folders, name) = below.rsplit_once('/').unwrap_or(("", below));
     let folder = OFlag::O_PATH | OFlag::O_DIRECTORY | FLAGS;
-    let (name, folders) = parts.split_last().ok_or(Errno::ENOENT)?;
     let mut parent: OwnedFd = open(NET, folder, Mode::empty())?;
-    for part in folders {
-        parent = openat(&parent, *part, folder, Mode::empty())?;
+    for part in folders.split('/').filter(|part| !part.is_empty()) {
+        parent = openat(&parent, part, folder, Mode::empty())?;
     }
-    openat(&parent, *name, access | FLAGS, Mode::empty()).map(File::from)
+    let file = openat(&parent, name, access | FLAGS, Mode::empty())?;
+    Ok(file.into())
 }
 
 #[cfg(test)]
@@ -89,7 +71,7 @@ mod tests {
             "/net/core",
             "kernel/hostname",
         ] {
-            let refused = |error| matches!(error, SysctlError::Name { .. });
+            let refused = |error: SysctlError| error.kind() == io::ErrorKind::InvalidInput;
             assert!(read_net(name).is_err_and(refused), "{name:?}");
             assert!(write_net(name, "x").is_err_and(refused), "{name:?}");
         }

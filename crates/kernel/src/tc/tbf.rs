@@ -6,7 +6,7 @@ use nix::libc::RTM_NEWQDISC;
 
 use super::qdisc::EXCLUSIVE;
 use super::{ROOT, ROOT_HANDLE, at};
-use crate::netlink::{Attribute, Message};
+use crate::netlink::{Attribute, Message, u32_at};
 
 /// A tick of the packet scheduler is 64 ns (`PSCHED_SHIFT` of `include/net/pkt_sched.h`, since
 /// kernel 2.6.31): 125 ticks are 8 µs.
@@ -81,10 +81,7 @@ fn rate_spec(rate: u32) -> [u8; RATE_SPEC] {
 pub(super) fn read(options: Attribute<'_>) -> Option<Tbf> {
     let find = |kind| options.nested().find(|found| found.kind == kind);
     let parameters = find(TCA_TBF_PARMS)?.value;
-    let number = |offset: usize| {
-        let bytes = parameters.get(offset..)?.first_chunk()?;
-        Some(u32::from_ne_bytes(*bytes))
-    };
+    let number = |offset| u32_at(parameters, offset);
     let wide = find(TCA_TBF_RATE64)
         .and_then(|found| found.value.first_chunk().copied())
         .map(u64::from_ne_bytes);

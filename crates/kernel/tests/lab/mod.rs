@@ -49,7 +49,7 @@ pub(crate) struct Pair {
 
 /// Makes `name` here and `peer` in another namespace, and switches both on.
 pub(crate) fn pair(route: &RtnlSocket, netns: &Netns, name: &str, peer: &str) -> Pair {
-    let remote = RtnlSocket::open_in(netns).unwrap();
+    let remote = netns.run(RtnlSocket::open).unwrap().unwrap();
     route.execute(veth(name, peer, netns).create()).unwrap();
     remote
         .execute(LinkChange::of_name(peer).up().message())

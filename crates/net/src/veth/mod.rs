@@ -5,7 +5,9 @@ mod remove;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferrule_kernel::{Link, LinkChange, LinkSelector, Mac, NetlinkError, OperState, VethPair};
+use ferrule_kernel::{
+    Link, LinkChange, LinkSelector, Mac, NetlinkError, OperState, RequestError, VethPair,
+};
 use ferrule_plugin::Undo;
 
 use crate::best_effort::write_best_effort;
@@ -128,7 +130,14 @@ fn create_as(
             .run_and_look_up([name, LinkSelector::Index(master)])
             .map(|[link, master]| (link, master)),
     };
-    if matches!(&seen, Err(NetlinkError::Refused { message: None, .. })) {
+    if matches!(
+        &seen,
+        Err(NetlinkError {
+            cause: RequestError::Refused(_),
+            message: None,
+            ..
+        })
+    ) {
         // The pair exists, but the lookup failed.
         let _ = host.delete_link_by_name(pair.name);
     }

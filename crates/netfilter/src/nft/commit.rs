@@ -9,7 +9,7 @@ use super::constants::{BATCH_BEGIN, BATCH_END, BATCH_RESOURCE};
 use super::transaction::Transaction;
 use crate::nfnetlink::request_with_resource;
 use ferrule_kernel::netlink::{
-    InvalidRequest, KernelError, NetlinkError, Reply, ReplyError, ReplySize, Socket,
+    InvalidRequest, KernelError, NetlinkError, Reply, ReplySize, RequestError, Socket,
     append_request, flag, number_requests,
 };
 
@@ -34,11 +34,8 @@ pub(super) fn send(
     mode: CommitMode,
 ) -> Result<(), NetlinkError> {
     if let Some((operation, fault)) = &transaction.fault {
-        return Err(NetlinkError::Invalid {
-            operation: operation.clone(),
-            reason: InvalidRequest::Object(fault.to_string()),
-            message: None,
-        });
+        let reason = InvalidRequest::Object(fault.to_string());
+        return Err(RequestError::Invalid(reason).during(operation));
     }
     let Some(first) = transaction.requests.first() else {
         return Ok(());
@@ -58,7 +55,7 @@ pub(super) fn send(
         socket.send(&bytes)?;
         collect(socket, begin.unwrap_or_default(), count)
     };
-    match transact().map_err(|error| error.during(first.operation.clone()))? {
+    match transact().map_err(|error| error.during(&first.operation))? {
         None => Ok(()),
         // The mark in front stands for the transaction as a whole.
         Some((0, error)) => {
@@ -66,13 +63,13 @@ pub(super) fn send(
                 1 => first.operation.clone(),
                 _ => format!("{} and {} more changes", first.operation, count - 1),
             };
-            Err(NetlinkError::refused(operation, error, None))
+            Err(RequestError::Refused(error).during(operation))
         }
         Some((position, error)) => {
             let position = position - 1;
             let request = transaction.requests.get(position).unwrap_or(first);
-            let operation = request.operation.clone();
-            Err(NetlinkError::refused(operation, error, Some(position)))
+            let error = RequestError::Refused(error).during(&request.operation);
+            Err(error.of_message(position))
         }
     }
 }
@@ -114,7 +111,7 @@ fn collect(
     socket: &Socket,
     begin: u32,
     count: usize,
-) -> Result<Option<(usize, KernelError)>, ReplyError> {
+) -> Result<Option<(usize, KernelError)>, RequestError> {
     let mut failure = None;
     let mut has_overflowed = false;
     loop {
@@ -144,7 +141,7 @@ fn collect(
     }
 }
 
-fn is_overflow(error: &ReplyError) -> bool {
-    matches!(error, ReplyError::Call { source, .. }
+fn is_overflow(error: &RequestError) -> bool {
+    matches!(error, RequestError::Socket { source, .. }
         if source.raw_os_error() == Some(Errno::ENOBUFS as i32))
 }

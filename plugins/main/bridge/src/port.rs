@@ -71,13 +71,13 @@ pub(crate) fn set_vlans(host: &Host, index: u32, vlan: &VlanPlan) -> Result<(), 
         }
     }
     if let Some(access) = vlan.access {
-        batch.add(bridge_vlan::add_vlan(index, access, UNTAGGED));
+        batch.add(bridge_vlan::add_vlans(index, &[access], UNTAGGED));
     }
     if !vlan.trunk.is_empty() {
         batch.add(bridge_vlan::add_vlans(index, &vlan.trunk, TAGGED));
     }
     if vlan.access.is_none() {
-        batch.add(bridge_vlan::add_vlan(index, DEFAULT_VLAN, UNTAGGED));
+        batch.add(bridge_vlan::add_vlans(index, &[DEFAULT_VLAN], UNTAGGED));
     }
     Ok(batch.run()?)
 }

@@ -51,7 +51,7 @@ impl StagingNetns {
     }
 
     fn around(path: PathBuf, netns: Netns) -> Result<Self, NetError> {
-        let route = RtnlSocket::open_in(&netns)?;
+        let route = netns.run(RtnlSocket::open)??;
         Ok(Self { path, netns, route })
     }
 

@@ -1,17 +1,17 @@
 //! The keys of `ipvlan`.
 
 use cni_types::{CniResult, Code, Command, Error, Interface, Request};
-use ferrule_kernel::{Ipvlan, IpvlanMode};
+use ferrule_kernel::{IpVlanMode, Ipvlan};
 use ferrule_net::link::{Addresses, LinkConfig, LinkSpec, Master, MasterName, Modes};
 use serde::Deserialize;
 
 /// The values of the key `mode`.
-pub(crate) const MODES: Modes<IpvlanMode> = Modes {
+pub(crate) const MODES: Modes<IpVlanMode> = Modes {
     plugin: "ipvlan",
     all: &[
-        ("l2", IpvlanMode::L2),
-        ("l3", IpvlanMode::L3),
-        ("l3s", IpvlanMode::L3s),
+        ("l2", IpVlanMode::L2),
+        ("l3", IpVlanMode::L3),
+        ("l3s", IpVlanMode::L3S),
     ],
 };
 
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn l2_is_the_default_mode() {
-        assert_eq!(MODES.parse("").unwrap(), IpvlanMode::L2);
+        assert_eq!(MODES.parse("").unwrap(), IpVlanMode::L2);
         let error = MODES.parse("bridge").unwrap_err();
         assert!(error.details.contains("l2, l3 or l3s"), "{error}");
     }

@@ -8,7 +8,7 @@
 mod config;
 
 use cni_types::Error;
-use ferrule_kernel::{DriverSettings, Ipvlan, IpvlanMode, Link};
+use ferrule_kernel::{DriverSettings, IpVlanMode, Ipvlan, Link};
 use ferrule_net::NetError;
 use ferrule_net::link::{self, LinkPlugin, Target};
 
@@ -30,7 +30,7 @@ impl LinkPlugin for IpvlanPlugin {
     /// In the modes l3 and l3s the driver switches ARP off when the link comes up, after which the kernel
     /// configures its IPv6 addresses again, up to a second later.
     fn comes_up_first(ipvlan: &Ipvlan) -> bool {
-        ipvlan.mode != IpvlanMode::L2
+        ipvlan.mode != IpVlanMode::L2
     }
 
     fn check(_: &Target<'_>, link: &Link, expected: &Ipvlan) -> Result<(), NetError> {

@@ -1,19 +1,19 @@
 //! The keys of `macvlan`.
 
 use cni_types::{Error, Request};
-use ferrule_kernel::{Macvlan, MacvlanMode};
+use ferrule_kernel::{MacVlanMode, Macvlan};
 use ferrule_net::configured_mac;
 use ferrule_net::link::{Addresses, LinkConfig, LinkSpec, Master, Modes};
 use serde::Deserialize;
 
 /// The values of the key `mode`.
-pub(crate) const MODES: Modes<MacvlanMode> = Modes {
+pub(crate) const MODES: Modes<MacVlanMode> = Modes {
     plugin: "macvlan",
     all: &[
-        ("bridge", MacvlanMode::Bridge),
-        ("private", MacvlanMode::Private),
-        ("vepa", MacvlanMode::Vepa),
-        ("passthru", MacvlanMode::Passthru),
+        ("bridge", MacVlanMode::Bridge),
+        ("private", MacVlanMode::Private),
+        ("vepa", MacVlanMode::Vepa),
+        ("passthru", MacVlanMode::Passthrough),
     ],
 };
 
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn bridge_is_the_default_mode() {
-        assert_eq!(MODES.parse("").unwrap(), MacvlanMode::Bridge);
+        assert_eq!(MODES.parse("").unwrap(), MacVlanMode::Bridge);
         let error = MODES.parse("source").unwrap_err();
         assert!(error.details.contains("bridge, private, vepa or passthru"));
     }

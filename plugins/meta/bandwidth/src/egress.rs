@@ -1,7 +1,7 @@
 //! The IFB link, by which what comes from the container takes its way.
 
 use cni_types::Error;
-use ferrule_kernel::{Ifb, Link, LinkChange, LinkSelector, NetlinkError, tc};
+use ferrule_kernel::{Ifb, Link, LinkChange, LinkSelector, NetlinkError, RequestError, tc};
 use ferrule_net::{AttachmentId, Host, NetError};
 use ferrule_plugin::Undo;
 
@@ -66,11 +66,9 @@ fn create_as(host: &Host, id: &AttachmentId, name: &str, mtu: u32) -> Result<Lin
     batch.add(ifb.create());
     match batch.run_and_look_up([LinkSelector::Name(name)]) {
         Ok([Some(link)]) => Ok(link),
-        Ok([None]) => Err(NetlinkError::Malformed {
-            operation: format!("look up link {name:?}"),
-        }),
+        Ok([None]) => Err(RequestError::Malformed.during(format!("look up link {name:?}"))),
         Err(error) => {
-            if error.failed_message().is_none() {
+            if error.message.is_none() {
                 // The link is there, but cannot be looked at.
                 let _ = host.delete_link_by_name(name);
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 
 use cni_types::{Code, Error};
-use ferrule_kernel::{SysctlError, sysctl};
+use ferrule_kernel::sysctl;
 use ferrule_net::{NetError, Sandbox};
 use ferrule_plugin::Undo;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -117,7 +117,7 @@ pub(crate) fn check(sandbox: &Sandbox, all: &[Sysctl]) -> Result<(), NetError> {
     sandbox.run(|| {
         for one in all {
             let found = match sysctl::read_net(&one.path) {
-                Err(error) if is_write_only(&error) => continue,
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => continue,
                 outcome => outcome?,
             };
             if !is_same(&found, &one.value) {
@@ -129,10 +129,6 @@ pub(crate) fn check(sandbox: &Sandbox, all: &[Sysctl]) -> Result<(), NetError> {
         }
         Ok(())
     })?
-}
-
-fn is_write_only(error: &SysctlError) -> bool {
-    matches!(error, SysctlError::Read { source, .. } if source.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Whether the kernel's text for a value means what was written: it separates by tabs and writes

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::help;
 
@@ -46,12 +46,19 @@ enum Command {
     Del(Target),
     /// Take away every attachment of the network except those named
     #[command(long_about = help::GC, after_help = help::GC_EXAMPLES)]
+    #[command(group = ArgGroup::new("kept").args(["keep", "keep_nothing", "dry_run"]).multiple(true).required(true))]
     Gc {
         #[command(flatten)]
         target: Network,
         /// An attachment to keep; may be repeated
         #[arg(long, value_name = "WHAT")]
         keep: Vec<String>,
+        /// Keep no attachment at all
+        #[arg(long, conflicts_with = "keep")]
+        keep_nothing: bool,
+        /// Print what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Report whether an add would work now
     #[command(long_about = help::STATUS, after_help = help::STATUS_EXAMPLES)]
@@ -117,6 +124,8 @@ pub(crate) struct Arguments {
     pub(crate) ifname: Option<String>,
     /// What GC must not take away, as it was written.
     pub(crate) keep: Vec<String>,
+    /// GC only says what it would take away.
+    pub(crate) dry_run: bool,
     /// JSON even on a terminal.
     pub(crate) json: bool,
     /// Take back an ADD that fails.
@@ -142,6 +151,21 @@ impl Verb {
             Self::Gc => "gc",
             Self::Status => "status",
             Self::Version => "version",
+        }
+    }
+}
+
+impl Arguments {
+    fn new(verb: Verb, network: String, netns: Option<String>) -> Self {
+        Self {
+            verb,
+            network,
+            netns,
+            ifname: None,
+            keep: Vec::new(),
+            dry_run: false,
+            json: false,
+            undo: true,
         }
     }
 }
@@ -195,35 +219,35 @@ fn verb_among(words: &[OsString]) -> Option<Verb> {
 impl CommandLine {
     /// The order that was given, if any was.
     fn request(self) -> Option<Request> {
-        let (verb, network, netns, keep, undo) = match self.command? {
-            Command::Add { target, no_undo } => (
-                Verb::Add,
-                target.network,
-                Some(target.netns),
-                vec![],
-                !no_undo,
-            ),
-            Command::Check(target) => (
-                Verb::Check,
-                target.network,
-                Some(target.netns),
-                vec![],
-                true,
-            ),
-            Command::Del(target) => (Verb::Del, target.network, Some(target.netns), vec![], true),
-            Command::Gc { target, keep } => (Verb::Gc, target.network, target.netns, keep, true),
-            Command::Status(target) => (Verb::Status, target.network, target.netns, vec![], true),
-            Command::Version(target) => (Verb::Version, target.network, target.netns, vec![], true),
+        let target =
+            |verb, target: Target| Arguments::new(verb, target.network, Some(target.netns));
+        let network = |verb, target: Network| Arguments::new(verb, target.network, target.netns);
+        let mut arguments = match self.command? {
+            Command::Add {
+                target: whom,
+                no_undo,
+            } => Arguments {
+                undo: !no_undo,
+                ..target(Verb::Add, whom)
+            },
+            Command::Check(whom) => target(Verb::Check, whom),
+            Command::Del(whom) => target(Verb::Del, whom),
+            Command::Gc {
+                target,
+                keep,
+                dry_run,
+                ..
+            } => Arguments {
+                keep,
+                dry_run,
+                ..network(Verb::Gc, target)
+            },
+            Command::Status(target) => network(Verb::Status, target),
+            Command::Version(target) => network(Verb::Version, target),
         };
-        Some(Request::Run(Arguments {
-            verb,
-            network,
-            netns,
-            ifname: self.ifname,
-            keep,
-            json: self.json,
-            undo,
-        }))
+        arguments.ifname = self.ifname;
+        arguments.json = self.json;
+        Some(Request::Run(arguments))
     }
 }
 
@@ -267,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_namespace_is_optional_where_it_means_nothing() {
-        for line in ["gc mynet", "status mynet", "version mynet"] {
+        for line in ["gc --keep-nothing mynet", "status mynet", "version mynet"] {
             assert_eq!(run(line).netns, None);
             assert_eq!(
                 run(&format!("{line} /run/netns/a")).netns.as_deref(),
@@ -293,11 +317,16 @@ mod tests {
         assert_eq!(run("gc mynet --keep a --keep b/eth0").keep, ["a", "b/eth0"]);
         assert!(!run("add --no-undo mynet a").undo);
         assert!(run("add mynet a --json").json);
+        assert!(!run("gc mynet --keep a").dry_run);
+        assert!(run("gc mynet --dry-run").dry_run && run("gc mynet --keep a --dry-run").dry_run);
+        assert!(run("gc mynet --keep-nothing").keep.is_empty());
         for (line, option) in [
             ("del mynet a --keep b", "--keep"),
             ("del mynet a --no-undo", "--no-undo"),
             ("add mynet a --bogus", "--bogus"),
             ("add mynet a -i", "--ifname"),
+            ("gc mynet", "--keep-nothing"),
+            ("gc mynet --keep a --keep-nothing", "--keep-nothing"),
         ] {
             let text = read(line).unwrap_err();
             assert!(

@@ -1,16 +1,20 @@
 //! The commands.
 
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use libcni::config::{ConfigError, ConfigFolder, NetworkList};
+use libcni::config::{ConfigError, ConfigFolder, NetworkList, PluginConfig};
+use libcni::exec::{ExecError, find_plugin};
 use libcni::{AddResult, FailedAdd, Parameters, Runtime};
+use nix::unistd::geteuid;
 
 use crate::arguments::{Arguments, Verb};
 use crate::container;
 use crate::environment::{Environment, PLUGIN_FOLDER};
 use crate::error::CommandError;
-use crate::{gc_keep, summary, tell, versions};
+use crate::suggestion::nearest;
+use crate::{gc, summary, tell, versions};
 
 /// Runs the command and returns its standard output.
 pub(crate) fn run(
@@ -33,17 +37,27 @@ pub(crate) fn run(
     let done = |result: Result<(), libcni::RuntimeError>| {
         result.map(|()| String::new()).map_err(CommandError::from)
     };
-    match arguments.verb {
+    let outcome = match arguments.verb {
         Verb::Add => task.add(),
         Verb::Check => task.check(),
         Verb::Del => done(task.runtime.del(&task.network, &task.parameters)),
-        Verb::Gc => {
-            let valid = gc_keep::attachments(arguments, &task.runtime, &task.parameters.ifname)?;
-            done(task.runtime.gc(&task.network, &valid))
-        }
+        Verb::Gc => gc::run(&task.runtime, &task.network, arguments),
         Verb::Status => done(task.runtime.status(&task.network)),
         Verb::Version => versions::text(&task.runtime, &task.network, arguments.json),
+    };
+    outcome.map_err(|error| mention_privileges(task.suggest_plugins(error)))
+}
+
+/// Some errors of the kernel and of files only mean that the caller is not root.
+fn mention_privileges(failure: CommandError) -> CommandError {
+    let text = failure.sentence.to_lowercase();
+    let is_refused = ["permission denied", "operation not permitted"]
+        .iter()
+        .any(|cause| text.contains(cause));
+    if geteuid().is_root() || !is_refused || text.contains("run as root") {
+        return failure;
     }
+    failure.note("run as root: plugins need CAP_SYS_ADMIN and CAP_NET_ADMIN")
 }
 
 /// Finds the network; reports skipped files.
@@ -83,9 +97,7 @@ fn parameters(
         .unwrap_or(&environment.ifname)
         .clone();
     let netns = match &arguments.netns {
-        Some(path) => container::absolute(path).map_err(|error| {
-            CommandError::new(format!("no working folder to start from: {error}"))
-        })?,
+        Some(path) => container::absolute(path)?,
         None => String::new(),
     };
     Ok(Parameters {
@@ -107,6 +119,7 @@ struct Task<'a> {
 
 impl Task<'_> {
     fn add(&self) -> Result<String, CommandError> {
+        self.find_plugins()?;
         let attached_before = self.is_remembered();
         match self.runtime.add(&self.network, &self.parameters) {
             Ok(result) => self.show(&result),
@@ -125,7 +138,7 @@ impl Task<'_> {
         let checked = self.runtime.check(&self.network, &self.parameters);
         checked.map(|()| String::new()).map_err(|error| {
             let mut failure = CommandError::from(error);
-            if !self.is_remembered() {
+            if geteuid().is_root() && !self.is_remembered() {
                 failure = failure.note(format!(
                     "nothing is remembered of {}: was it made by cnitool add?",
                     self.attachment()
@@ -164,17 +177,48 @@ impl Task<'_> {
         } else if !self.arguments.undo {
             format!("what the plugins have done is left as it is; {hint}")
         } else {
-            match self
+            // The plugin that failed may not have cleaned up: it gets a DEL even if it is the first.
+            let undone = self
                 .runtime
-                .undo_add(&self.network, &self.parameters, failed)
-            {
-                Ok(()) => "what the plugins had done was taken back".to_owned(),
+                .undo_add(&self.network, &self.parameters, failed);
+            let has_effects = failed.result.is_some();
+            match undone {
+                Ok(()) if has_effects => "what the plugins had done was taken back".to_owned(),
+                Ok(()) => return None,
+                // Without privileges DEL fails for the reason for which ADD has failed.
+                Err(_) if !has_effects && !geteuid().is_root() => return None,
                 Err(error) => {
                     let why = CommandError::from(error).sentence.replace('\n', "; ");
+                    if why == CommandError::from(&*failed.error).sentence {
+                        return None;
+                    }
                     format!("what the plugins had done could not be taken back: {why}")
                 }
             }
         })
+    }
+
+    /// Fails if an executable is missing, before any plugin has run.
+    fn find_plugins(&self) -> Result<(), CommandError> {
+        let kinds = self.network.plugins().iter().map(PluginConfig::kind);
+        for kind in kinds {
+            find_plugin(kind, self.runtime.path())
+                .map_err(|error| CommandError::new(format!("plugin {kind} failed: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the plugins that are not found were probably meant to be.
+    fn suggest_plugins(&self, mut failure: CommandError) -> CommandError {
+        let path = self.runtime.path();
+        for kind in versions::kinds(&self.network) {
+            if let Err(ExecError::NotFound { path: folders, .. }) = find_plugin(kind, path)
+                && let Some(name) = nearest(kind, executables(&folders))
+            {
+                failure = failure.note(format!("there is no plugin {kind}; did you mean {name}?"));
+            }
+        }
+        failure
     }
 
     fn attachment(&self) -> String {
@@ -197,12 +241,18 @@ impl Task<'_> {
             return failure;
         }
         let written = self.arguments.netns.as_deref().unwrap_or_default();
-        let named = Path::new("/run/netns").join(written);
-        let hint = if !written.contains('/') && named.exists() {
-            format!("; did you mean {}?", named.display())
-        } else {
-            String::new()
-        };
+        let hint = container::mounted(written)
+            .map(|named| format!("; did you mean {}?", named.display()))
+            .unwrap_or_default();
         failure.note(format!("there is no {}{hint}", netns.display()))
     }
+}
+
+/// The names of the files in the folders; a folder that cannot be read has none.
+fn executables(folders: &[String]) -> Vec<String> {
+    let files = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok());
+    let names = files.flatten().flatten().map(|file| file.file_name());
+    names.filter_map(|name| name.into_string().ok()).collect()
 }

@@ -1,18 +1,34 @@
 //! The container id of a network namespace.
 
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use ferrule_file::os_text;
 use sha2::{Digest, Sha512};
+
+use crate::error::CommandError;
 
 /// The length of the hash in the container id, in bytes.
 const ID_BYTES: usize = 10;
 
 /// The absolute path, with `.` and `..` resolved lexically, so that it works for a namespace that no
-/// longer exists.
-pub(crate) fn absolute(path: &str) -> io::Result<String> {
+/// longer exists. Only a relative path needs the working folder.
+pub(crate) fn absolute(path: &str) -> Result<String, CommandError> {
+    let mut whole = PathBuf::from(path);
+    if whole.is_relative() {
+        let folder = std::env::current_dir().map_err(|error| {
+            let hint = match mounted(path) {
+                Some(named) => format!("did you mean {}?", named.display()),
+                None => "give the absolute path".to_owned(),
+            };
+            CommandError::new(format!(
+                "cannot resolve the relative path {path:?}, as the working folder is gone ({}); {hint}",
+                os_text(&error)
+            ))
+        })?;
+        whole = folder.join(whole);
+    }
     let mut clean = PathBuf::new();
-    for component in std::env::current_dir()?.join(path).components() {
+    for component in whole.components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir => {
@@ -22,6 +38,12 @@ pub(crate) fn absolute(path: &str) -> io::Result<String> {
         }
     }
     Ok(Path::new("/").join(clean).to_string_lossy().into_owned())
+}
+
+/// The namespace of this name that `ip netns` has made, if there is one.
+pub(crate) fn mounted(name: &str) -> Option<PathBuf> {
+    let path = Path::new("/run/netns").join(name);
+    (!name.contains('/') && path.exists()).then_some(path)
 }
 
 /// The id, as in upstream's `cnitool`: `cnitool-` and the beginning of the SHA-512 of the absolute

@@ -29,6 +29,12 @@ impl CommandError {
         self
     }
 
+    /// Puts what the error is about in front of it.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.sentence = format!("{what}: {}", self.sentence);
+        self
+    }
+
     /// All sentences, each on a line after the command's name.
     pub(crate) fn text(&self, verb: Verb) -> String {
         let sentences = self

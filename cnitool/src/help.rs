@@ -31,7 +31,7 @@ Examples
   cnitool add mynet /run/netns/demo
   cnitool add mynet /run/netns/demo -i net1
   cnitool add mynet /run/netns/demo | jq -r '.ips[0].address'
-  CNI_ARGS='IP=10.1.0.9' cnitool add mynet /run/netns/demo
+  CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.9' cnitool add mynet /run/netns/demo
   CAP_ARGS='{\"portMappings\": [{\"hostPort\": 8080, \"containerPort\": 80, \"protocol\": \"tcp\"}]}' \\
     cnitool add mynet /run/netns/demo";
 
@@ -51,16 +51,19 @@ Example
 
 pub(crate) const GC: &str = "\
 Removes EVERY attachment of the network that is not kept, including those of other runtimes: runs
-DEL for the cached ones, then GC of every plugin (networks of version 1.1.0 or newer). No add or del
-may run meanwhile. WHAT is one of
+DEL for the cached ones, then GC of every plugin (networks of version 1.1.0 or newer). Prints the
+attachments that were removed. No add or del may run meanwhile. WHAT is one of
 
   CONTAINER/INTERFACE  one attachment
-  CONTAINER            all cached attachments of a container
-  /PATH/OF/NETNS       those of the container that cnitool made for the namespace";
+  CONTAINER            all attachments of the container, whose id may be shortened
+  /PATH/OF/NETNS       all attachments of the namespace
+
+and must be cached: a name that is not is refused, since what it means would be removed.";
 pub(crate) const GC_EXAMPLES: &str = "\
 Examples
-  cnitool gc mynet
-  cnitool gc mynet --keep /run/netns/demo --keep 0a1b2c/eth0";
+  cnitool gc mynet --dry-run
+  cnitool gc mynet --keep /run/netns/demo
+  cnitool gc mynet --keep-nothing";
 
 pub(crate) const STATUS: &str = "\
 Runs STATUS of every plugin: whether an add would work now. Prints nothing on success. Networks

@@ -4,12 +4,15 @@
 //! folder, as a container runtime does.
 
 mod arguments;
+mod attachments;
 mod command;
 mod container;
 mod environment;
 mod error;
-mod gc_keep;
+mod gc;
 mod help;
+mod selection;
+mod suggestion;
 mod summary;
 mod table;
 mod versions;

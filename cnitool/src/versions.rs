@@ -47,7 +47,7 @@ pub(crate) fn text(
 }
 
 /// The plugins of the network, in order, each once.
-fn kinds(network: &NetworkList) -> Vec<&str> {
+pub(crate) fn kinds(network: &NetworkList) -> Vec<&str> {
     let mut kinds: Vec<&str> = Vec::new();
     for kind in network
         .plugins()

@@ -31,6 +31,7 @@
 //! - an executable that stays busy is an error, where the Go library reports success in the end;
 //! - a child process that outlives its plugin does not block the call;
 //! - cache files are replaced atomically, and their content names the attachment;
+//! - the error of a plugin that ends without an error object says in plain words how it ended;
 //! - GC always sends its list of valid attachments, also the empty one;
 //! - integers of a configuration reach the plugin exactly, whatever their size;
 //! - a failed ADD can be [undone](Runtime::undo_add).

@@ -52,6 +52,13 @@ ferrule_testkit::test! {
         let text = "\"cni0\" already has an IP address different from 10.9.0.1/16";
         other.call(host, "c2").add().fails_with_code(7).mentions(text).mentions("10.1.2.1/24");
         assert_eq!(host.addresses("cni0"), ["10.1.2.1/24"]);
+        let newer = other.clone().with(json!({ "cniVersion": "1.1.0" }));
+        newer.call(host, "c2").status().fails_with_code(50).mentions(text).mentions("10.1.2.1/24");
+        newer.clone().with(json!({ "forceAddress": true })).call(host, "c2").status().succeeds();
+        newer.clone().with(json!({ "isGateway": false })).call(host, "c2").status().succeeds();
+        let either = json!({ "type": "host-local", "ranges": [[
+            { "subnet": "10.9.0.0/16" }, { "subnet": "10.1.2.0/24" }]] });
+        newer.clone().with(json!({ "ipam": either })).call(host, "c2").status().succeeds();
         let forced = other.with(json!({ "forceAddress": true })).attach(host, "c3");
         assert_eq!(host.addresses("cni0"), ["10.9.0.1/16"]);
         assert!(answers_at_once(&forced.container, "10.9.0.1"));

@@ -22,9 +22,9 @@ ferrule_testkit::test! {
         write_subnet_env(DUAL);
         for (lines, text) in [
             (failing("ADD"), "no room"),
-            ("echo sorry >&2; [ $CNI_COMMAND = DEL ]".into(), "delegate \"bridge\": netplugin failed: \"sorry"),
+            ("echo sorry >&2; [ $CNI_COMMAND = DEL ]".into(), "delegate \"bridge\": exited with status 1 and only logged \"sorry"),
             ("[ $CNI_COMMAND != ADD ] || echo nonsense".into(), "failed to unmarshal"),
-            ("[ $CNI_COMMAND != ADD ] || kill -9 $$".into(), "signal: killed"),
+            ("[ $CNI_COMMAND != ADD ] || kill -9 $$".into(), "killed by SIGKILL"),
             // A result that the version cannot express.
             (r#"[ $CNI_COMMAND != ADD ] || echo '{"cniVersion":"1.0.0"}'"#.into(), "no valid IP addresses"),
         ] {

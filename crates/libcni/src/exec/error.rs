@@ -58,15 +58,17 @@ pub enum ExecError {
     #[error("{0}")]
     Plugin(Error),
     /// The plugin failed and printed something else.
-    #[error("netplugin failed but error parsing its diagnostic message {stdout:?}: {error}")]
+    #[error("{} and printed {stdout:?}, which is no error object: {error}", describe_exit(*.status))]
     Undecipherable {
+        /// How it ended.
+        status: ExitStatus,
         /// What it printed.
         stdout: String,
         /// Why it is not an error object.
         error: String,
     },
     /// The plugin failed and wrote only to standard error.
-    #[error("netplugin failed: {stderr:?}: {}", describe_exit(*.status))]
+    #[error("{} and only logged {stderr:?}", describe_exit(*.status))]
     OnlyLogged {
         /// The text.
         stderr: String,
@@ -74,7 +76,7 @@ pub enum ExecError {
         status: ExitStatus,
     },
     /// The plugin failed without output.
-    #[error("netplugin failed with no error message: {}", describe_exit(*.0))]
+    #[error("{} without an error message", describe_exit(*.0))]
     Silent(ExitStatus),
     /// The plugin succeeded, but did not print a valid result.
     #[error(transparent)]

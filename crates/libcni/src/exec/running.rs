@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cni_types::{CniResult, Error, SpecVersion, json::JsonValue};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 
 use super::ExecError;
 use super::input::Input;
@@ -203,41 +204,25 @@ fn exit_error(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> ExecError {
         Ok(error) if error.code != 0 || !error.msg.is_empty() => ExecError::Plugin(error),
         // A result, for example.
         Ok(_) => ExecError::Undecipherable {
+            status,
             stdout: text(stdout),
             error: "neither code nor msg".to_owned(),
         },
         Err(error) => ExecError::Undecipherable {
+            status,
             stdout: text(stdout),
             error,
         },
     }
 }
 
-/// `exit status 1` or `signal: killed`, as Go's `os/exec` writes it.
+/// `exited with status 1` or `killed by SIGKILL`.
 pub(super) fn describe_exit(status: ExitStatus) -> String {
-    let Some(signal) = status.signal() else {
-        return format!("exit status {}", status.code().unwrap_or_default());
+    let Some(number) = status.signal() else {
+        return format!("exited with status {}", status.code().unwrap_or_default());
     };
-    let name = match signal {
-        1 => "hangup",
-        2 => "interrupt",
-        3 => "quit",
-        4 => "illegal instruction",
-        6 => "aborted",
-        7 => "bus error",
-        8 => "floating point exception",
-        9 => "killed",
-        11 => "segmentation fault",
-        13 => "broken pipe",
-        14 => "alarm clock",
-        15 => "terminated",
-        31 => "bad system call",
-        _ => return format!("signal {signal}"),
-    };
-    let core = if status.core_dumped() {
-        " (core dumped)"
-    } else {
-        ""
-    };
-    format!("signal: {name}{core}")
+    match Signal::try_from(number) {
+        Ok(signal) => format!("killed by {signal}"),
+        Err(_) => format!("killed by signal {number}"),
+    }
 }

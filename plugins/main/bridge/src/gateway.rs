@@ -1,7 +1,7 @@
 //! The host as the containers' gateway: its addresses on the bridge, or on the interface of the VLAN.
 
 use cni_types::{Cidr, CniResult, Interface, Route};
-use ferrule_kernel::{Family, Link, LinkChange, Mac};
+use ferrule_kernel::{Address, Family, Link, LinkChange, Mac};
 use ferrule_net::{Host, NetError, addressing, forwarding, host_entry};
 
 use crate::config::Plan;
@@ -75,31 +75,42 @@ fn ensure_address(
     replace: bool,
 ) -> Result<Option<Mac>, NetError> {
     let present = host.addresses(device.index, Some(Family::of(wanted.address())))?;
+    for other in conflicts(&present, wanted) {
+        if !replace {
+            return Err(conflict(&device.name, wanted, other));
+        }
+        host.delete_address(device.index, other.network())?;
+    }
     if present
         .iter()
         .any(|found| Cidr::from(found.address) == wanted)
     {
         return Ok(None);
     }
-    for found in present {
-        let other = Cidr::from(found.address);
-        let overlap = other.contains(wanted.address()) || wanted.contains(other.address());
-        if !wanted.is_ipv4() && !overlap {
-            continue;
-        }
-        if !replace {
-            return Err(NetError::Unusable(format!(
-                "{:?} already has an IP address different from {wanted}: it has {other}; remove that address, change the network's gateway, or set forceAddress",
-                device.name
-            )));
-        }
-        host.delete_address(device.index, found.address)?;
-    }
     let exists = addressing::ensure_address(host, device.index, wanted)?;
     match device.mac {
         Some(mac) if !exists => Ok(Some(keep_mac(host, device, mac)?)),
         _ => Ok(None),
     }
+}
+
+/// The addresses among `present`, those of the device of one family, that `wanted` conflicts with. None
+/// does if the device has `wanted`.
+pub(crate) fn conflicts(present: &[Address], wanted: Cidr) -> impl Iterator<Item = Cidr> {
+    let present: Vec<Cidr> = present.iter().map(|found| found.address.into()).collect();
+    let has_it = present.contains(&wanted);
+    let is_conflict = move |other: &Cidr| {
+        let overlap = other.contains(wanted.address()) || wanted.contains(other.address());
+        !has_it && (wanted.is_ipv4() || overlap)
+    };
+    present.into_iter().filter(is_conflict)
+}
+
+/// The error of ADD, and of STATUS.
+pub(crate) fn conflict(device: &str, wanted: Cidr, other: Cidr) -> NetError {
+    NetError::Unusable(format!(
+        "{device:?} already has an IP address different from {wanted}: it has {other}; remove that address, change the network's gateway, or set forceAddress"
+    ))
 }
 
 /// Fixes the MAC address of the device: once it is set by hand, that of a bridge no longer changes with

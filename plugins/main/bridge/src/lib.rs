@@ -10,6 +10,7 @@ mod config;
 mod device;
 mod gateway;
 mod port;
+mod status;
 mod vlan;
 mod vlan_device;
 
@@ -105,7 +106,9 @@ impl Plugin for BridgePlugin {
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         let plan = Plan::new(&call.config, &call.request)?;
-        device::find(&Host::open()?, &plan.bridge).map_err(unavailable)?;
+        let host = Host::open()?;
+        device::find(&host, &plan.bridge).map_err(unavailable)?;
+        status::ensure_gateway_fits(&host, &plan, &call.request)?;
         if let Some(masquerade) = plan.masquerade {
             masquerade.status()?;
         }

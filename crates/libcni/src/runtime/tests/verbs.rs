@@ -189,7 +189,7 @@ fn del_stops_at_an_error_and_remembers() {
     let error = fake.runtime.del(&network, &parameters()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#"plugin type="two" failed (delete): netplugin failed: "no\n": exit status 1"#
+        r#"plugin type="two" failed (delete): exited with status 1 and only logged "no\n""#
     );
     assert_eq!(error.code(), 0);
     assert_eq!(fake.order(), ["DEL three", "DEL two"]);

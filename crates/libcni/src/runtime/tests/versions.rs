@@ -50,7 +50,7 @@ fn old_and_odd_replies_are_understood() {
         "decoding version info: missing field supportedVersions"
     );
     assert!(wrong("echo no JSON").starts_with("decoding version info: "));
-    assert!(wrong("exit 1").starts_with("netplugin failed with no error message"));
+    assert!(wrong("exit 1").starts_with("exited with status 1 without"));
     assert!(
         fake.runtime
             .versions("nowhere")

@@ -1,5 +1,9 @@
 //! `cnitool` seen from outside, with scripts and with the Go plugins in the role of plugins.
 
+mod gc;
+mod help;
+mod mistakes;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -110,7 +114,8 @@ ferrule_testkit::test! {
         for _ in 0..2 {
             tool("del net /run/netns/c1").run().succeeds().stdout_is("");
         }
-        tool("gc net").run().succeeds().stdout_is("");
+        let removed = tool("gc net --keep-nothing").run().succeeds();
+        assert!(removed.stdout.contains("\ncnitool-") && removed.stdout.contains("10.7.0.3/24"), "{removed}");
         assert!(!container.has_link("net1"));
         assert_eq!(remembered(), Vec::<String>::new());
         assert_same(&before, &host.snapshot().ignoring(&["cni0", "/var/lib/cni"]));
@@ -221,49 +226,6 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A plain gc takes everything away and tells plugins that nothing is valid.
-    fn gc_without_exceptions_takes_everything(host) {
-        script_network(host, &["good"]);
-        cnitool(host, "add mynet /run/netns/c1").run().succeeds();
-        requests(host);
-        cnitool(host, "gc mynet ignored").run().succeeds().stdout_is("");
-        let requests = requests(host);
-        assert!(requests[0].starts_with("DEL good eth0 "), "{requests:?}");
-        assert!(requests[1].starts_with("GC good  "), "{requests:?}");
-        assert!(requests[1].contains(r#""cni.dev/valid-attachments":[]"#), "{requests:?}");
-        assert_eq!(remembered(), Vec::<String>::new());
-    }
-}
-
-ferrule_testkit::test! {
-    /// What gc is told to keep stays, in each way of naming it.
-    fn gc_keeps_what_it_is_told_to(host) {
-        script_network(host, &["good"]);
-        for words in ["c1", "c1 -i net1", "c2", "c2 -i net1", "c3"] {
-            cnitool(host, &format!("add mynet /run/netns/{words}")).run().succeeds();
-        }
-        let id_of = |netns: &str| {
-            let files = remembered().into_iter().filter(|name| {
-                fs::read_to_string(format!("/var/lib/cni/results/{name}")).unwrap().contains(netns)
-            });
-            files.collect::<Vec<_>>()[0].split('-').skip(1).take(2).collect::<Vec<_>>().join("-")
-        };
-        let (c2, c3) = (id_of("/run/netns/c2"), id_of("/run/netns/c3"));
-        requests(host);
-        let line = format!("gc mynet --keep /run/netns/c1 --keep {c2}/net1 --keep {c3}");
-        cnitool(host, &line).run().succeeds();
-        let requests = requests(host);
-        assert_eq!(requests.len(), 2, "{requests:?}");
-        assert!(requests[0].starts_with("DEL good eth0 "), "{requests:?}");
-        assert!(requests[1].contains(&format!(r#"{{"containerID":"{c2}","ifname":"net1"}}"#)));
-        assert_eq!(remembered().len(), 4);
-        assert!(!remembered().contains(&format!("mynet-{c2}-eth0")));
-        cnitool(host, "gc mynet --keep c%1").run().fails();
-        assert_eq!(remembered().len(), 4);
-    }
-}
-
-ferrule_testkit::test! {
     /// STATUS names the plugin that is not ready.
     fn status_names_who_is_not_ready(host) {
         script_network(host, &["good"]);
@@ -290,33 +252,5 @@ ferrule_testkit::test! {
         assert!(failed.stdout.contains("good    1.0.0 1.1.0"), "{failed}");
         assert!(failed.stderr.contains("plugin good does not speak version 0.4.0"), "{failed}");
         assert!(failed.stderr.contains("failed to find plugin \"absent\" in path"), "{failed}");
-    }
-}
-
-ferrule_testkit::test! {
-    /// A wrong name or command line is told apart from a failure, and says what would be right.
-    fn mistakes_are_explained(host) {
-        script_network(host, &["good"]);
-        fs::write(host.network_folder().join("05-broken.conflist"), "{").unwrap();
-        let failed = cnitool(host, "status nope").run().fails();
-        assert_eq!(failed.status.code(), Some(1));
-        assert!(failed.stderr.contains("no net configuration with name \"nope\""), "{failed}");
-        assert!(failed.stderr.contains("the networks there are: mynet"), "{failed}");
-        let passed = cnitool(host, "status mynet").run().succeeds();
-        assert!(passed.stderr.contains("skipped /run/ferrule/net.d/05-broken"), "{passed}");
-        let wrong = ["bogus", "add mynet", "add", "add mynet c1 eth1", "add mynet c1 --bogus"];
-        for line in wrong.into_iter().chain(["del mynet c1 --keep x"]) {
-            let refused = cnitool(host, line).run().fails().stdout_is("");
-            assert_eq!(refused.status.code(), Some(2), "{refused}");
-            assert!(refused.stderr.contains("\nMore: cnitool "), "{refused}");
-        }
-        for line in ["", "help", "--help", "help gc", "add -h", "--version"] {
-            let helped = cnitool(host, line).run().succeeds();
-            assert!(helped.stdout.contains("cnitool") && helped.stderr.is_empty(), "{helped}");
-        }
-        host.netns("some-netns");
-        script(host, "good", "echo '{\"code\": 100, \"msg\": \"no namespace\"}'; exit 1");
-        let hinted = cnitool(host, "add mynet some-netns").run().fails();
-        assert!(hinted.stderr.contains("did you mean /run/netns/some-netns?"), "{hinted}");
     }
 }

@@ -1,5 +1,5 @@
-//! Files that others work with as well: locks on them, reading within bounds, atomic writing, and
-//! the operating system's error texts.
+//! Files that other processes use as well: locks, reading with a bound, atomic writing, and texts of
+//! the operating system's errors.
 
 pub mod lock;
 mod os_text;

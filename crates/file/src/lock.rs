@@ -1,9 +1,8 @@
-//! Locks between processes: flock(2), which other implementations of the same on-disk formats use
-//! as well.
+//! Locks between processes: flock(2), as other implementations of the same on-disk formats use it.
 //!
-//! Whoever can open a file can lock it, and a process that is stopped keeps its locks. So the
-//! files of this suite are in a folder that only root can look into, and every wait ends: the
-//! error then names the process that holds the lock.
+//! Every process that can open a file can lock it, and a stopped process keeps its locks. So the lock
+//! files of this suite are in a folder that only root can enter, and every wait has a deadline. The
+//! error names the process that holds the lock.
 
 mod folder;
 mod owner;
@@ -24,16 +23,16 @@ use crate::os_text::io_text;
 pub use folder::FOLDER;
 pub use owner::LockOwner;
 
-/// How long a lock is waited for.
+/// Deadline of a wait for a lock.
 pub const WAIT: Duration = Duration::from_secs(30);
 
 /// The network namespace of the calling thread.
 const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
-/// What the thread that waits needs: it calls one function of the kernel.
+/// Stack of the waiting thread in bytes; it makes one system call.
 const STACK: usize = 64 << 10;
 
-/// A lock held on a file until this value is dropped, or the process ends.
+/// A lock on a file, held until this value is dropped or the process ends.
 #[derive(Debug)]
 pub struct FileLock {
     /// Closing the file releases the lock.
@@ -52,7 +51,7 @@ pub enum LockError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// Others than root can put files where the lock file is.
+    /// Users other than root can write to the folder of the lock file.
     #[error("lock folder {path:?} is not for root alone: remove it")]
     Exposed {
         /// The folder.
@@ -66,36 +65,35 @@ pub enum LockError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// Somebody else held the lock all the time.
+    /// Another process held the lock until the deadline.
     #[error("waited {} s for the lock on {path:?}{}", .wait.as_secs(), held_by(holder.as_ref()))]
     Held {
         /// The file.
         path: PathBuf,
-        /// How long was waited.
+        /// The deadline.
         wait: Duration,
-        /// Who holds the lock, if it could be found out.
+        /// The process that holds the lock, if it was found.
         holder: Option<LockOwner>,
     },
 }
 
 impl LockError {
-    /// Whether the lock was waited for in vain, so that another try later may succeed.
+    /// Whether the deadline passed, so that a later try may succeed.
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Held { .. })
     }
 }
 
-/// For the end of a message about a lock.
+/// The holder, for the end of a message: `, held by NAME (process 7)`; empty without one.
 pub fn held_by(holder: Option<&LockOwner>) -> String {
     holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
 }
 
 impl FileLock {
-    /// Waits, at most [`WAIT`], until nobody else holds the lock of the network namespace the
-    /// calling thread is in, which excludes whoever changes the same rulesets by several steps.
+    /// Takes the lock of the calling thread's network namespace, waiting at most [`WAIT`]. It
+    /// serializes changes of the namespace's rulesets that take several steps.
     ///
-    /// Processes started meanwhile inherit the lock: a tool that outlives a killed plugin still
-    /// holds it until its work is done.
+    /// Child processes inherit the lock: a tool that outlives a killed plugin holds it until it ends.
     pub fn of_namespace() -> Result<Self, LockError> {
         let namespace = fs::metadata(NAMESPACE).map_err(|source| LockError::Open {
             path: NAMESPACE.into(),
@@ -128,14 +126,14 @@ impl FileLock {
         }
     }
 
-    /// Removes the file, for a lock of a name that will not come again. Whoever waits for it notices,
-    /// and takes the lock on a new file.
+    /// Removes the file, for a lock whose name will not be used again. A process that waits for it
+    /// notices that and locks a new file.
     pub fn unlink(&self) {
-        // One that stays does no harm.
+        // A file that stays is harmless.
         let _ = fs::remove_file(&self.path);
     }
 
-    /// Waits until nobody else holds a lock on an open file. `path` is for messages.
+    /// Locks an open file, waiting at most `wait`. `path` is for messages.
     pub fn take(file: File, path: &Path, wait: Duration) -> Result<Self, LockError> {
         let file = Arc::new(file);
         let failed = |source| LockError::Lock {
@@ -166,11 +164,10 @@ impl FileLock {
     }
 }
 
-/// Takes the lock; `false` if it is still held by others after `wait`.
+/// Takes the lock; `false` if another process still holds it after `wait`.
 ///
-/// A thread does the waiting, as flock(2) knows no deadline: the kernel wakes it as soon as the
-/// lock is free, which asking again and again would miss while others wait in line. One that is
-/// left waiting holds the lock for the moment between getting and closing it, if it ever gets it.
+/// A thread waits, as flock(2) has no deadline: the kernel queues it, whereas polling would miss the
+/// lock while others queue. A thread that is left waiting closes the file as soon as it gets the lock.
 fn wait_for(file: &Arc<File>, wait: Duration) -> io::Result<bool> {
     let (done, outcome) = mpsc::sync_channel(1);
     let waiting = Arc::clone(file);
@@ -182,12 +179,12 @@ fn wait_for(file: &Arc<File>, wait: Duration) -> io::Result<bool> {
             }
         };
         drop(waiting);
-        // Nobody listens any more once the time is up.
+        // Fails after the deadline, when nobody receives any more.
         let _ = done.send(locked);
     })?;
     match outcome.recv_timeout(wait) {
         Ok(locked) => locked.map(|()| true),
         Err(RecvTimeoutError::Timeout) => Ok(false),
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the wait was broken off")),
+        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the waiting thread ended")),
     }
 }

@@ -1,8 +1,8 @@
 //! The operating system's error texts in this project's spelling.
 //!
-//! Container runtimes recognise some failures by their words ("no such file or directory"), and
-//! the C libraries disagree in detail, so the text is taken from one table, with its first letter
-//! in lower case, and the number behind it.
+//! Container runtimes match on some texts ("no such file or directory"), and the C libraries differ
+//! in detail. So the text comes from one table, with its first letter in lower case, followed by the
+//! number.
 
 use std::io;
 

@@ -1,7 +1,7 @@
-//! Reading files that somebody else names or writes.
+//! Reading of files that others name or write.
 //!
-//! A path may lead to a file without an end, as `/dev/zero`, to one that is never written, as a
-//! named pipe, or to one that was filled to do harm.
+//! A path may be that of a file without an end (`/dev/zero`), of a named pipe that nobody writes to,
+//! or of a file that was made large to do harm.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -11,36 +11,36 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-/// What every configuration, record and list of the kernel has room in, in bytes.
-const MOST: u64 = 16 << 20;
+/// Upper bound of configurations, records and lists of the kernel, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// What most of them have room in.
-const USUAL: usize = 4 << 10;
+/// Initial capacity of the buffer, in bytes.
+const CAPACITY: usize = 4 << 10;
 
-/// The whole content of a file; one of more than 16 MiB is an error. Nothing is waited for.
+/// The content of a file; more than 16 MiB is an error. Does not block on a pipe or terminal.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    whole(&open(path, OFlag::empty())?, MOST)
+    whole(&open(path, OFlag::empty())?, MAX_BYTES)
 }
 
-/// As [`read`], of a text.
+/// As [`read`], of UTF-8 text.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let not_text = |_| io::Error::new(ErrorKind::InvalidData, "not a text in UTF-8");
     String::from_utf8(read(path)?).map_err(not_text)
 }
 
-/// As [`read`], of a file that this process's user has written. A link is not followed; a file of
-/// somebody else's, or anything but a file, is an error.
+/// As [`read`], of a regular file that belongs to this process's user. Anything else is an error; a
+/// symbolic link is not followed.
 pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let file = open(path, OFlag::O_NOFOLLOW)?;
     let found = file.metadata()?;
     if !found.is_file() || found.uid() != geteuid().as_raw() {
         return Err(io::Error::other("not a file of this user's"));
     }
-    whole(&file, MOST)
+    whole(&file, MAX_BYTES)
 }
 
 fn open(path: &Path, flags: OFlag) -> io::Result<File> {
-    // A pipe without a writer ends at once, a terminal does not become this process's.
+    // A pipe without a writer is empty, and a terminal does not become the controlling one.
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new()
         .read(true)
@@ -49,7 +49,7 @@ fn open(path: &Path, flags: OFlag) -> io::Result<File> {
 }
 
 fn whole(file: &File, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(USUAL);
+    let mut bytes = Vec::with_capacity(CAPACITY);
     let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if read as u64 > most {
         let message = format!("longer than {most} bytes");

@@ -1,4 +1,4 @@
-//! Files and folders that only their owner can read.
+//! Files and folders with access for their owner alone.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -6,14 +6,14 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// What the name of a file ends in while [`write()`] prepares it. A killed process leaves the file.
+/// Suffix of the temporary file that [`write()`] renames. A killed process leaves such a file.
 pub const TEMP_SUFFIX: &str = ".new";
 
-/// Creates a file, or replaces it by renaming: a reader sees all of the old content or all of the
-/// new one. Only one process at a time may write the same file.
+/// Creates a file (mode 0600), or replaces it by rename(2): a reader sees either the old content or
+/// the new one. Only one process at a time may write the same file.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let temp = temp_path(path);
-    // Never a file that exists: it may be a link, or open to others.
+    // Never an existing file: it may be a symbolic link, or readable by others.
     let create = || {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).open(&temp)
@@ -29,15 +29,15 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&temp, path)
 }
 
-/// The file that [`write()`] prepares before it renames it to `path`.
+/// The temporary file that [`write()`] renames to `path`.
 pub fn temp_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(TEMP_SUFFIX);
     name.into()
 }
 
-/// Creates a folder for its owner alone, unless it exists. Missing parents are open to everybody,
-/// as others keep their folders there, too.
+/// Creates a folder of mode 0700 unless it exists. Missing parents get mode 0755, as other programs
+/// have folders there as well.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         let mut parents = DirBuilder::new();

@@ -56,7 +56,7 @@ impl Family {
         }
     }
 
-    /// The family an `AF_*` number of a reply stands for.
+    /// The family of an `AF_*` number in a reply; `None` for others.
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         match i32::from(number) {
             AF_INET => Some(Self::V4),
@@ -66,48 +66,47 @@ impl Family {
     }
 }
 
-/// An address a link has.
+/// An address of a link, as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {
     /// The address and the length of its prefix.
     pub address: IpNetwork,
-    /// Where the address is valid: 0 everywhere, 253 on the link, 254 on this host.
+    /// `RT_SCOPE_*`: 0 universe, 253 link, 254 host.
     pub scope: u8,
-    /// What the kernel says of it.
+    /// Its flags.
     pub flags: AddressFlags,
 }
 
-/// What the kernel says of an address (`IFA_F_*`).
+/// Flags of an address (`IFA_F_*` of `linux/if_addr.h`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AddressFlags {
-    /// IPv6: still being checked for duplicates, not usable yet.
+    /// IPv6: duplicate address detection is running; not usable yet.
     pub tentative: bool,
-    /// IPv6: found to be in use by somebody else.
+    /// IPv6: duplicate address detection found another owner.
     pub dad_failed: bool,
     /// Does not expire.
     pub permanent: bool,
 }
 
-/// An address to be given to a link.
+/// An address to be added to a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewAddress {
     /// Index of the link.
     pub index: u32,
     /// The address and the length of its prefix.
     pub address: IpNetwork,
-    /// IPv6: usable at once, without the check for duplicates (RFC 4862).
+    /// IPv6: usable at once, without duplicate address detection (RFC 4862, section 5.4).
     pub nodad: bool,
 }
 
 impl NewAddress {
-    /// The message that adds the address, valid everywhere. The link having it is an error
-    /// ([`NetlinkError::is_exists`]).
+    /// The message that adds the address with scope universe. An address that the link already has
+    /// is an error ([`NetlinkError::is_exists`]).
     pub fn message(&self) -> Message {
         self.message_with(AddressAttributeFlags::empty())
     }
 
-    /// As [`Self::message`], but without the route to the address's network that the kernel adds by
-    /// itself.
+    /// As [`Self::message`], but without the kernel's route to the prefix (`IFA_F_NOPREFIXROUTE`).
     pub fn message_without_route(&self) -> Message {
         self.message_with(AddressAttributeFlags::Noprefixroute)
     }
@@ -131,16 +130,16 @@ impl NewAddress {
     }
 }
 
-/// Takes an address from a link; one it does not have is an error
-/// ([`NetlinkError::is_not_found`]).
+/// The message that removes an address from a link. An address that the link does not have is an
+/// error ([`NetlinkError::is_not_found`]).
 pub fn delete(index: u32, address: IpNetwork) -> Message {
     let operation = format!("delete address {address} from link {index}");
     Message::new(operation, RTM_DELADDR, 0, &body(index, address))
 }
 
 impl RtnlSocket {
-    /// The addresses of one link, of one family or of both. A link that does not exist is an
-    /// error ([`NetlinkError::is_not_found`]).
+    /// The addresses of one link, of one family or of both. A missing link is an error
+    /// ([`NetlinkError::is_not_found`]).
     pub fn addresses(
         &self,
         index: u32,
@@ -149,7 +148,7 @@ impl RtnlSocket {
         self.list_addresses(index, family, |payload| parse(payload, index, family))
     }
 
-    /// As [`RtnlSocket::addresses`], with all that is needed to add them again.
+    /// As [`RtnlSocket::addresses`], with all attributes, so that they can be added again.
     pub fn address_copies(
         &self,
         index: u32,
@@ -173,7 +172,7 @@ impl RtnlSocket {
         self.socket.dump(&operation, RTM_GETADDR, &body, parse)
     }
 
-    /// Takes an address from a link; `false` when the link, or the address on it, is not there.
+    /// Removes an address from a link; `false` if the link is missing or does not have it.
     pub fn delete_address(&self, index: u32, address: IpNetwork) -> Result<bool, NetlinkError> {
         self.delete(delete(index, address))
     }
@@ -190,7 +189,7 @@ fn body(index: u32, address: IpNetwork) -> AddressMessage {
     body
 }
 
-/// The highest address of the prefix, where there is room for one besides two hosts.
+/// The highest address of an IPv4 prefix shorter than /31; longer ones have no broadcast address.
 fn broadcast(address: IpNetwork) -> Option<Ipv4Addr> {
     match address {
         IpNetwork::V4(network) if network.prefix() < 31 => Some(network.broadcast()),
@@ -198,8 +197,8 @@ fn broadcast(address: IpNetwork) -> Option<Ipv4Addr> {
     }
 }
 
-/// Reads one address. The kernel filters by link and family only if it knows how to (strict
-/// checking, from 4.20 on), so both are compared here again.
+/// Reads one address; `None` for other links and families. Kernels before 4.20, without strict
+/// checking, do not filter a dump by them.
 fn parse(payload: &[u8], wanted: u32, family: Option<Family>) -> Parsed<Address> {
     let [number, prefix, low_flags, scope] = payload.first_chunk().ok_or(Malformed)?;
     let index = u32_at(payload, 4).ok_or(Malformed)?;
@@ -217,7 +216,7 @@ fn parse(payload: &[u8], wanted: u32, family: Option<Family>) -> Parsed<Address>
             _ => {}
         }
     }
-    // On point-to-point links IFA_ADDRESS is the other end; IPv6 usually sends only that one.
+    // On point-to-point links IFA_ADDRESS is the peer's; for IPv6 it is usually the only one sent.
     let ip = local.or(remote).ok_or(Malformed)?;
     Ok(Some(Address {
         address: IpNetwork::new(ip, *prefix).map_err(|_| Malformed)?,

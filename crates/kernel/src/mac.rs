@@ -18,13 +18,13 @@ pub struct Mac {
     length: u8,
 }
 
-/// A text or byte sequence that is no link-layer address.
+/// Why a text or byte sequence is not a link-layer address.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MacError {
-    /// The text is none of the accepted notations.
+    /// The text has none of the accepted notations.
     #[error("invalid MAC address: {0:?}")]
     Notation(String),
-    /// The kernel knows no link-layer address of this many bytes.
+    /// A number of bytes that is not 1 to 20.
     #[error("invalid MAC address length: {0}")]
     Length(usize),
 }
@@ -52,7 +52,7 @@ impl Mac {
             .unwrap_or_default()
     }
 
-    /// The address as Ethernet has it; `None` when it has another length.
+    /// The six bytes of an Ethernet address; `None` for another length.
     pub fn ethernet(&self) -> Option<[u8; 6]> {
         self.as_bytes().try_into().ok()
     }

@@ -1,4 +1,4 @@
-//! Routing rules: which table is looked up for which packets.
+//! Routing rules (ip-rule(8)): which routing table is used for which packets.
 
 use std::net::IpAddr;
 
@@ -16,43 +16,43 @@ const FRA_SRC: u16 = 2;
 const FRA_PRIORITY: u16 = 6;
 const FRA_TABLE: u16 = 15;
 
-/// `FR_ACT_TO_TBL`: looks a table up.
+/// `FR_ACT_TO_TBL`: looks up a table.
 const TO_TABLE: u8 = 1;
 
-/// A rule as the kernel described it at some moment.
+/// A rule as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// The packets it is about, by their source address; `None` when that does not matter.
+    /// Source prefix of the packets it matches; `None` matches every source.
     pub source: Option<IpNetwork>,
-    /// The table it has looked up; `None` for rules that do something else.
+    /// The table it looks up; `None` for rules with another action, such as `blackhole`.
     pub table: Option<u32>,
-    /// Lower comes first.
+    /// Rules are evaluated in ascending priority.
     pub priority: u32,
 }
 
-/// A rule that has packets from some source routed by a table of their own.
+/// A rule that looks up a table for packets from some source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewRule {
-    /// The source addresses.
+    /// Source prefix of the packets.
     pub source: IpNetwork,
-    /// The table to be looked up.
+    /// The table to look up.
     pub table: u32,
-    /// Lower comes first. When absent, the kernel puts it before all rules but the one of the table
-    /// `local`, and deletes a rule of any priority.
+    /// Rules are evaluated in ascending priority. When absent, the kernel adds the rule before all
+    /// others except that of the table `local`, and deletes a rule of any priority.
     pub priority: Option<u32>,
 }
 
 impl NewRule {
-    /// The message that adds the rule. One like it of the same priority is an error
-    /// ([`NetlinkError::is_exists`]); without a priority there is none of the same.
+    /// The message that adds the rule. An equal rule of the same priority is an error
+    /// ([`NetlinkError::is_exists`]); without a priority the kernel chooses a free one.
     pub fn add(&self) -> Message {
         let operation = format!("add rule {}", self.described());
         let flags = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
         Message::new(operation, RTM_NEWRULE, flags, &self.body())
     }
 
-    /// The message that deletes the first rule that agrees in what is given here. None like it is
-    /// an error ([`NetlinkError::is_not_found`]).
+    /// The message that deletes the first rule with these values. The lack of one is an error
+    /// ([`NetlinkError::is_not_found`]).
     pub fn delete(&self) -> Message {
         let operation = format!("delete rule {}", self.described());
         Message::new(operation, RTM_DELRULE, 0, &self.body())
@@ -65,7 +65,7 @@ impl NewRule {
         body.header.action = RuleAction::ToTable;
         body.attributes
             .push(RuleAttribute::Source(self.source.ip()));
-        // The header has room for tables up to 255 only.
+        // The table field of the header has 8 bits.
         body.attributes.push(RuleAttribute::Table(self.table));
         body.attributes
             .extend(self.priority.map(RuleAttribute::Priority));
@@ -78,7 +78,7 @@ impl NewRule {
 }
 
 impl RtnlSocket {
-    /// The rules of one family, in their order. The kernel has no way to ask for some of them alone.
+    /// All rules of one family in order of evaluation. The kernel cannot filter this dump.
     pub fn rules(&self, family: Family) -> Result<Vec<Rule>, NetlinkError> {
         let mut body = RuleMessage::default();
         body.header.family = family.number();
@@ -88,13 +88,13 @@ impl RtnlSocket {
         })
     }
 
-    /// Deletes a rule; `false` when there was none like it.
+    /// Deletes a rule; `false` if there is no such rule.
     pub fn delete_rule(&self, rule: &NewRule) -> Result<bool, NetlinkError> {
         self.delete(rule.delete())
     }
 }
 
-/// Reads one rule; leaves out other families.
+/// Reads one rule; `None` for other families.
 fn parse(payload: &[u8], wanted: Family) -> Parsed<Rule> {
     let (header, attributes): (&[u8; HEADER], _) = payload.split_first_chunk().ok_or(Malformed)?;
     let [family, _, prefix, _, table, _, _, action, ..] = *header;
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_rule_reads_back_as_written() {
         for (source, table) in [("10.0.0.5/32", 100), ("fd00::/64", 5000)] {
             let new = NewRule {
                 source: source.parse().unwrap(),

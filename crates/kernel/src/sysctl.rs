@@ -1,8 +1,8 @@
 //! Kernel settings below `/proc/sys`.
 //!
-//! Names are paths with slashes (`net/ipv4/conf/eth0.100/arp_notify`), never the dotted notation,
-//! in which an interface name with a dot cannot be told from two levels. Those below `net` belong
-//! to the network namespace the calling thread is in.
+//! Names are paths with slashes (`net/ipv4/conf/eth0.100/arp_notify`), not the dotted notation, which
+//! is ambiguous for interface names with a dot. Settings below `net` are those of the calling
+//! thread's network namespace.
 
 mod beneath;
 
@@ -16,7 +16,7 @@ use ferrule_file::io_text;
 
 pub use beneath::{is_read_only, read_net, write_net};
 
-/// Where the kernel shows its settings.
+/// Root of the settings.
 const ROOT: &str = "/proc/sys";
 
 /// Why a setting could not be read or written.
@@ -47,21 +47,20 @@ impl SysctlError {
         self.source.kind()
     }
 
-    /// Whether the kernel has no such setting: an absent interface, or a feature it was built
-    /// without.
+    /// Whether the setting does not exist: the interface is missing, or the kernel lacks the feature.
     pub fn is_not_found(&self) -> bool {
         self.kind() == ErrorKind::NotFound
     }
 }
 
-/// The value of a setting without white space around it.
+/// The value of a setting, without leading and trailing white space.
 pub fn read(path: &str) -> Result<String, SysctlError> {
     let text = file_of(path).and_then(|file| ferrule_file::read_text(&file));
     let text = text.map_err(SysctlError::read(path))?;
     Ok(text.trim().to_owned())
 }
 
-/// Sets a setting. The value goes to the kernel in one write, as given.
+/// Sets a setting. The value is written as given, in one write(2).
 pub fn write(path: &str, value: &str) -> Result<(), SysctlError> {
     file_of(path)
         .and_then(|file| OpenOptions::new().write(true).open(file))
@@ -69,8 +68,8 @@ pub fn write(path: &str, value: &str) -> Result<(), SysctlError> {
         .map_err(SysctlError::set(path, value))
 }
 
-/// Makes a setting read `1`; returns whether it had to be written. Leaving a switched-on setting
-/// alone also works where the file system is read-only.
+/// Sets a setting to `1`; returns `false` if it was `1` already. That case also succeeds on a
+/// read-only file system.
 pub fn enable(path: &str) -> Result<bool, SysctlError> {
     if read(path)? == "1" {
         return Ok(false);
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused() {
+    fn names_outside_the_root_are_refused() {
         for name in [
             "",
             "/net",
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_setting_says_so() {
+    fn a_missing_setting_is_not_found() {
         let error = read("net/no_such_setting").unwrap_err();
         assert!(error.is_not_found());
         assert_eq!(

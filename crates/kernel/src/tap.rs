@@ -15,37 +15,37 @@ use crate::netlink::{Attribute, flag};
 use crate::syscall::{TunNumber, tun_set_interface, tun_set_number};
 use ferrule_file::{errno_text, io_text};
 
-/// Where processes get the far end of a tap link.
+/// The device file by which a process attaches to a tap link.
 const DEVICE: &str = "/dev/net/tun";
 
-/// The security label of the next program the thread starts (`SELinux`).
+/// Sets the `SELinux` context of the next program that the thread executes (proc(5)).
 const EXEC_LABEL: &str = "/proc/thread-self/attr/exec";
 
 const IFLA_TUN_OWNER: u16 = 1;
 const IFLA_TUN_GROUP: u16 = 2;
 const IFLA_TUN_MULTI_QUEUE: u16 = 7;
 
-/// A tap link to be created. It stays when no process is attached to it.
+/// A persistent tap link to be created: it exists without an attached process.
 #[derive(Debug, Clone, Copy)]
 pub struct Tap<'a> {
     /// Name, 1 to 15 bytes.
     pub name: &'a str,
-    /// Who may attach to it, as a user id.
+    /// User id that may attach to it.
     pub owner: Option<u32>,
-    /// Which group may attach to it, as a group id. With neither owner nor group whoever can open
-    /// the device file may; who administers the namespace always may.
+    /// Group id that may attach to it. With neither owner nor group, every process that can open the
+    /// device file may attach. A process with `CAP_NET_ADMIN` in the namespace always may.
     pub group: Option<u32>,
-    /// Whether several processes or threads may attach at once, a queue each. Who attaches has to
-    /// ask for the same.
+    /// Whether several processes or threads may attach at the same time, one queue each. They have to
+    /// set the same flag (`IFF_MULTI_QUEUE`).
     pub multi_queue: bool,
 }
 
-/// What the tap driver tells of a link.
+/// Settings of a tap link, as the driver reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TapSettings {
-    /// Who may attach to it, as a user id.
+    /// User id that may attach to it.
     pub owner: Option<u32>,
-    /// Which group may attach to it, as a group id.
+    /// Group id that may attach to it.
     pub group: Option<u32>,
     /// Whether it has several queues.
     pub multi_queue: bool,
@@ -57,7 +57,7 @@ pub enum TapError {
     /// The kernel would refuse or change the name.
     #[error("create tap: {0}")]
     Name(#[from] NameError),
-    /// The driver is missing, or out of reach.
+    /// The device file is missing or cannot be opened.
     #[error("open {DEVICE}: {}", io_text(.0))]
     Device(io::Error),
     /// The kernel refused.
@@ -65,50 +65,50 @@ pub enum TapError {
     Refused {
         /// The link's name.
         name: String,
-        /// What was being done: `TUNSETIFF` and others, by their names in `linux/if_tun.h`.
+        /// The ioctl that failed, by its name in `linux/if_tun.h`: `TUNSETIFF` and others.
         operation: &'static str,
         /// The kernel's error number.
         errno: Errno,
     },
-    /// The kernel has no `SELinux`, or does not take the label.
+    /// The kernel has no `SELinux`, or refuses the context.
     #[error("use the SELinux context {label:?} for a tap: write {EXEC_LABEL}: {}", io_text(.source))]
     Label {
-        /// The label.
+        /// The context.
         label: String,
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The command that makes the link under another label could not be started.
+    /// `ip tuntap add`, which creates the link under another context, could not be started.
     #[error("start `ip tuntap add` under the SELinux context {label:?}: {}", io_text(.source))]
     Start {
-        /// The label.
+        /// The context.
         label: String,
         /// The kernel's answer.
         source: io::Error,
     },
-    /// That command failed.
+    /// `ip tuntap add` failed.
     #[error("create tap {name:?}: `ip tuntap add` under the SELinux context {label:?}: {text}")]
     Command {
         /// The link's name.
         name: String,
-        /// The label.
+        /// The context.
         label: String,
-        /// What it said, or how it ended.
+        /// Its standard error, or its exit status if it printed nothing.
         text: String,
     },
 }
 
-/// Whether tap links can be made: the device file is there and can be opened.
+/// Fails if tap links cannot be created: the device file is missing or cannot be opened.
 pub fn is_available() -> Result<(), TapError> {
     open().map(drop)
 }
 
 impl Tap<'_> {
-    /// Creates the link in the calling thread's namespace, switched off. A name that is taken is an
-    /// error (`EBUSY`): the link that has it is left alone. Nothing is left on failure.
+    /// Creates the link in the calling thread's namespace, down. An existing name is an error
+    /// (`EBUSY`), and the link of that name is not changed. Nothing is left on failure.
     ///
-    /// Frames come without protocol information in front (`IFF_NO_PI`) and with the header for
-    /// virtual machines (`IFF_VNET_HDR`) unless who attaches asks for something else.
+    /// Frames have no protocol information in front (`IFF_NO_PI`) and a virtio header
+    /// (`IFF_VNET_HDR`), unless the attaching process sets other flags.
     pub fn create(&self) -> Result<(), TapError> {
         check(self.name)?;
         let device = open()?;
@@ -127,16 +127,16 @@ impl Tap<'_> {
         if let Some(group) = self.group {
             tun_set_number(device, TunNumber::Group, group).map_err(refused("TUNSETGROUP"))?;
         }
-        // Until here the link goes when the file is closed, that is on any failure.
+        // Until the link is persistent, closing the file removes it: on any failure above.
         tun_set_number(device, TunNumber::Persist, 1).map_err(refused("TUNSETPERSIST"))
     }
 
-    /// As [`Tap::create`], with the `SELinux` label of the link.
+    /// As [`Tap::create`], with an `SELinux` context for the link.
     ///
-    /// The kernel labels a tap like the process that creates it and does not look at the label for
-    /// new sockets (`selinux_tun_dev_alloc_security` in the kernel's security/selinux/hooks.c). So it
-    /// takes a process of that label: `ip tuntap add`, which makes a link of the same flags and
-    /// refuses taken names as well.
+    /// The kernel gives a tap the context of the process that creates it and ignores the one for new
+    /// sockets (`selinux_tun_dev_alloc_security` in the kernel's security/selinux/hooks.c). So a
+    /// process of that context has to create it: `ip tuntap add`, which sets the same flags and also
+    /// refuses existing names.
     pub fn create_labelled(&self, label: &str) -> Result<(), TapError> {
         check(self.name)?;
         let mut command = Command::new("ip");
@@ -155,13 +155,13 @@ impl Tap<'_> {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stderr);
         Err(TapError::Command {
             name: self.name.to_owned(),
             label: label.to_owned(),
-            text: match said.trim() {
+            text: match text.trim() {
                 "" => output.status.to_string(),
-                said => said.to_owned(),
+                text => text.to_owned(),
             },
         })
     }
@@ -180,7 +180,7 @@ fn open() -> Result<File, TapError> {
         .map_err(TapError::Device)
 }
 
-/// Runs a command under a label; programs started later have this one's again.
+/// Runs a command under an `SELinux` context, then resets the context of later programs.
 fn start_labelled(command: &mut Command, label: &str) -> Result<std::process::Output, TapError> {
     let set = |value: &str| {
         fs::write(EXEC_LABEL, value).map_err(|source| TapError::Label {
@@ -190,7 +190,7 @@ fn start_labelled(command: &mut Command, label: &str) -> Result<std::process::Ou
     };
     set(label)?;
     let output = command.stdin(Stdio::null()).output();
-    // A line feed alone means none.
+    // A line feed alone resets the attribute.
     set("\n")?;
     output.map_err(|source| TapError::Start {
         label: label.to_owned(),
@@ -202,7 +202,7 @@ impl TapSettings {
     /// The kernel's name of the kind.
     pub(crate) const KIND: &'static str = "tun";
 
-    /// Reads what the kernel tells of one; kernels before 4.20 tell nothing.
+    /// Reads `IFLA_INFO_DATA` of a tap; kernels before 4.20 send none of it.
     pub(crate) fn read(data: Attribute<'_>) -> Self {
         let mut settings = Self {
             owner: None,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_keep_taken_names_from_being_adopted() {
+    fn flags_refuse_an_existing_name() {
         let tap = Tap {
             name: "tap0",
             owner: None,

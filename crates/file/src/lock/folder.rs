@@ -16,16 +16,16 @@ use crate::create_private_folder;
 /// Where the lock files are.
 pub const FOLDER: &str = "/run/cni/locks";
 
-/// Opens a file of the folder, making both where they are missing.
+/// Opens a file of the folder; creates folder and file if they are missing.
 pub(super) fn open(path: &Path) -> Result<File, LockError> {
     let failed = |source: io::Error| LockError::Open {
         path: path.to_owned(),
         source,
     };
-    let folder = match enter() {
+    let folder = match open_folder() {
         Err(Errno::ENOENT) => {
             create_private_folder(Path::new(FOLDER)).map_err(failed)?;
-            enter()
+            open_folder()
         }
         outcome => outcome,
     };
@@ -41,8 +41,8 @@ pub(super) fn open(path: &Path) -> Result<File, LockError> {
     opened.map(File::from).map_err(|errno| failed(errno.into()))
 }
 
-/// A link in place of the folder is not followed.
-fn enter() -> Result<OwnedFd, Errno> {
+/// Opens the folder; a symbolic link in its place is not followed.
+fn open_folder() -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     open_path(FOLDER, flags, Mode::empty())
 }

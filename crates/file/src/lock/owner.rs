@@ -1,4 +1,4 @@
-//! Who holds a lock.
+//! The process that holds a lock.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{major, minor};
 
-/// How long the open files of processes are looked through.
+/// Deadline of the search through the open files of all processes.
 const SEARCH: Duration = Duration::from_millis(500);
 
 /// A process that has a file open and locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockOwner {
-    /// Its number in the process namespace of the caller.
+    /// Its process id, in the caller's pid namespace.
     pub process: u32,
-    /// Its name.
+    /// Its name (`comm`), escaped.
     pub name: String,
-    /// Whether it is stopped, and so will not let go.
+    /// Whether it is stopped, so that it does not release the lock.
     pub is_stopped: bool,
 }
 
@@ -30,21 +30,21 @@ impl fmt::Display for LockOwner {
 }
 
 impl LockOwner {
-    /// Who holds the lock on the file of this path just now.
+    /// The process that holds the lock on the file of this path, if any.
     pub fn at(path: &Path) -> Option<Self> {
-        // Opening could have effects; only the numbers of the file are needed.
-        Self::of_numbers(&Numbers::of(&fs::metadata(path).ok()?))
+        // Not opened, which may have effects: device and inode suffice.
+        Self::of_file(&FileId::of(&fs::metadata(path).ok()?))
     }
 
-    /// Who holds the lock on an open file just now.
+    /// The process that holds the lock on an open file, if any.
     pub(super) fn of(file: &File) -> Option<Self> {
-        Self::of_numbers(&Numbers::of(&file.metadata().ok()?))
+        Self::of_file(&FileId::of(&file.metadata().ok()?))
     }
 
-    fn of_numbers(file: &Numbers) -> Option<Self> {
+    fn of_file(file: &FileId) -> Option<Self> {
         let locks = read(Path::new("/proc/locks"))?;
         let (process, file) = find_lock(&locks, file)?;
-        // The process that took the lock may be gone, or have left it to a child.
+        // The process that took the lock may have ended, with a child that inherited it.
         let owner = if has_locked(process, file) {
             None
         } else {
@@ -53,7 +53,7 @@ impl LockOwner {
         Self::named(owner.unwrap_or(process))
     }
 
-    /// From proc(5) `stat`: number, name in parentheses, state.
+    /// Reads proc(5) `stat`: id, name in parentheses, state.
     fn named(process: u32) -> Option<Self> {
         let text = read(Path::new(&format!("/proc/{process}/stat")))?;
         let (before, behind) = text.rsplit_once(')')?;
@@ -66,17 +66,17 @@ impl LockOwner {
     }
 }
 
-/// What tells a file from all others.
+/// Device and inode of a file.
 #[derive(Debug)]
-struct Numbers {
+struct FileId {
     /// As proc(5) `locks` prints it: `fe:00:5622032`.
     text: String,
-    /// The same for file systems that tell processes another device than the lock table, as btrfs
-    /// does.
+    /// The inode alone, for file systems whose device in stat(2) differs from that of the lock table,
+    /// as btrfs.
     ending: String,
 }
 
-impl Numbers {
+impl FileId {
     fn of(found: &fs::Metadata) -> Self {
         let (device, inode) = (found.dev(), found.ino());
         Self {
@@ -86,9 +86,9 @@ impl Numbers {
     }
 }
 
-/// The process that took the lock on a file, and the file as the kernel's lock table has it, by
-/// proc(5) `locks`: `1: FLOCK  ADVISORY  WRITE 28154 00:27:2 0 EOF`.
-fn find_lock<'a>(locks: &'a str, file: &Numbers) -> Option<(u32, &'a str)> {
+/// The process that took the lock on a file, and the file as proc(5) `locks` names it:
+/// `1: FLOCK  ADVISORY  WRITE 28154 00:27:2 0 EOF`.
+fn find_lock<'a>(locks: &'a str, file: &FileId) -> Option<(u32, &'a str)> {
     let entries = || locks.lines().filter_map(process_and_file);
     let exact = entries().find(|(_, found)| *found == file.text);
     exact.or_else(|| entries().find(|(_, found)| found.ends_with(&file.ending)))
@@ -96,15 +96,15 @@ fn find_lock<'a>(locks: &'a str, file: &Numbers) -> Option<(u32, &'a str)> {
 
 fn process_and_file(line: &str) -> Option<(u32, &str)> {
     let mut words = line.split_whitespace().skip(1);
-    // Somebody who waits has an arrow in front.
+    // An entry of a waiting process has an arrow in front.
     if words.next()? != "FLOCK" {
         return None;
     }
-    // A process that is gone has the number 0 or -1.
+    // A process that has ended is listed as 0 or -1.
     Some((words.nth(2)?.parse().unwrap_or(0), words.next()?))
 }
 
-/// Looks for a process with the lock on a file, as the lock table has it, among all open files.
+/// Searches the open files of all processes for the lock on a file, named as in the lock table.
 fn find_owner(file: &str) -> Option<u32> {
     let end = Instant::now() + SEARCH;
     let processes = fs::read_dir("/proc").ok()?.flatten();
@@ -113,7 +113,7 @@ fn find_owner(file: &str) -> Option<u32> {
 }
 
 /// Whether a process has the locked file open, by proc(5) `fdinfo`, which names files as the lock
-/// table does. The inode number alone would not do: other file systems have the same.
+/// table does. Inode numbers alone are not unique across file systems.
 fn has_locked(process: u32, file: &str) -> bool {
     let files = fs::read_dir(format!("/proc/{process}/fdinfo"));
     let mut files = files.into_iter().flatten().flatten();
@@ -134,8 +134,8 @@ fn read(path: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn numbers(text: &str, ending: &str) -> Numbers {
-        Numbers {
+    fn numbers(text: &str, ending: &str) -> FileId {
+        FileId {
             text: text.to_owned(),
             ending: ending.to_owned(),
         }
@@ -173,7 +173,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = File::create(folder.path().join("lock")).unwrap();
         file.lock().unwrap();
-        let numbers = Numbers::of(&file.metadata().unwrap());
+        let numbers = FileId::of(&file.metadata().unwrap());
         let locks = read(Path::new("/proc/locks")).unwrap();
         let (_, file) = find_lock(&locks, &numbers).unwrap();
         assert_eq!(find_owner(file), Some(std::process::id()));

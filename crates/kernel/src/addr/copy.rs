@@ -1,4 +1,4 @@
-//! Addresses that are put back just as the kernel had them.
+//! Copies of addresses with all their attributes, to be added again.
 
 use nix::libc::{NLM_F_CREATE, NLM_F_EXCL, RTM_NEWADDR};
 
@@ -7,18 +7,17 @@ use crate::netlink::{AttributeWriter, Attributes, Malformed, Message, Parsed, fl
 
 const IFA_F_NODAD: u32 = 0x02;
 
-/// An address with everything the kernel says of it (peer, lifetimes, label), so that it can be
-/// added again.
+/// An address with all its attributes (peer, lifetimes, label), so that it can be added again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressCopy {
-    /// What this crate knows of it.
+    /// The address.
     pub address: Address,
     index: u32,
     body: AttributeWriter,
 }
 
 impl AddressCopy {
-    /// Reads one address of the link, of this family or of any.
+    /// Reads one address; `None` for other links and families.
     pub(super) fn parse(payload: &[u8], index: u32, family: Option<Family>) -> Parsed<Self> {
         let Some(address) = parse(payload, index, family)? else {
             return Ok(None);
@@ -27,10 +26,10 @@ impl AddressCopy {
             payload.split_first_chunk().ok_or(Malformed)?;
         let [number, prefix, low_flags, rest @ ..] = *header;
         let attributes = Attributes::new(attributes);
-        let told = attributes.get(IFA_FLAGS);
-        let flags = told.map_or(Some(low_flags.into()), |found| found.u32());
+        let attribute = attributes.get(IFA_FLAGS);
+        let flags = attribute.map_or(Some(low_flags.into()), |found| found.u32());
         let flags = flags.ok_or(Malformed)? & !(IFA_F_TENTATIVE | IFA_F_DADFAILED) | IFA_F_NODAD;
-        // The attribute counts instead of the eight bits of the header.
+        // The attribute replaces the 8 bits of flags in the header.
         let fixed = [number, prefix, 0];
         let mut body = AttributeWriter::after(&[&fixed[..], &rest].concat());
         body.copy(attributes, &[IFA_FLAGS]).u32(IFA_FLAGS, flags);
@@ -41,8 +40,8 @@ impl AddressCopy {
         }))
     }
 
-    /// The message that adds the address to its link again, usable at once: the link had it before,
-    /// so that its neighbours have been asked. The link having it is an error
+    /// The message that adds the address to its link again. It is usable at once: duplicate address
+    /// detection has already run for it. An address that the link has is an error
     /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn add(&self) -> Message {
         let (address, index) = (self.address.address, self.index);

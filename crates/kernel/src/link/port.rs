@@ -6,27 +6,27 @@ use rtnetlink::LinkUnspec;
 
 use crate::netlink::Message;
 
-/// What a bridge keeps about one of its ports.
+/// Settings of a bridge port, as the kernel reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortState {
-    /// Whether packets may leave through the port they came in by.
+    /// Whether frames may leave by the port on which they arrived.
     pub hairpin: bool,
-    /// Whether the port may not talk to other isolated ports.
+    /// Whether frames to other isolated ports are dropped.
     pub isolated: bool,
 }
 
-/// Changes to a port; what is absent stays as it is.
+/// Changes to a bridge port; absent values are left as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PortSettings {
-    /// Index of the bridge to become a port of.
+    /// Index of the bridge that the link becomes a port of.
     pub master: Option<u32>,
     /// See [`PortState::hairpin`].
     pub hairpin: Option<bool>,
-    /// See [`PortState::isolated`]; kernels before 4.18 do not have it.
+    /// See [`PortState::isolated`]; from kernel 4.18 on.
     pub isolated: Option<bool>,
 }
 
-/// Makes a link a port of a bridge, changes what the bridge keeps about it, or both.
+/// The message that makes a link a bridge port, changes the settings of a port, or both.
 pub fn set_port(index: u32, settings: PortSettings) -> Message {
     let operation = format!("set bridge port {index}{}", settings.described());
     let options: Vec<_> = [
@@ -41,8 +41,8 @@ pub fn set_port(index: u32, settings: PortSettings) -> Message {
         .set_port_kind(InfoPortKind::Bridge)
         .set_port_data(InfoPortData::BridgePort(options))
         .build();
-    // The kernel looks the master up before it reads either, so joining a bridge and the options
-    // of the port cannot share a request; and only RTM_NEWLINK reads options.
+    // The kernel looks up the master before it applies either, so IFLA_MASTER and the port's options
+    // need separate requests; and only RTM_NEWLINK applies the options.
     match (settings.master, settings.hairpin.or(settings.isolated)) {
         (Some(master), None) => Message::new(operation, RTM_SETLINK, 0, &join(master)),
         (Some(master), Some(_)) => Message::new(operation, RTM_SETLINK, 0, &join(master))

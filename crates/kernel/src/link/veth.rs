@@ -9,35 +9,34 @@ use super::create;
 use crate::mac::Mac;
 use crate::netlink::Message;
 
-/// A veth pair to be created in one operation: the outer end in the namespace of the conversation,
-/// its peer in another one, neither visible half-made or under another name at any time.
+/// A veth pair to be created in one operation: the outer end in the namespace of the socket, its peer
+/// in another one. Neither is ever visible under another name or without these settings.
 ///
-/// Each end has one queue. Left to itself the kernel (from 5.13 on) makes as many as there are
-/// processors, with their folders in sysfs, and then takes all but one out of service, for which it
-/// waits for two grace periods: the more processors, the longer.
+/// Each end has one queue. By default the kernel (from 5.13 on) creates one per processor, each with
+/// a folder in sysfs, and then disables all but one, for which it waits for two grace periods.
 #[derive(Debug, Clone, Copy)]
 pub struct VethPair<'a> {
     /// Name of the outer end, 1 to 15 bytes.
     pub name: &'a str,
     /// Name of the peer, 1 to 15 bytes.
     pub peer: &'a str,
-    /// The namespace the peer is born in; must stay open until the message has been sent. May be
-    /// the conversation's own.
+    /// The namespace in which the peer is created; may be that of the socket. The descriptor must stay
+    /// open until the message has been sent.
     pub peer_netns: BorrowedFd<'a>,
-    /// Largest packet of both ends in bytes; the kernel's 1500 when absent.
+    /// MTU of both ends in bytes; 1500 when absent.
     pub mtu: Option<u32>,
-    /// Link-layer address of the peer; chosen at random by the kernel when absent.
+    /// Link-layer address of the peer; random when absent.
     pub peer_mac: Option<Mac>,
     /// Index of the bridge the outer end becomes a port of.
     pub master: Option<u32>,
-    /// Device group of the outer end, which a link can have from birth, unlike an alias; 0 for none.
+    /// Device group of the outer end, 0 for none. Unlike an alias it can be set at creation.
     pub group: u32,
-    /// Whether the outer end is switched on. It carries packets once the peer is on, too.
+    /// Whether the outer end is set up. It has a carrier when the peer is up as well.
     pub up: bool,
 }
 
 impl VethPair<'_> {
-    /// The message that creates the pair. Either name being taken is an error
+    /// The message that creates the pair. An existing name is an error
     /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn create(&self) -> Message {
         let mut peer = LinkMessageBuilder::<LinkUnspec>::new()

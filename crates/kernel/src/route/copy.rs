@@ -1,4 +1,4 @@
-//! Routes that are put back, or into another table, just as the kernel had them.
+//! Copies of routes with all their attributes, to be added again or to another table.
 
 use nix::libc::{NLM_F_APPEND, NLM_F_CREATE, RTM_DELROUTE, RTM_NEWROUTE};
 
@@ -14,24 +14,24 @@ const RTA_ENCAP: u16 = 22;
 const RTA_EXPIRES: u16 = 23;
 const RTA_NH_ID: u16 = 30;
 
-/// `RTNH_F_ONLINK`, the only flag that is a setting: the others tell a state, and the kernel refuses
-/// a route that says it is dead.
+/// `RTNH_F_ONLINK`, the only flag that is a setting. The others report a state, and the kernel
+/// refuses a new route with `RTNH_F_DEAD`.
 const RTNH_F_ONLINK: u8 = 4;
 
 /// Ticks per second in `struct rta_cacheinfo` (`USER_HZ`).
 const TICKS: u32 = 100;
 
-/// A route with everything the kernel says of it, so that it can be made again.
+/// A route with all its attributes, so that it can be added again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteCopy {
-    /// What this crate knows of it.
+    /// The route.
     pub entry: RouteEntry,
-    /// The route in no table yet.
+    /// The body of a request, without the table.
     body: AttributeWriter,
 }
 
 impl RouteCopy {
-    /// Reads an entry of a table; leaves out cached copies and other families.
+    /// Reads an entry of a table; `None` for cached copies and other families.
     pub(super) fn parse(payload: &[u8]) -> Parsed<Self> {
         let Some(entry) = entry::parse(payload)? else {
             return Ok(None);
@@ -41,8 +41,8 @@ impl RouteCopy {
         Ok(Some(Self { entry, body }))
     }
 
-    /// The message that adds the route to `table`, behind others of the same destination and
-    /// priority. One that is just the same is an error
+    /// The message that adds the route to `table`, after others of the same destination and
+    /// priority. An identical route is an error
     /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn add_to(&self, table: u32) -> Message {
         let operation = format!("add route {} to table {table}", self.described());
@@ -50,15 +50,15 @@ impl RouteCopy {
         Message::new(operation, RTM_NEWROUTE, flags, &self.in_table(table))
     }
 
-    /// The message that deletes the route from `table`; it not being there is an error
+    /// The message that deletes the route from `table`; a missing route is an error
     /// ([`NetlinkError::is_not_found`](crate::netlink::NetlinkError::is_not_found)).
     pub fn delete_from(&self, table: u32) -> Message {
         let operation = format!("delete route {} from table {table}", self.described());
         Message::new(operation, RTM_DELROUTE, 0, &self.in_table(table))
     }
 
-    /// Whether the kernel needs other routes to find this one's gateway. Of IPv4, the scope tells: a
-    /// gateway must be nearer than what it leads to. IPv6 has no scopes.
+    /// Whether the kernel needs another route to resolve this one's gateway. For IPv4 the scope shows
+    /// it, as a gateway must have a narrower scope than its route; IPv6 has no scopes.
     pub fn needs_others(&self) -> bool {
         let is_far = self.entry.dst.is_ipv6() || self.entry.scope == SCOPE_UNIVERSE;
         let has_gateway = |gateway: Option<_>| gateway.is_some();
@@ -84,9 +84,9 @@ impl RouteCopy {
     }
 }
 
-/// The route as it is added: without its table, with settings in place of states.
+/// The body of a request that adds the route: without its table, and without flags of a state.
 fn body(header: [u8; HEADER], attributes: &[u8]) -> Option<AttributeWriter> {
-    // The table is in an attribute, which has room for every number.
+    // The table goes into an attribute: that of the header has 8 bits.
     let [family, dst, src, tos, _, protocol, scope, kind, flags @ ..] = header;
     let settings = u32::from_ne_bytes(flags) & u32::from(RTNH_F_ONLINK);
     let fixed = [family, dst, src, tos, 0, protocol, scope, kind];
@@ -95,7 +95,7 @@ fn body(header: [u8; HEADER], attributes: &[u8]) -> Option<AttributeWriter> {
     let attributes = Attributes::new(attributes);
     let mut left_out = vec![RTA_TABLE, RTA_CACHEINFO, RTA_MULTIPATH];
     if attributes.get(RTA_NH_ID).is_some() {
-        // The hops are those of the object with this number, and must not be told as well.
+        // The hops are those of the nexthop object of this id; the kernel refuses both together.
         left_out.extend([RTA_OIF, RTA_GATEWAY, RTA_VIA, RTA_ENCAP, RTA_ENCAP_TYPE]);
     } else if let Some(hops) = attributes.get(RTA_MULTIPATH) {
         body.bytes(RTA_MULTIPATH, &settings_of_hops(hops.value)?);
@@ -113,7 +113,7 @@ fn body(header: [u8; HEADER], attributes: &[u8]) -> Option<AttributeWriter> {
     Some(body)
 }
 
-/// A sequence of `struct rtnexthop` without the flags that tell a state.
+/// A sequence of `struct rtnexthop` without the flags that report a state.
 fn settings_of_hops(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut hops = bytes.to_vec();
     let mut start = 0;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn states_and_the_table_are_replaced() {
+    fn flags_of_a_state_are_dropped_and_the_table_is_replaced() {
         let bytes = copied(&[
             (1, &[10, 0, 0, 0]),
             (15, &[254, 0, 0, 0]),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_kept() {
+    fn the_remaining_lifetime_is_kept() {
         let info = [0, 0, 250u32, 0, 0, 0, 0, 0].map(u32::to_ne_bytes).concat();
         let bytes = copied(&[(12, &info)]);
         assert_eq!(kinds(&bytes), [23, 15]);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn hops_are_told_once_and_without_states() {
+    fn hops_are_written_once_and_without_flags_of_a_state() {
         let hop = |flags| [[8, 0, flags, 0], [3, 0, 0, 0]].concat();
         let hops = [hop(0b101), hop(0)].concat();
         let bytes = copied(&[(9, &hops)]);

@@ -28,59 +28,59 @@ const RTAX_ADVMSS: u16 = 8;
 /// A copy of a route in a cache, not an entry of a table.
 const RTM_F_CLONED: u32 = 0x200;
 
-/// A route as the kernel described it at some moment.
+/// A route as the kernel reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
-    /// Destination network; the asked-for address in answers to
+    /// Destination prefix; in replies to route lookups the address that was asked for, see
     /// [`RtnlSocket::route_to`](crate::netlink::RtnlSocket::route_to).
     pub dst: IpNetwork,
-    /// The router packets go to; also of the other family (RFC 5549). `None` for destinations on
-    /// the link and for routes with several hops.
+    /// The gateway, possibly of the other family (RFC 5549). `None` for destinations on the link and
+    /// for routes with several hops.
     pub gateway: Option<IpAddr>,
     /// The hops of a route that has several, otherwise empty.
     pub nexthops: Vec<NextHop>,
-    /// Index of the link packets leave by; `None` for routes with several hops.
+    /// Index of the outgoing link; `None` for routes with several hops.
     pub oif: Option<u32>,
     /// Routing table.
     pub table: u32,
     /// `RT_SCOPE_*`; always 0 for IPv6.
     pub scope: u8,
-    /// Lower wins; absent means 0.
+    /// The metric: the lowest is preferred; absent means 0.
     pub priority: Option<u32>,
-    /// Source address of packets that do not have one yet.
+    /// Preferred source address (`RTA_PREFSRC`).
     pub source: Option<IpAddr>,
-    /// Who made it (`RTPROT_*`): 2 the kernel, 3 boot, 4 an administrator.
+    /// `RTPROT_*`: 2 kernel, 3 boot, 4 static.
     pub protocol: u8,
     /// `RTN_*`: 1 unicast, 2 local, 3 broadcast, 7 unreachable, …
     pub kind: u8,
-    /// Largest packet along the route in bytes.
+    /// Path MTU in bytes.
     pub mtu: Option<u32>,
-    /// Largest TCP segment to announce in bytes.
+    /// TCP MSS to advertise, in bytes.
     pub advmss: Option<u32>,
 }
 
-/// One of several ways a route's packets may take.
+/// One hop of a multipath route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextHop {
-    /// The router; `None` for destinations on the link.
+    /// The gateway; `None` for destinations on the link.
     pub gateway: Option<IpAddr>,
     /// Index of the link.
     pub oif: u32,
 }
 
 impl RouteEntry {
-    /// Whether packets may leave by the link of this index.
+    /// Whether the link of this index is an outgoing link of the route.
     pub fn leaves_by(&self, index: u32) -> bool {
         self.oif == Some(index) || self.nexthops.iter().any(|hop| hop.oif == index)
     }
 
-    /// Whether the destination is everything.
+    /// Whether it is a default route (prefix length 0).
     pub fn is_default(&self) -> bool {
         self.dst.prefix() == 0
     }
 }
 
-/// Reads an entry of a table; leaves out cached copies and other families.
+/// Reads an entry of a table; `None` for cached copies and other families.
 pub(super) fn parse(payload: &[u8]) -> Parsed<RouteEntry> {
     if u32_at(payload, 8).ok_or(Malformed)? & RTM_F_CLONED != 0 {
         return Ok(None);
@@ -88,7 +88,7 @@ pub(super) fn parse(payload: &[u8]) -> Parsed<RouteEntry> {
     parse_any(payload)
 }
 
-/// Reads a route, cached or not; leaves out other families.
+/// Reads a route, cached or not; `None` for other families.
 pub(super) fn parse_any(payload: &[u8]) -> Parsed<RouteEntry> {
     let header: &[u8; HEADER] = payload.first_chunk().ok_or(Malformed)?;
     let [family, prefix, _, _, table, protocol, scope, kind, ..] = *header;
@@ -116,7 +116,7 @@ pub(super) fn parse_any(payload: &[u8]) -> Parsed<RouteEntry> {
         match attribute.kind {
             RTA_DST => destination = attribute.ip().ok_or(Malformed)?,
             RTA_OIF => entry.oif = attribute.u32(),
-            RTA_GATEWAY | RTA_VIA => entry.gateway = router(attribute),
+            RTA_GATEWAY | RTA_VIA => entry.gateway = gateway(attribute),
             RTA_PRIORITY => entry.priority = attribute.u32(),
             RTA_PREFSRC => entry.source = attribute.ip(),
             RTA_METRICS => {
@@ -133,8 +133,8 @@ pub(super) fn parse_any(payload: &[u8]) -> Parsed<RouteEntry> {
     Ok(Some(entry))
 }
 
-/// `RTA_GATEWAY` is an address; `RTA_VIA` has its family, two bytes wide, in front.
-fn router(attribute: Attribute<'_>) -> Option<IpAddr> {
+/// The address of `RTA_GATEWAY`, or of `RTA_VIA`, where two bytes with the family precede it.
+fn gateway(attribute: Attribute<'_>) -> Option<IpAddr> {
     match attribute.kind {
         RTA_VIA => Attribute {
             value: attribute.value.get(2..)?,
@@ -156,7 +156,7 @@ fn hops(mut bytes: &[u8]) -> Option<Vec<NextHop>> {
         hops.push(NextHop {
             gateway: attributes
                 .find(|found| matches!(found.kind, RTA_GATEWAY | RTA_VIA))
-                .and_then(router),
+                .and_then(gateway),
             oif: u32::from_ne_bytes([a, b, c, d]),
         });
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_destination_is_everything() {
+    fn a_route_without_destination_is_the_default_route() {
         let mut default = message(vec![RouteAttribute::Oif(3)]);
         default.header.destination_prefix_length = 0;
         let entry = parse(&bytes(&default)).unwrap().unwrap();

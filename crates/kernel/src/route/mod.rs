@@ -1,4 +1,4 @@
-//! Routes: changing them and asking for them.
+//! Routes: requests that add and delete them, dumps and lookups.
 
 mod copy;
 mod entry;
@@ -18,7 +18,7 @@ pub use new::{NewRoute, RouteMode};
 use crate::addr::Family;
 use crate::netlink::{NetlinkError, Parsed, RtnlSocket};
 
-/// The table routes are in unless somebody said otherwise (`RT_TABLE_MAIN`).
+/// `RT_TABLE_MAIN`: the default table.
 pub const MAIN_TABLE: u32 = 254;
 
 /// `RT_SCOPE_UNIVERSE`: the destination may be anywhere.
@@ -27,29 +27,29 @@ pub const SCOPE_UNIVERSE: u8 = 0;
 pub const SCOPE_LINK: u8 = 253;
 /// `RT_SCOPE_HOST`: the destination is this host.
 pub const SCOPE_HOST: u8 = 254;
-/// `RT_SCOPE_NOWHERE`: when deleting, a route of any scope.
+/// `RT_SCOPE_NOWHERE`: in a deletion, a route of any scope.
 pub const SCOPE_NOWHERE: u8 = 255;
 
 /// Which routes to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteFilter {
-    /// Of this family.
+    /// Family of the destination.
     pub family: Family,
-    /// In this table; in any when absent.
+    /// Routing table; every table when absent.
     pub table: Option<u32>,
-    /// Out of the link of this index, alone or among others; out of any when absent.
+    /// Index of a link that is an outgoing link of the route; every link when absent.
     pub oif: Option<u32>,
 }
 
 impl RtnlSocket {
-    /// The routes that pass `filter`; none when the table does not exist. A link that does not
-    /// exist is an error ([`NetlinkError::is_not_found`]).
+    /// The routes that match `filter`; none if the table does not exist. A missing link is an error
+    /// ([`NetlinkError::is_not_found`]).
     pub fn routes(&self, filter: &RouteFilter) -> Result<Vec<RouteEntry>, NetlinkError> {
         let parse = |payload: &[u8]| Ok(entry::parse(payload)?.filter(|entry| filter.keeps(entry)));
         self.list_routes(filter, parse)
     }
 
-    /// As [`RtnlSocket::routes`], with all that is needed to make them again.
+    /// As [`RtnlSocket::routes`], with all attributes, so that they can be added again.
     pub fn route_copies(&self, filter: &RouteFilter) -> Result<Vec<RouteCopy>, NetlinkError> {
         let parse = |payload: &[u8]| {
             Ok(RouteCopy::parse(payload)?.filter(|copy| filter.keeps(&copy.entry)))
@@ -64,7 +64,7 @@ impl RtnlSocket {
     ) -> Result<Vec<T>, NetlinkError> {
         let mut body = RouteMessage::default();
         body.header.address_family = filter.family.number();
-        // Kernels without strict checking ignore both and send everything.
+        // Kernels before 4.20, without strict checking, ignore both and send all routes.
         body.attributes
             .extend(filter.table.map(RouteAttribute::Table));
         body.attributes.extend(filter.oif.map(RouteAttribute::Oif));
@@ -77,14 +77,13 @@ impl RtnlSocket {
         }
     }
 
-    /// The route packets to `destination` would take now; `None` when there is none.
+    /// The route that the kernel chooses for packets to `destination`; `None` if it has none.
     pub fn route_to(&self, destination: IpAddr) -> Result<Option<RouteEntry>, NetlinkError> {
         self.look_up(destination, RouteFlags::empty())
     }
 
-    /// The entry of a table by which packets to `destination` would be routed now, with all its
-    /// hops; `None` when there is none. Before kernel 4.13 the answer is that of
-    /// [`RtnlSocket::route_to`].
+    /// The table entry that matches packets to `destination`, with all its hops; `None` if none
+    /// matches. Before kernel 4.13 the result is that of [`RtnlSocket::route_to`].
     pub fn entry_for(&self, destination: IpAddr) -> Result<Option<RouteEntry>, NetlinkError> {
         self.look_up(destination, RouteFlags::FibMatch)
     }
@@ -98,8 +97,8 @@ impl RtnlSocket {
         let mut body = RouteMessage::default();
         body.header.address_family = Family::of(destination).number();
         body.header.destination_prefix_length = target.prefix();
-        // IPv4 names the main table, whatever table the route is in, unless asked not to; IPv6
-        // tells the truth and refuses the flag.
+        // Without the flag IPv4 reports the main table for every route; IPv6 always reports the
+        // right table and refuses the flag.
         if destination.is_ipv4() {
             flags |= RouteFlags::LookupTable;
         }

@@ -14,19 +14,19 @@ use super::{MAIN_TABLE, SCOPE_NOWHERE, SCOPE_UNIVERSE, raw_address};
 use crate::addr::Family;
 use crate::netlink::{InvalidRequest, Message, flag};
 
-/// What adding a route does when there is one like it.
+/// What adding a route does if a similar route exists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RouteMode {
-    /// A route of the same destination, table and priority is an error.
+    /// Fails if a route of the same destination, table and priority exists (`NLM_F_EXCL`).
     #[default]
     Exclusive,
-    /// Only an identical route is an error. Another IPv4 route of the same destination is put in
-    /// front of the earlier one; IPv6 routes with gateways become one route with several hops.
+    /// Fails only if an identical route exists. An IPv4 route precedes existing ones of the same
+    /// destination; IPv6 routes with gateways become one multipath route.
     Add,
-    /// As [`RouteMode::Add`], but behind the earlier routes of the same destination: it counts as soon
-    /// as they are gone.
+    /// As [`RouteMode::Add`], but after the existing routes of the same destination (`NLM_F_APPEND`):
+    /// it is used when they are gone.
     Append,
-    /// A route of the same destination, table and priority is replaced.
+    /// Replaces a route of the same destination, table and priority (`NLM_F_REPLACE`).
     Replace,
 }
 
@@ -35,30 +35,31 @@ pub enum RouteMode {
 pub struct NewRoute {
     /// Destination; host bits are ignored.
     pub dst: IpNetwork,
-    /// The router to send to; of the destination's family.
+    /// The gateway; of the destination's family.
     pub gateway: Option<IpAddr>,
-    /// Index of the link to send out of.
+    /// Index of the outgoing link.
     pub oif: Option<u32>,
-    /// Source address of packets that do not have one yet; of the destination's family.
+    /// Preferred source address (`RTA_PREFSRC`); of the destination's family.
     pub source: Option<IpAddr>,
     /// Routing table, the main one (254) when absent.
     pub table: Option<u32>,
     /// `RT_SCOPE_*`; when absent, universe (0) for adding and any for deleting. IPv6 ignores it.
     pub scope: Option<u8>,
-    /// Lower wins; the kernel's default when absent (IPv4: 0, IPv6: 1024).
+    /// The metric: the lowest is preferred; the kernel's default when absent (IPv4: 0, IPv6: 1024).
     pub priority: Option<u32>,
-    /// Largest packet along the route in bytes.
+    /// Path MTU in bytes.
     pub mtu: Option<u32>,
-    /// Largest TCP segment to announce in bytes.
+    /// TCP MSS to advertise, in bytes.
     pub advmss: Option<u32>,
-    /// The gateway is on the link although no address of the link covers it.
+    /// Whether the gateway counts as on the link without an address that covers it
+    /// (`RTNH_F_ONLINK`).
     pub onlink: bool,
-    /// What adding does when there is a route like it.
+    /// What adding does if a similar route exists.
     pub mode: RouteMode,
 }
 
 impl NewRoute {
-    /// A route to `dst` with nothing else said.
+    /// A route to `dst`, all else unset.
     pub fn to(dst: IpNetwork) -> Self {
         Self {
             dst,
@@ -107,8 +108,8 @@ impl NewRoute {
         Message::new(operation, RTM_NEWROUTE, flag(mode), &body)
     }
 
-    /// The message that deletes the first route that agrees in everything given here, whoever
-    /// made it and of whatever type; metrics and mode do not count. None like it is an error
+    /// The message that deletes the first route with these values, of any protocol and type; MTU, MSS
+    /// and mode are not compared. A missing route is an error
     /// ([`NetlinkError::is_not_found`](crate::netlink::NetlinkError::is_not_found)).
     pub fn delete(&self) -> Message {
         let operation = format!("delete route {}", self.described());
@@ -123,7 +124,7 @@ impl NewRoute {
         }
     }
 
-    /// What adding and deleting have in common.
+    /// The body that additions and deletions share.
     fn body(&self) -> Result<RouteMessage, InvalidRequest> {
         let destination = self.dst.network();
         let family = Family::of(destination);
@@ -151,7 +152,7 @@ impl NewRoute {
                 .map(|ip| RouteAttribute::PrefSource(raw_address(ip))),
         );
         attributes.extend(self.priority.map(RouteAttribute::Priority));
-        // The header has room for tables up to 255 only.
+        // The table field of the header has 8 bits.
         let table = self.table.unwrap_or(MAIN_TABLE);
         body.header.table = u8::try_from(table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
         if body.header.table == RouteHeader::RT_TABLE_UNSPEC {

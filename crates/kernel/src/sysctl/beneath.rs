@@ -1,4 +1,5 @@
-//! Network settings that somebody else names: no link and no `..` leads out of `/proc/sys/net`.
+//! Network settings whose names come from outside: neither symbolic links nor `..` lead out of
+//! `/proc/sys/net`.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -10,19 +11,19 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::{SysctlError, file_of, invalid_name};
 
-/// Where the settings of the calling thread's network namespace are.
+/// Settings of the calling thread's network namespace.
 const NET: &str = "/proc/sys/net";
 
-/// More than any setting has, in bytes.
+/// Upper bound of a value, in bytes.
 const MOST: u64 = 1 << 20;
 
-/// Flags of every open: a link is not followed, and nothing is waited for.
+/// Flags of every open(2): symbolic links are not followed, and the open does not block.
 const FLAGS: OFlag = OFlag::O_NOFOLLOW
     .union(OFlag::O_NONBLOCK)
     .union(OFlag::O_NOCTTY)
     .union(OFlag::O_CLOEXEC);
 
-/// As [`read`](super::read), of a setting below `net`, which is found without following links.
+/// As [`read`](super::read), of a setting below `net`, without following symbolic links.
 pub fn read_net(path: &str) -> Result<String, SysctlError> {
     let mut text = String::new();
     open_beneath(path, OFlag::O_RDONLY)
@@ -31,20 +32,19 @@ pub fn read_net(path: &str) -> Result<String, SysctlError> {
     Ok(text.trim().to_owned())
 }
 
-/// As [`write`](super::write), of a setting below `net`, which is found without following links.
+/// As [`write`](super::write), of a setting below `net`, without following symbolic links.
 pub fn write_net(path: &str, value: &str) -> Result<(), SysctlError> {
     open_beneath(path, OFlag::O_WRONLY)
         .and_then(|mut file| file.write_all(value.as_bytes()))
         .map_err(SysctlError::set(path, value))
 }
 
-/// Whether the settings below `net` can only be read, as where the plugins run in a container of their
-/// own.
+/// Whether `/proc/sys/net` is mounted read-only, as in an unprivileged container.
 pub fn is_read_only() -> bool {
     statvfs(NET).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY))
 }
 
-/// Goes down folder by folder: `openat2(2)` would do it in one step, from kernel 5.6 on.
+/// Opens one component after the other; openat2(2) with `RESOLVE_BENEATH` needs kernel 5.6.
 fn open_beneath(path: &str, access: OFlag) -> io::Result<File> {
     file_of(path)?;
     let below = path.strip_prefix("net/").ok_or_else(invalid_name)?;

@@ -1,4 +1,4 @@
-//! Queueing disciplines of one link: looking at them and removing them.
+//! Queueing disciplines of one link: look up, create and delete.
 
 use netlink_packet_route::tc::{TcAttribute, TcHandle};
 use nix::errno::Errno;
@@ -8,23 +8,23 @@ use super::tbf::{self, Tbf};
 use super::{HEADER, INGRESS, INGRESS_HANDLE, ROOT, ROOT_HANDLE, TCA_KIND, TCA_OPTIONS, at};
 use crate::netlink::{Attributes, Malformed, Message, NetlinkError, Parsed, RtnlSocket, flag};
 
-/// Flags of a request that creates what must not exist yet.
+/// Flags of a request that fails if the object exists.
 pub(super) const EXCLUSIVE: u16 = flag(NLM_F_CREATE) | flag(NLM_F_EXCL);
 
 /// The index of the loopback link in every namespace (`LOOPBACK_IFINDEX` of the kernel).
 const LOOPBACK: u32 = 1;
 
-/// A queueing discipline as the kernel describes it.
+/// A queueing discipline as the kernel reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qdisc {
     /// `tbf`, `ingress`, `noqueue`, …
     pub kind: String,
-    /// What a token bucket filter does; `None` for other kinds.
+    /// Settings of a token bucket filter; `None` for other kinds.
     pub tbf: Option<Tbf>,
 }
 
-/// Prepares a link for filters of what comes in. One there already is an error
-/// ([`NetlinkError::is_exists`]).
+/// The message that creates the `ingress` queueing discipline of a link, which filters of received
+/// packets need. An existing one is an error ([`NetlinkError::is_exists`]).
 pub fn add_ingress(index: u32) -> Message {
     let mut body = at(index, INGRESS, INGRESS_HANDLE);
     body.attributes
@@ -33,30 +33,30 @@ pub fn add_ingress(index: u32) -> Message {
     Message::new(step, RTM_NEWQDISC, EXCLUSIVE, &body)
 }
 
-/// Removes what [`add_ingress`] made, with all filters; an absent one is an error
-/// ([`NetlinkError::is_not_found`]).
+/// The message that deletes the `ingress` queueing discipline with its filters. A missing one is an
+/// error ([`NetlinkError::is_not_found`]).
 pub fn delete_ingress(index: u32) -> Message {
     let step = format!("delete ingress qdisc of link {index}");
     Message::new(step, RTM_DELQDISC, 0, &at(index, INGRESS, INGRESS_HANDLE))
 }
 
-/// Gives a link back the queueing discipline it has by itself. That it has no other is an error
-/// ([`NetlinkError::is_not_found`]).
+/// The message that deletes the root queueing discipline, so that the link has its default one. A
+/// link with its default is an error ([`NetlinkError::is_not_found`]).
 pub fn delete_root(index: u32) -> Message {
     let step = format!("delete root qdisc of link {index}");
     Message::new(step, RTM_DELQDISC, 0, &at(index, ROOT, ROOT_HANDLE))
 }
 
 impl RtnlSocket {
-    /// The queueing discipline of what leaves a link; `None` for one that is down and has none. An
-    /// absent link is an error ([`NetlinkError::is_not_found`]).
+    /// The root queueing discipline of a link; `None` for a link without one, as it is down. A missing
+    /// link is an error ([`NetlinkError::is_not_found`]).
     pub fn root_qdisc(&self, index: u32) -> Result<Option<Qdisc>, NetlinkError> {
         let step = || format!("look up root qdisc of link {index}");
         self.socket
             .get_echo(&step, RTM_GETQDISC, &at(index, ROOT, NONE), parse)
     }
 
-    /// The queueing discipline for filters of what comes in by a link; `None` when there is none.
+    /// The `ingress` queueing discipline of a link; `None` if it has none.
     pub fn ingress_qdisc(&self, index: u32) -> Result<Option<Qdisc>, NetlinkError> {
         let step = || format!("look up ingress qdisc of link {index}");
         match self
@@ -68,10 +68,10 @@ impl RtnlSocket {
         }
     }
 
-    /// Whether the kernel has token bucket filters, or can load them. Nothing is made.
+    /// Whether the kernel has the token bucket filter, or can load its module. Nothing is created.
     ///
-    /// The kernel is asked for one without options, which it looks for first and then refuses
-    /// (`tbf_init` of `net/sched/sch_tbf.c`).
+    /// The request has no options: the kernel loads the module first, then refuses it (`tbf_init` of
+    /// `net/sched/sch_tbf.c`).
     pub fn has_tbf(&self) -> Result<bool, NetlinkError> {
         let mut body = at(LOOPBACK, ROOT, ROOT_HANDLE);
         body.attributes
@@ -81,7 +81,7 @@ impl RtnlSocket {
             Ok(()) => Ok(true),
             Err(error) => match error.errno() {
                 Some(Errno::ENOENT | Errno::EOPNOTSUPP) => Ok(false),
-                // EEXIST: the loopback link has a discipline of somebody's, and nothing is known.
+                // EEXIST: the loopback link has another root discipline, so the request shows nothing.
                 Some(Errno::EINVAL | Errno::EEXIST) => Ok(true),
                 _ => Err(error),
             },

@@ -1,4 +1,4 @@
-//! Handing all that comes in by a link to another link.
+//! Redirection of a link's ingress to another link: a `u32` filter with a `mirred` action.
 
 use netlink_packet_route::tc::{
     TcAction, TcActionAttribute, TcActionMirror, TcActionMirrorOption, TcActionOption,
@@ -20,20 +20,21 @@ const TCA_MIRRED_PARMS: u16 = 2;
 /// `TCA_EGRESS_REDIR` of `linux/tc_act/tc_mirred.h`.
 const EGRESS_REDIRECT: u32 = 1;
 
-/// The filter is the first one asked.
+/// Priority of the filter: the first one evaluated.
 const PRIORITY: u32 = 1;
 
-/// One filter of what comes in by a link.
+/// A filter of a link's ingress, as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IngressFilter {
-    /// Whether it takes every packet.
+    /// Whether it matches every packet.
     pub matches_all: bool,
-    /// Index of the link that its first action makes packets leave by.
+    /// Index of the link whose egress its first action redirects to.
     pub redirect: Option<u32>,
 }
 
-/// Makes all that comes in by link `index` leave by link `target` instead; from there an IFB link
-/// lets it come in again. Needs the [ingress](super::add_ingress) queueing discipline.
+/// The message that redirects all ingress of link `index` to the egress of link `target`; an IFB
+/// link passes it back to the ingress path. Needs the [ingress](super::add_ingress) queueing
+/// discipline.
 pub fn redirect(index: u32, target: u32) -> Message {
     let mut selector = TcU32Selector::default();
     selector.flags = TcU32SelectorFlags::Terminal;
@@ -57,19 +58,19 @@ pub fn redirect(index: u32, target: u32) -> Message {
         TcFilterU32Option::Action(vec![action]),
     ];
     let mut body = at(index, INGRESS_HANDLE, TcHandle { major: 0, minor: 0 });
-    // The protocol is in network order, in the lower half.
+    // Priority in the upper half, protocol in network byte order in the lower one.
     let protocol = u16::try_from(ETH_P_ALL).unwrap_or_default().to_be();
     body.header.info = PRIORITY << 16 | u32::from(protocol);
     body.attributes = vec![
         TcAttribute::Kind(TcFilterU32::KIND.to_owned()),
         TcAttribute::Options(options.map(TcOption::U32).into()),
     ];
-    let step = format!("redirect what comes in by link {index} to link {target}");
+    let step = format!("redirect ingress of link {index} to link {target}");
     Message::new(step, RTM_NEWTFILTER, EXCLUSIVE, &body)
 }
 
 impl RtnlSocket {
-    /// The filters of what comes in by a link, in the order in which they are asked.
+    /// The filters of a link's ingress, in order of evaluation.
     pub fn ingress_filters(&self, index: u32) -> Result<Vec<IngressFilter>, NetlinkError> {
         let step = || format!("list ingress filters of link {index}");
         let none = TcHandle { major: 0, minor: 0 };
@@ -78,8 +79,8 @@ impl RtnlSocket {
     }
 }
 
-/// Reads one entry of the listing. Some are no filters: one stands for all of a priority, and for
-/// `u32` one for each of its hash tables.
+/// Reads one entry of a dump; `None` for entries that are no filters: the head of each priority, and
+/// the hash tables of `u32`.
 fn parse(payload: &[u8]) -> Parsed<IngressFilter> {
     let mut attributes = Attributes::new(payload.get(HEADER..).ok_or(Malformed)?);
     let Some(options) = attributes.find(|found| found.kind == TCA_OPTIONS) else {
@@ -104,7 +105,7 @@ fn matches_all(selector: Attribute<'_>) -> bool {
         .all(|key| key.iter().take(4).all(|byte| *byte == 0))
 }
 
-/// The link that an action makes packets leave by (`struct tc_mirred`).
+/// The link whose egress a `mirred` action redirects to (`struct tc_mirred`).
 fn redirect_target(action: Attribute<'_>) -> Option<u32> {
     let find = |kind| action.nested().find(|found| found.kind == kind);
     if find(TCA_ACT_KIND)?.text() != TcActionMirror::KIND {
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_is_malformed() {
+    fn truncated_entries_are_malformed() {
         assert_eq!(parse(&[0; 19]), Err(Malformed));
         assert_eq!(parse(&[0; 20]), Ok(None), "an entry without options");
     }

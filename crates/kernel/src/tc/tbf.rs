@@ -1,4 +1,4 @@
-//! The token bucket filter: what leaves a link, at no more than a rate.
+//! The token bucket filter (tc-tbf(8)): a limit of a link's egress rate.
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::tc::{TcAttribute, TcOption};
@@ -20,15 +20,15 @@ const RATE_SPEC: usize = 12;
 
 /// A token bucket filter.
 ///
-/// The bucket holds what the rate yields in `buffer` ticks; packets larger than that are cut if
-/// they can be (large segments of TCP), else dropped.
+/// The bucket holds the bytes of `buffer` ticks at the rate. Larger packets are segmented if they can
+/// be (GSO), else dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tbf {
-    /// Bytes per second.
+    /// Rate in bytes per second.
     pub rate: u64,
-    /// How many bytes may wait.
+    /// Limit of the queue in bytes.
     pub limit: u32,
-    /// Size of the bucket, as the time that filling it takes, in ticks of 64 ns.
+    /// Size of the bucket, as the time to fill it, in ticks of 64 ns.
     pub buffer: u32,
 }
 
@@ -36,8 +36,9 @@ impl Tbf {
     /// The kernel's name of the kind.
     pub const KIND: &'static str = "tbf";
 
-    /// The message that limits what leaves a link. Any queueing discipline that is not the link's
-    /// own is an error ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
+    /// The message that creates the filter at the root of a link. A root queueing discipline other
+    /// than the default is an error
+    /// ([`NetlinkError::is_exists`](crate::netlink::NetlinkError::is_exists)).
     pub fn create(&self, index: u32) -> Message {
         let mut body = at(index, ROOT, ROOT_HANDLE);
         body.attributes = vec![
@@ -50,7 +51,7 @@ impl Tbf {
 
     fn options(&self) -> Vec<TcOption> {
         let option = |kind, value| TcOption::Other(DefaultNla::new(kind, value));
-        // The older field is 32 bits wide; the kernel ignores it where there is the wider one.
+        // The kernel ignores this 32-bit field if TCA_TBF_RATE64 is present.
         let rate = u32::try_from(self.rate).unwrap_or(u32::MAX);
         let parameters = [
             rate_spec(rate).as_slice(),
@@ -68,7 +69,7 @@ impl Tbf {
     }
 }
 
-/// `struct tc_ratespec`: all but the rate is left to the kernel.
+/// `struct tc_ratespec` with the rate alone.
 fn rate_spec(rate: u32) -> [u8; RATE_SPEC] {
     let mut spec = [0; RATE_SPEC];
     if let Some(field) = spec.last_chunk_mut() {
@@ -77,7 +78,7 @@ fn rate_spec(rate: u32) -> [u8; RATE_SPEC] {
     spec
 }
 
-/// Reads what the kernel tells of one.
+/// Reads `TCA_OPTIONS` of a token bucket filter.
 pub(super) fn read(options: Attribute<'_>) -> Option<Tbf> {
     let find = |kind| options.nested().find(|found| found.kind == kind);
     let parameters = find(TCA_TBF_PARMS)?.value;
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_reads_back() {
+    fn a_filter_reads_back_as_written() {
         for rate in [1000, u64::from(u32::MAX), 1 << 32, u64::MAX] {
             let tbf = Tbf {
                 rate,
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_no_filter() {
+    fn truncated_options_are_no_filter() {
         let value = [8, 0, 1, 0, 0, 0, 0, 0];
         assert_eq!(
             read(Attribute {

@@ -16,7 +16,7 @@ archive := ferrule-$(version)-linux-$(machine)
 DESTDIR ?=
 plugin_folder := $(DESTDIR)/opt/cni/bin
 
-.PHONY: help build demo test mutants bench fuzz lint install dist clean
+.PHONY: help build demo test mutants bench fuzz lint schema install dist clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -76,6 +76,10 @@ lint: ## formatting, clippy, documentation, unused dependencies, a docs page per
 	@for name in $(plugins); do \
 		[ -f docs/$$name.md ] || { echo "docs/$$name.md is missing" >&2; missing=1; }; \
 	done; [ -z "$$missing" ]
+
+schema: ## write conf/schema from the types of the plugins' configurations
+	@FERRULE_SCHEMA=write cargo nextest run --workspace \
+		-E 'test(the_schema_is_current) or test(the_lists_are_current)'
 
 # A live node starts these at any moment: each is replaced in one step, by a rename.
 install: ## copy ./bin to $(DESTDIR)/opt/cni/bin

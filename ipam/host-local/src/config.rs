@@ -14,42 +14,49 @@ pub(crate) const DEFAULT_DATA_DIR: &str = "/var/lib/cni/networks";
 
 /// The network configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Config {
-    /// `ipam`; ADD and CHECK require it.
+    /// The plugin's keys; ADD and CHECK require it.
     pub(crate) ipam: Option<IpamConfig>,
-    /// `runtimeConfig`: the capabilities `ipRanges` and `ips`.
+    /// The capabilities `ipRanges` and `ips`.
     #[serde(rename = "runtimeConfig")]
     pub(crate) runtime: RuntimeConfig,
-    /// `args`: the older convention.
+    /// The older convention, `cni.ips`.
     pub(crate) args: Args,
 }
 
 /// `ipam`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct IpamConfig {
-    /// `ranges`: one address of each element; an element is a list of ranges.
+    /// One address of each element; an element is a list of ranges.
     pub(crate) ranges: Vec<Vec<RangeConfig>>,
-    /// `subnet`, with the next three a single range: the older way to say `ranges`. Without
-    /// `subnet` the three are ignored.
+    /// With `rangeStart`, `rangeEnd` and `gateway` a single range: the older way to say `ranges`.
+    /// Without `subnet` the three are ignored.
     #[serde(deserialize_with = "given_cidr")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "cidr")))]
     pub(crate) subnet: Option<Cidr>,
-    /// `rangeStart`.
+    /// The first address to hand out; if absent the one after the network's.
     #[serde(rename = "rangeStart", deserialize_with = "optional_address")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "ip")))]
     pub(crate) range_start: Option<IpAddr>,
-    /// `rangeEnd`.
+    /// The last address to hand out; if absent the last one that is no IPv4 broadcast address.
     #[serde(rename = "rangeEnd", deserialize_with = "optional_address")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "ip")))]
     pub(crate) range_end: Option<IpAddr>,
-    /// `gateway`.
+    /// The gateway, which is not handed out; if absent the address after the network's.
     #[serde(deserialize_with = "optional_address")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "ip")))]
     pub(crate) gateway: Option<IpAddr>,
-    /// `routes`: copied to the result as they are.
+    /// Copied to the result as they are.
+    #[cfg_attr(test, schemars(with = "Vec<ferrule_schema::Route>"))]
     pub(crate) routes: Vec<Route>,
-    /// `dataDir`: the folder of all networks' reservations; empty means the default.
+    /// The folder of all networks' reservations; `/var/lib/cni/networks` if absent.
     #[serde(rename = "dataDir")]
     pub(crate) data_dir: String,
-    /// `resolvConf`: a file in the form of resolv.conf(5), for the result's `dns`; empty for none.
+    /// A file in the form of resolv.conf(5), for the result's `dns`.
     #[serde(rename = "resolvConf")]
     pub(crate) resolv_conf: String,
 }
@@ -57,35 +64,42 @@ pub(crate) struct IpamConfig {
 /// One range. Left out: `rangeStart` is the network address + 1, `rangeEnd` the last address that is
 /// no IPv4 broadcast address, `gateway` the network address + 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct RangeConfig {
-    /// `subnet`.
+    /// The network, with its prefix length.
     #[serde(deserialize_with = "given_cidr")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "cidr")))]
     pub(crate) subnet: Option<Cidr>,
-    /// `rangeStart`.
+    /// The first address to hand out; if absent the one after the network's.
     #[serde(rename = "rangeStart", deserialize_with = "optional_address")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "ip")))]
     pub(crate) range_start: Option<IpAddr>,
-    /// `rangeEnd`.
+    /// The last address to hand out; if absent the last one that is no IPv4 broadcast address.
     #[serde(rename = "rangeEnd", deserialize_with = "optional_address")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "ip")))]
     pub(crate) range_end: Option<IpAddr>,
-    /// `gateway`.
+    /// The gateway, which is not handed out; if absent the address after the network's.
     #[serde(deserialize_with = "optional_address")]
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "ip")))]
     pub(crate) gateway: Option<IpAddr>,
 }
 
 /// `runtimeConfig`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct RuntimeConfig {
-    /// `ipRanges`: as `ranges`, and before them.
+    /// As `ranges`, and before them.
     #[serde(rename = "ipRanges")]
     pub(crate) ip_ranges: Vec<Vec<RangeConfig>>,
-    /// `ips`: requested addresses, with or without a prefix length, which is ignored.
+    /// Requested addresses, with or without a prefix length, which is ignored.
     pub(crate) ips: Vec<String>,
 }
 
 /// `args`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct Args {
     /// `cni`.
@@ -94,9 +108,10 @@ pub(crate) struct Args {
 
 /// `args.cni`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct CniArgs {
-    /// `ips`: as `runtimeConfig.ips`.
+    /// As `runtimeConfig.ips`.
     pub(crate) ips: Vec<String>,
 }
 

@@ -155,3 +155,8 @@ impl Location {
         release_all(&mut store, mine.filter(of_this_add))
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<HostLocal>(ferrule_schema::Role::Ipam);
+}

@@ -77,3 +77,8 @@ fn mismatch(missing: &IpConfig, ifname: &str) -> Error {
         gateway.unwrap_or_default()
     ))
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<Static>(ferrule_schema::Role::Ipam);
+}

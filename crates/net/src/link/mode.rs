@@ -30,8 +30,13 @@ impl<M: Copy + PartialEq + std::fmt::Debug> Modes<M> {
         known.map_or_else(|| format!("{mode:?}"), |(name, _)| (*name).to_owned())
     }
 
+    /// The values of the key, in the order of the documentation.
+    pub fn list(&self) -> Vec<&'static str> {
+        self.all.iter().map(|(name, _)| *name).collect()
+    }
+
     fn names(&self) -> String {
-        let names: Vec<&str> = self.all.iter().map(|(name, _)| *name).collect();
+        let names = self.list();
         match names.as_slice() {
             [first @ .., last] => format!("{} or {last}", first.join(", ")),
             [] => String::new(),

@@ -10,6 +10,7 @@ use crate::vlan::{TrunkEntry, VlanPlan};
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
@@ -25,6 +26,7 @@ pub struct Config {
     /// Masquerade what leaves the network.
     ip_masq: bool,
     /// The packet filter that masquerades: `iptables` or `nftables`.
+    #[cfg_attr(test, schemars(extend("enum" = ["iptables", "nftables"])))]
     ip_masq_backend: Option<String>,
     /// MTU of a new bridge and of both ends of the pair, in bytes; 0 is the kernel's default.
     mtu: u32,
@@ -33,6 +35,7 @@ pub struct Config {
     /// Put the bridge into promiscuous mode.
     promisc_mode: bool,
     /// VLAN of the port; 0 is none.
+    #[cfg_attr(test, schemars(range(min = 0, max = 4094)))]
     vlan: i64,
     /// Further, tagged VLANs of the port.
     vlan_trunk: Option<Vec<TrunkEntry>>,
@@ -46,19 +49,25 @@ pub struct Config {
     disable_container_interface: bool,
     /// Forward nothing between this port and other isolated ports.
     port_isolation: bool,
+    /// `cni.mac`: the MAC address of the container end.
     args: MetadataArgs,
+    /// `mac`: the MAC address of the container end.
     runtime_config: RuntimeConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct MetadataArgs {
     cni: RuntimeConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RuntimeConfig {
+    /// The MAC address of the container end.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
 }
 

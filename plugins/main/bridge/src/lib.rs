@@ -135,3 +135,8 @@ fn interfaces(pair: &Pair, bridge: &Link, sandbox: String) -> Vec<Interface> {
         sandbox_entry(&pair.container, sandbox),
     ]
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<BridgePlugin>(ferrule_schema::Role::Interface);
+}

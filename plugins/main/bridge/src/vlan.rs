@@ -13,12 +13,19 @@ pub(crate) const DEFAULT_VLAN: u16 = 1;
 
 /// One entry of `vlanTrunk`: a range, a single id, or both.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct TrunkEntry {
+    /// The first VLAN of a range.
     #[serde(rename = "minID")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 4094)))]
     min_id: Option<i64>,
+    /// The last VLAN of the range.
     #[serde(rename = "maxID")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 4094)))]
     max_id: Option<i64>,
+    /// A single VLAN.
+    #[cfg_attr(test, schemars(range(min = 0, max = 4094)))]
     id: Option<i64>,
 }
 

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(extend("required" = ["ipam"])))]
 #[serde(default)]
 pub struct Config {}
 
@@ -44,4 +46,11 @@ impl LinkPlugin for DummyPlugin {
     fn create(target: &Target<'_>, dummy: &Dummy) -> Result<Link, Error> {
         link::create(target, |new| dummy.create(new))
     }
+}
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_net::link::LinkFrame<DummyPlugin>>(
+        ferrule_schema::Role::Interface,
+    );
 }

@@ -14,11 +14,13 @@ const DEVICES: &str = "/sys/devices/";
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Config {
     /// Name of the interface on the host.
     device: String,
     /// Its MAC address.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     hwaddr: String,
     /// Path of the device below `/sys/devices`.
     kernelpath: String,
@@ -28,19 +30,23 @@ pub struct Config {
     /// A process drives the device. Detected for devices selected by their PCI address.
     #[serde(rename = "DPDKMode")]
     dpdk_mode: bool,
+    /// `deviceID`: the device that a device plugin allotted.
     #[serde(rename = "runtimeConfig")]
     from_runtime: FromRuntime,
     capabilities: Capabilities,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct FromRuntime {
+    /// The address of the device on the PCI or auxiliary bus.
     #[serde(rename = "deviceID")]
     device_id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct Capabilities {
     #[serde(rename = "deviceID")]

@@ -97,3 +97,8 @@ impl Plugin for HostDevicePlugin {
         })
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<HostDevicePlugin>(ferrule_schema::Role::Interface);
+}

@@ -17,14 +17,17 @@ pub(crate) const MODES: Modes<IpVlanMode> = Modes {
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// The interface that the link is created on; if absent that of the previous plugin, or that of
     /// the default route.
     master: Option<String>,
     /// Where packets are routed: `l2` if absent.
+    #[cfg_attr(test, schemars(extend("enum" = MODES.list())))]
     mode: String,
     /// MTU in bytes, at most the master's; 0 is the master's.
+    #[cfg_attr(test, schemars(range(min = 0)))]
     mtu: i64,
     /// Look the master up in the container.
     link_in_container: bool,

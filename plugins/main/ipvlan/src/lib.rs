@@ -47,3 +47,10 @@ impl LinkPlugin for IpvlanPlugin {
         }
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_net::link::LinkFrame<IpvlanPlugin>>(
+        ferrule_schema::Role::Interface,
+    );
+}

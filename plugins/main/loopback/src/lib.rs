@@ -18,6 +18,7 @@ pub struct LoopbackPlugin;
 
 /// No keys beyond those every plugin has.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Config {}
 
 impl Plugin for LoopbackPlugin {
@@ -88,4 +89,9 @@ fn addresses(sandbox: &Sandbox, link: &Link) -> Result<Vec<IpConfig>, NetError> 
         ips.extend(found.first().map(ip));
     }
     Ok(ips)
+}
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<LoopbackPlugin>(ferrule_schema::Role::Loopback);
 }

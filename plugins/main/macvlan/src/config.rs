@@ -19,27 +19,35 @@ pub(crate) const MODES: Modes<MacVlanMode> = Modes {
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
     /// The interface that the link is created on; that of the default route if absent.
     master: Option<String>,
     /// Which other macvlan links of the master it reaches; `bridge` if absent.
+    #[cfg_attr(test, schemars(extend("enum" = MODES.list())))]
     mode: String,
     /// MTU in bytes, at most the master's; 0 is the master's.
+    #[cfg_attr(test, schemars(range(min = 0)))]
     mtu: i64,
     /// Hardware address; the kernel's choice if absent.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
     /// Look the master up in the container.
     link_in_container: bool,
     /// How many broadcast and multicast frames the master queues; 0 is the kernel's 1000.
     bcqueuelen: u32,
+    /// `mac`: hardware address.
     runtime_config: RuntimeConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RuntimeConfig {
+    /// Hardware address.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
 }
 

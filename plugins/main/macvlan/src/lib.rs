@@ -50,3 +50,10 @@ impl LinkPlugin for MacvlanPlugin {
         }
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_net::link::LinkFrame<MacvlanPlugin>>(
+        ferrule_schema::Role::Interface,
+    );
+}

@@ -103,3 +103,8 @@ fn check_attachment(request: &Request, recorded: &CniResult) -> Result<(), NetEr
     let host_end = check::recorded_peer(&host, &container, recorded)?;
     setup::check_host_end(&host, &host_end, &setup::hops(recorded)?)
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<PtpPlugin>(ferrule_schema::Role::Interface);
+}

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// Let several processes or threads attach at once, each with a queue of its own.
@@ -15,6 +16,7 @@ pub struct Config {
     /// MTU in bytes; 0 is the kernel's default.
     mtu: u32,
     /// Hardware address; random if absent.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
     /// Who may attach, as a user id.
     owner: Option<u32>,
@@ -24,13 +26,17 @@ pub struct Config {
     selinux_context: String,
     /// The bridge inside the container that the link becomes a port of.
     bridge: String,
+    /// `mac`: hardware address.
     #[serde(rename = "runtimeConfig")]
     from_runtime: FromRuntime,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct FromRuntime {
+    /// Hardware address.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
 }
 

@@ -36,3 +36,10 @@ impl LinkPlugin for TapPlugin {
         tap::is_available().map_err(|error| unavailable(setup::refused(error)))
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_net::link::LinkFrame<TapPlugin>>(
+        ferrule_schema::Role::Interface,
+    );
+}

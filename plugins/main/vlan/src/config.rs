@@ -10,13 +10,17 @@ const LAST_VLAN: u16 = 4094;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(extend("required" = ["master", "ipam"])))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// The interface that the link is created on; required.
     master: String,
     /// The VLAN, 0 to 4094; 0 if absent: its tags carry only a priority.
+    #[cfg_attr(test, schemars(range(min = 0, max = LAST_VLAN)))]
     vlan_id: i64,
     /// MTU in bytes, at most the master's; 0 is the master's.
+    #[cfg_attr(test, schemars(range(min = 0)))]
     mtu: i64,
     /// Look the master up in the container.
     link_in_container: bool,

@@ -48,3 +48,10 @@ impl LinkPlugin for VlanPlugin {
         .details(format!("bring it up: ip link set {name} up")))
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_net::link::LinkFrame<VlanPlugin>>(
+        ferrule_schema::Role::Interface,
+    );
+}

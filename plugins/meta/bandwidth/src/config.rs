@@ -15,28 +15,33 @@ const UNSAID_BURST: u64 = u32::MAX as u64;
 
 /// The configuration as written. Rates are in bits per second, bursts in bits; 0 is no limit.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
-    /// Towards the container.
+    /// Bits per second to the container.
     ingress_rate: u64,
-    /// How much may go to the container at once.
+    /// Bits that may go to the container at once.
     ingress_burst: u64,
-    /// From the container.
+    /// Bits per second from the container.
     egress_rate: u64,
-    /// How much may come from the container at once.
+    /// Bits that may come from the container at once.
     egress_burst: u64,
+    /// `bandwidth`: the same keys, in place of those here.
     runtime_config: RuntimeConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RuntimeConfig {
+    /// The same keys, in place of the configuration's.
     bandwidth: Entry,
 }
 
 /// The same keys from the runtime.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 struct Entry {
     ingress_rate: u64,

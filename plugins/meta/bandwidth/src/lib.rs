@@ -138,3 +138,10 @@ fn already_limited(error: ferrule_kernel::NetlinkError) -> Error {
         error
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_plugin::ChainedFrame<Bandwidth>>(
+        ferrule_schema::Role::Chained,
+    );
+}

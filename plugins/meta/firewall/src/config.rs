@@ -33,15 +33,18 @@ const OTHER_TARGETS: [&str; 12] = [
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// `iptables`, `firewalld` or `nftables`; the default is firewalld if it runs, else iptables.
+    #[cfg_attr(test, schemars(extend("enum" = ["iptables", "firewalld", "nftables"])))]
     backend: String,
     /// The chain for the administrator's own rules.
     iptables_admin_chain_name: String,
     /// The zone that the addresses become sources of.
     firewalld_zone: String,
     /// `open`, `same-bridge` or `isolated`.
+    #[cfg_attr(test, schemars(extend("enum" = ["open", "same-bridge", "isolated"])))]
     ingress_policy: String,
     /// The forward chains to accept packets in, each as `family table chain`.
     nftables_forward_chains: Option<Vec<String>>,

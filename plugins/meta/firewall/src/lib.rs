@@ -100,3 +100,10 @@ impl ChainedPlugin for Firewall {
         del::collect(&plan, &call.request.network, keep)
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_plugin::ChainedFrame<Firewall>>(
+        ferrule_schema::Role::Chained,
+    );
+}

@@ -13,9 +13,12 @@ const DATA_DIR: &str = "/var/lib/cni/flannel";
 
 /// The configuration of a flannel network.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
+    /// The file that flanneld writes.
     subnet_file: Option<PathBuf>,
+    /// The folder of the configurations that delegates got.
     data_dir: Option<PathBuf>,
     /// What the delegate's configuration begins with.
     pub(crate) delegate: Map<String, Value>,

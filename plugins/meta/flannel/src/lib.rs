@@ -152,3 +152,8 @@ fn current(call: &Call<Config>) -> Result<DelegateConfig, Error> {
     let env = env.ok().and_then(Result::ok);
     DelegateConfig::build(call, env.as_ref())
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<FlannelPlugin>(ferrule_schema::Role::Interface);
+}

@@ -12,10 +12,12 @@ const DEFAULT_MARK_BIT: u32 = 13;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
     /// `iptables` or `nftables`; the default is that of the node.
+    #[cfg_attr(test, schemars(extend("enum" = ["iptables", "nftables"])))]
     backend: Option<String>,
     /// Masquerade connections whose replies would not return through the host; true by default.
     snat: Option<bool>,
@@ -26,17 +28,21 @@ pub struct Config {
     /// The same for IPv6 packets.
     conditions_v6: Option<Vec<String>>,
     /// The bit of the packet mark for masquerading (iptables only).
+    #[cfg_attr(test, schemars(range(min = 0, max = 31)))]
     mark_masq_bit: Option<i64>,
     /// An existing chain that marks packets for masquerading (iptables only).
     external_set_mark_chain: Option<String>,
     /// Keep mappings as elements of maps instead of rules (nftables only).
     nftables_maps: bool,
+    /// `portMappings`: the ports of the host that lead to the container.
     runtime_config: RuntimeConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 struct RuntimeConfig {
+    /// The ports of the host that lead to the container.
     port_mappings: Vec<Entry>,
 }
 

@@ -134,3 +134,10 @@ fn warn(deleted: Result<(), ferrule_net::NetError>) {
         log(format_args!("portmap: could not delete UDP flows: {error}"));
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_plugin::ChainedFrame<Portmap>>(
+        ferrule_schema::Role::Chained,
+    );
+}

@@ -11,6 +11,7 @@ use serde::Deserialize;
 /// One entry of `runtimeConfig.portMappings` as written. Runtimes differ in the letter case of the
 /// keys, which the decoder ignores.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Entry {
     /// The port on the host.

@@ -7,13 +7,16 @@ use serde::Deserialize;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// The routing table that the rules look up. With it, no routes are moved: an administrator
     /// keeps the table. If absent, each address gets a table of its own, numbered from 100.
+    #[cfg_attr(test, schemars(range(min = 1, max = u32::MAX)))]
     table: Option<i64>,
     /// Gateways of the default routes, at most one of each family, in place of those that the
     /// address plugin answered.
+    #[cfg_attr(test, schemars(extend("items" = { "type": "string", "format": "ip" })))]
     gateways: Option<Vec<String>>,
     /// Keep the routes to the interface's networks in the main table, with the interface's address as
     /// the preferred source.

@@ -109,3 +109,10 @@ impl ChainedPlugin for Sbr {
         Ok(())
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_plugin::ChainedFrame<Sbr>>(
+        ferrule_schema::Role::Chained,
+    );
+}

@@ -9,35 +9,46 @@ use crate::sysctl::{Sysctl, SysctlKeys, merged};
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
     /// Settings below `/proc/sys/net`, by name.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     sysctl: SysctlKeys,
     /// The interface's MAC address.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
     /// Whether to switch promiscuous mode on; false leaves it as it is.
     promisc: bool,
     /// The interface's MTU; 0 leaves it as it is.
+    #[cfg_attr(test, schemars(range(min = 0)))]
     mtu: i64,
     /// Whether the interface takes all multicast packets.
     allmulti: Option<bool>,
     /// How many packets the interface's transmit queue holds.
+    #[cfg_attr(test, schemars(range(min = 0)))]
     tx_q_len: Option<i64>,
     /// Where the values before the change are kept.
     pub(crate) data_dir: String,
+    /// `mac`: the interface's MAC address.
     runtime_config: RuntimeConfig,
+    /// `cni`: keys that stand for those of the same name above.
     args: Args,
 }
 
 /// What the runtime sends for the capability `mac`.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RuntimeConfig {
+    /// The interface's MAC address.
+    #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct Args {
     cni: Overrides,
@@ -45,8 +56,10 @@ struct Args {
 
 /// Keys that stand for those of the same name one level up.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 struct Overrides {
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     sysctl: SysctlKeys,
     mac: String,
     promisc: Option<bool>,

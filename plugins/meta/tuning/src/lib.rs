@@ -156,3 +156,10 @@ fn describe(result: &mut CniResult, request: &Request, settings: &LinkSettings) 
         }
     }
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_plugin::ChainedFrame<Tuning>>(
+        ferrule_schema::Role::Chained,
+    );
+}

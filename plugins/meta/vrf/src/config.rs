@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(extend("required" = ["vrfname"])))]
 #[serde(default)]
 pub struct Config {
     /// The name of the VRF in the container; required.

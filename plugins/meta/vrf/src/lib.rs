@@ -112,3 +112,10 @@ fn release(sandbox: &Sandbox, ifname: &str, plan: &Plan) -> Result<(), NetError>
     }
     device::delete_if_empty(sandbox, vrf.index)
 }
+
+#[test]
+fn the_schema_is_current() {
+    ferrule_schema::assert_current::<ferrule_plugin::ChainedFrame<VrfPlugin>>(
+        ferrule_schema::Role::Chained,
+    );
+}

@@ -1,4 +1,4 @@
-//! The plugin `loopback`, seen from outside.
+//! The plugin `loopback`: black-box tests.
 
 use ferrule_testkit::{Call, Host, assert_same};
 use ferrule_tests::with_prev_result;
@@ -8,7 +8,7 @@ fn config(version: &str) -> Value {
     json!({ "cniVersion": version, "name": "net", "type": "loopback" })
 }
 
-/// A call as upstream's own tests make it: with arguments that are none.
+/// A call like that of upstream's tests, with invalid `CNI_ARGS`.
 fn prepared(call: Call, version: &str) -> Call {
     let call = call
         .container("c1")
@@ -30,7 +30,7 @@ fn is_up(container: &ferrule_testkit::Container) -> bool {
 }
 
 ferrule_testkit::test! {
-    /// ADD switches `lo` on, DEL off; in between packets flow and CHECK passes.
+    /// ADD sets `lo` up and DEL sets it down; in between packets pass and CHECK succeeds.
     fn lo_goes_up_and_down(host, version in VERSIONS) {
         let container = host.netns("c1");
         let before = host.snapshot();
@@ -52,7 +52,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Where Debian's plugin has the layout right, ours prints the same.
+    /// Where Debian's plugin prints the right form, ours prints the same.
     fn results_are_those_of_the_go_plugin(host) needs [PeerPlugins] {
         let version = "1.0.0";
         let container = host.netns("c1");
@@ -60,11 +60,11 @@ ferrule_testkit::test! {
         let result = call.add().succeeds().json();
         call.del().succeeds();
         let mut theirs = prepared(host.peer_plugin("loopback"), version).add().succeeds().json();
-        // Releases before 1.2 show an empty `dns`.
+        // Releases before 1.2 print an empty `dns`.
         let dns = theirs.as_object_mut().unwrap().remove("dns");
         assert!(dns.is_none_or(|dns| dns == json!({})));
         assert_eq!(result, theirs);
-        // What one switched on the other switches off.
+        // Each implementation sets down what the other has set up.
         call.del().succeeds();
         assert!(!is_up(&container));
         call.add().succeeds();
@@ -74,8 +74,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The layout of each version, byte by byte for the old ones, which upstream gets wrong.
-    fn layouts(host) {
+    /// The form of each version, byte by byte for the old ones, which upstream prints wrongly.
+    fn results_have_the_form_of_their_version(host) {
         host.netns("c1");
         let text = |version| ours(host, version).add().succeeds().stdout;
         let old = "{\n    \"cniVersion\": \"0.2.0\",\n    \"ip4\": {\n        \"ip\": \"127.0.0.1/8\"\n    },\n    \
@@ -97,7 +97,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Chained behind another plugin it passes on what that one answered.
+    /// Chained after another plugin, it returns the previous result.
     fn a_previous_result_is_passed_on(host, version in ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]) {
         let container = host.netns("c1");
         let mut earlier = json!({
@@ -116,8 +116,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The name the runtime gives does not matter, nor that `lo` is up already.
-    fn lo_is_lo(host) {
+    /// The interface name of the runtime is ignored, and `lo` may be up already.
+    fn the_interface_name_is_ignored(host) {
         let container = host.netns("c1");
         container.ip("link set lo up");
         let result = ours(host, "1.1.0").ifname("eth0").add().succeeds().json();
@@ -127,8 +127,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address that is none of a loopback interface is told, and `lo` goes off again.
-    fn a_foreign_address_is_refused(host) {
+    /// An address on `lo` that is not a loopback address is an error, and `lo` is set down again.
+    fn an_address_outside_the_loopback_network_is_refused(host) {
         let container = host.netns("c1");
         container.ip("address add 10.9.9.9/32 dev lo");
         ours(host, "1.1.0").add().fails().mentions("10.9.9.9/32");
@@ -137,8 +137,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL with the namespace gone or never there; ADD and CHECK need it.
-    fn a_namespace_that_is_gone(host, path in ["/run/netns/none", "", "/etc/passwd"]) {
+    /// DEL succeeds with a missing namespace; ADD and CHECK need it.
+    fn del_succeeds_without_a_namespace(host, path in ["/run/netns/none", "", "/etc/passwd"]) {
         let call = ours(host, "1.1.0").netns(path);
         call.del().succeeds().stdout_is("");
         if !path.is_empty() {
@@ -153,7 +153,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// STATUS is good, and GC has nothing to do.
+    /// STATUS succeeds, and GC has nothing to do.
     fn status_and_gc(host) {
         let call = ours(host, "1.1.0");
         call.status().succeeds().stdout_is("");
@@ -165,7 +165,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Killed at any system call of ADD or DEL, the next DEL leaves `lo` off.
+    /// After a kill at any system call of ADD or DEL, the next DEL leaves `lo` down.
     fn killed_anywhere(host, verb in ["ADD", "DEL"]) {
         let container = host.netns("c1");
         let before = host.snapshot();

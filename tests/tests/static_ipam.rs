@@ -1,4 +1,4 @@
-//! The plugin `static`, seen from outside.
+//! The plugin `static`: black-box tests.
 
 use ferrule_testkit::{Call, Host};
 use serde_json::{Value, json};
@@ -38,8 +38,8 @@ fn full() -> Value {
 }
 
 ferrule_testkit::test! {
-    /// The result is the configuration; nothing is left, and DEL has nothing to do.
-    fn add_tells_the_configuration(host, version in VERSIONS) {
+    /// The result is the configuration; ADD leaves nothing, and DEL has nothing to do.
+    fn add_returns_the_configuration(host, version in VERSIONS) {
         let call = call(host, &config(version, full()));
         let before = host.snapshot();
         let result = call.add().succeeds().json();
@@ -60,7 +60,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The answer to one request is the Go plugin's.
+    /// The result of a request is that of the Go plugin.
     fn results_are_equal(host, version in ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"]) needs [PeerPlugins] {
         let full = config(version, full());
         let bare = config(version, json!({ "dns": { "domain": "d" } }));
@@ -83,14 +83,14 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address as the Go plugin's own type is written out: with keys that differ in case alone.
+    /// An address as the Go plugin's own type is marshalled: with keys that differ only in case.
     fn a_marshalled_go_address_is_read(host, version in ["0.3.1", "1.0.0"]) needs [PeerPlugins] {
         let marshalled = json!({
             "address": "10.1.0.1/16", "gateway": "10.1.0.254",
             "Address": { "IP": "10.1.0.1", "Mask": "//8AAA==" }, "Version": "4",
         });
         let text = config(version, json!({ "addresses": [marshalled], "dns": { "domain": "d" } })).to_string();
-        // In whatever order: a text keeps it, a value sorts.
+        // In either order: text keeps the order, a `Value` sorts.
         let turned = text.replace(r#""address":"10.1.0.1/16","#, "").replace(r#"{"Address""#, r#"{"address":"10.1.0.1/16","Address""#);
         assert_ne!(text, turned);
         for text in [text, turned] {
@@ -102,7 +102,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Later sources replace earlier ones, except that the environment adds.
+    /// Later sources replace earlier ones; the environment adds to them.
     fn sources_have_an_order(host) {
         let base = config("1.1.0", json!({ "addresses": [{ "Address": "10.1.0.1/16" }] }));
         let first = |config: &Value, args: &str| {
@@ -121,8 +121,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without any address there is a result where the version has room for that.
-    fn there_may_be_no_address(host, version in VERSIONS) {
+    /// Without an address there is a result if the version allows one.
+    fn a_configuration_without_addresses(host, version in VERSIONS) {
         let outcome = call(host, &config(version, json!({}))).add();
         if version < "0.3.0" {
             outcome.fails_with_code(999).mentions("no valid IP addresses");
@@ -133,7 +133,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// One address per family, where the version has room for one.
+    /// One address per family in versions with room for one.
     fn old_versions_take_one_address_of_each_family(host, version in VERSIONS) {
         let outcome = call(host, &config(version, json!({}))).args("IP=10.1.0.1/16,10.1.0.2/16").add();
         if version < "0.3.0" {
@@ -145,8 +145,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Wrong values stop ADD, CHECK and STATUS, and never DEL.
-    fn wrong_values_stop_all_but_del(host) {
+    /// Invalid values fail ADD, CHECK and STATUS, but not DEL.
+    fn invalid_values_fail_all_verbs_but_del(host) {
         let sound = config("1.1.0", full());
         let mut missing = sound.clone();
         missing.as_object_mut().unwrap().remove("ipam");
@@ -178,7 +178,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK looks for every configured address, and its gateway, in the previous result.
+    /// CHECK looks for every configured address and its gateway in the previous result.
     fn check_compares_with_the_previous_result(host, version in ["0.4.0", "1.0.0", "1.1.0"]) {
         let config = config(version, full());
         let result = call(host, &config).add().succeeds().json();

@@ -1,12 +1,12 @@
-//! CHECK sees every figure.
+//! CHECK detects every difference.
 
 use ferrule_tests::Network;
 use serde_json::json;
 
 use crate::bandwidth::node::{both, ifbs, pod};
 
-/// What is changed: commands, with `END` for the host's end and `IFB` for the IFB link; and a text
-/// of the error.
+/// Commands that change something, with `END` for the host end and `IFB` for the IFB link; and a
+/// text of the error.
 const DAMAGE: &[&str] = &[
     "tc qdisc del dev END root => Failed to find qdisc",
     "tc qdisc replace dev END root handle 2: pfifo => has pfifo, expected tbf",
@@ -27,7 +27,7 @@ const DAMAGE: &[&str] = &[
 ];
 
 ferrule_testkit::test! {
-    fn check_sees_what_was_changed(host, case in DAMAGE)
+    fn check_detects_every_damage(host, case in DAMAGE)
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (command, text) = case.split_once(" => ").unwrap();
         let pod = pod(host, &Network::ptp(), "c1", &both());
@@ -43,7 +43,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn check_sees_other_limits(host, key in ["ingressRate", "ingressBurst", "egressRate", "egressBurst"])
+    fn check_detects_other_limits(host, key in ["ingressRate", "ingressBurst", "egressRate", "egressBurst"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let result = pod.limit();

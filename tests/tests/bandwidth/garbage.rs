@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::bandwidth::node::{both, config, ifbs, only, pod};
 
 ferrule_testkit::test! {
-    /// Containers that went without DEL: their links go, those of the listed and of other networks
+    /// IFB links of unlisted attachments are removed; those of listed ones and of other networks
     /// stay.
-    fn gc_removes_what_is_not_listed(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
+    fn unlisted_ifb_links_are_removed(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let network = Network::ptp();
         let kept = pod(host, &network, "kept", &both());
         let kept_result = kept.limit();

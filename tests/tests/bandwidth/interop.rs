@@ -1,4 +1,4 @@
-//! Containers limited by the Go plugin and handled by this one, and the other way around.
+//! The Go plugin and ours on one node.
 
 use ferrule_testkit::{Call, Host, assert_same};
 use ferrule_tests::{Network, with_prev_result};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bandwidth::node::{Pod, both, control, ifbs, only, pod};
 
-/// Limits of both kinds: of the configuration, and as containerd passes them.
+/// Limits as in configurations, and as containerd passes them.
 const LIMITS: &[&str] = &["both", "ingress", "egress", "odd", "large"];
 
 fn keys(limits: &str) -> Value {
@@ -27,7 +27,7 @@ fn prepare(host: &Host, limits: &str) -> (Pod, Call) {
     (pod, peer)
 }
 
-/// The figures of everything that was made.
+/// Queueing disciplines, filters and links as the tools print them.
 fn figures(host: &Host, pod: &Pod) -> String {
     let links = [pod.attachment.host_end().to_owned()]
         .into_iter()
@@ -44,7 +44,7 @@ fn figures(host: &Host, pod: &Pod) -> String {
 }
 
 ferrule_testkit::test! {
-    fn both_make_the_same(host, limits in LIMITS)
+    fn both_create_the_same_objects(host, limits in LIMITS)
         needs [PeerPlugins, Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (pod, peer) = prepare(host, limits);
         pod.limit();
@@ -85,8 +85,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The Go plugin takes the burst that containerd makes up for one that was asked for.
-    fn a_burst_nobody_asked_for_is_checked_in_either_form(host)
+    /// The Go plugin uses the default burst of containerd literally.
+    fn a_default_burst_is_checked_in_either_form(host)
         needs [PeerPlugins, Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (pod, peer) = prepare(host, "both");
         let mut config = pod.config.clone();

@@ -1,4 +1,4 @@
-//! `kill -9` between any two system calls.
+//! Plugins killed at any system call.
 
 use ferrule_tests::Network;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::bandwidth::node::{both, control, ifbs, pod};
 
 ferrule_testkit::test! {
-    /// ADD killed anywhere, then DEL: nothing is left, and ADD works again.
+    /// ADD killed at any system call, then DEL: nothing is left, and ADD works again.
     fn a_killed_add_leaves_nothing_after_del(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let end = pod.attachment.host_end();
@@ -27,7 +27,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// ADD killed anywhere, and no DEL: GC finds the IFB link.
+    /// ADD killed at any system call, without DEL: GC finds the IFB link.
     fn a_killed_add_leaves_no_ifb_after_gc(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let add = pod.call.clone().verb("ADD");
@@ -53,7 +53,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL killed anywhere, then DEL again.
+    /// DEL killed at any system call, then DEL again.
     fn a_killed_del_can_be_repeated(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let end = pod.attachment.host_end();

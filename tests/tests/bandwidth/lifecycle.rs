@@ -1,4 +1,4 @@
-//! DEL, whatever has happened before.
+//! DEL in all situations.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, with_prev_result};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::bandwidth::node::{both, config, ifbs, only, pod};
 
 ferrule_testkit::test! {
-    /// DEL takes back everything, also from a pair that stays, and can be repeated.
+    /// DEL removes everything, also from a pair that stays, and can be repeated.
     fn del_leaves_nothing(host, network in ["bridge", "ptp"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::of(network), "c1", &both());
@@ -38,7 +38,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Keys that are half broken or gone do not keep DEL from its work.
+    /// Invalid or missing keys do not stop DEL.
     fn del_needs_no_keys(host, keys in [r"{}", r#"{ "egressRate": "much" }"#, r#"{ "runtimeConfig": 7 }"#])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
@@ -52,8 +52,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Whatever part an administrator has removed.
-    fn del_makes_do_with_what_is_left(host, damage in ["ifb", "ingress", "filter", "root", "ifb and ingress", "pair"])
+    /// An administrator has removed one of the objects.
+    fn del_succeeds_after_any_damage(host, damage in ["ifb", "ingress", "filter", "root", "ifb and ingress", "pair"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let before = host.snapshot();
@@ -79,7 +79,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A recycled namespace: its new container's limits are not the old one's.
+    /// A recycled namespace: the limits of its new container stay.
     fn del_leaves_another_containers_limits_alone(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let network = Network::ptp();
         let first = pod(host, &network, "c1", &both());
@@ -96,8 +96,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What an administrator has put on the host's end is not ours to remove.
-    fn del_leaves_what_is_not_its_own(host, other in [
+    /// Queueing disciplines of an administrator on the host end stay.
+    fn del_leaves_objects_of_others(host, other in [
         "qdisc add dev {} root handle 7: tbf rate 1mbit burst 10k latency 10ms",
         "qdisc add dev {} root handle 7: pfifo",
         "qdisc add dev {} clsact",
@@ -111,8 +111,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Two interfaces of a container in one network: the Go plugin gives both the same IFB name.
-    fn interfaces_of_one_container_are_told_apart(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
+    /// Two interfaces of a container in one network: the Go plugin uses one IFB name for both.
+    fn interfaces_of_one_container_are_separate(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let network = Network::ptp();
         let first = pod(host, &network, "c1", &both());
         let first_result = first.limit();

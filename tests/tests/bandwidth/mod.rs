@@ -1,4 +1,4 @@
-//! The bandwidth plugin, seen from outside.
+//! The plugin `bandwidth`: black-box tests.
 
 mod check;
 mod garbage;
@@ -10,5 +10,5 @@ mod rates;
 mod refusals;
 mod request;
 
-/// The versions that the plugin speaks.
+/// The versions that the plugin supports.
 const SPOKEN: &[&str] = &["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];

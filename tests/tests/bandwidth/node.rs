@@ -4,10 +4,10 @@ use ferrule_testkit::{Call, Host};
 use ferrule_tests::{Attachment, Network, with_keys, with_prev_result};
 use serde_json::{Value, json};
 
-/// A container that has been attached, and the call that limits it.
+/// An attached container, and the call that limits it.
 pub(crate) struct Pod {
     pub(crate) attachment: Attachment,
-    /// The call of bandwidth, with what the container's network answered.
+    /// The call of `bandwidth`, with the result of the container's network.
     pub(crate) call: Call,
     pub(crate) config: Value,
 }
@@ -18,7 +18,7 @@ pub(crate) fn both() -> Value {
             "egressRate": 20_000_000, "egressBurst": 200_000 })
 }
 
-/// The limit of one direction alone.
+/// The keys of one direction only.
 pub(crate) fn only(direction: &str) -> Value {
     let mut keys = both();
     let keys = keys.as_object_mut().unwrap();
@@ -26,7 +26,7 @@ pub(crate) fn only(direction: &str) -> Value {
     Value::Object(keys.clone())
 }
 
-/// Attaches a container to the network, and prepares a call of bandwidth with these keys.
+/// Attaches a container to the network and prepares a call of `bandwidth` with these keys.
 #[track_caller]
 pub(crate) fn pod(host: &Host, network: &Network, name: &str, keys: &Value) -> Pod {
     let attachment = network.attach(host, name);
@@ -45,7 +45,7 @@ pub(crate) fn pod(host: &Host, network: &Network, name: &str, keys: &Value) -> P
     }
 }
 
-/// A configuration of bandwidth.
+/// A configuration of `bandwidth`.
 pub(crate) fn config(version: &Value, keys: &Value) -> Value {
     with_keys(
         json!({ "cniVersion": version, "name": "net", "type": "bandwidth" }),
@@ -76,7 +76,7 @@ pub(crate) fn ifbs(host: &Host) -> Vec<String> {
         .collect()
 }
 
-/// The queueing disciplines of a link and the filters of what comes in, as `tc` prints them.
+/// The queueing disciplines and ingress filters of a link, as `tc` prints them.
 pub(crate) fn control(host: &Host, link: &str) -> String {
     let qdiscs = host.tool("tc", format!("-d qdisc show dev {link}"));
     let filters = host.tool("tc", format!("filter show dev {link} ingress"));

@@ -1,4 +1,4 @@
-//! Measured rates and waiting times.
+//! Measured rates and delays.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,12 +11,12 @@ use serde_json::json;
 
 use crate::bandwidth::node::{Pod, both, pod};
 
-/// The burst is over by then, and TCP has found its pace.
+/// After this time the burst is over and TCP has reached its rate.
 const START: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(2);
 
-/// Sends by TCP as much as gets through, runs `work` meanwhile once the burst is over, and returns what
-/// arrived in two seconds, in Mbit/s.
+/// Sends by TCP as fast as possible, runs `work` after the burst, and returns what arrived in two
+/// seconds, in Mbit/s.
 fn rate<T>(
     from: &Namespace,
     to: &Namespace,
@@ -60,7 +60,7 @@ where
     })
 }
 
-/// The rate in one direction, of the address at this position of the result.
+/// The rate in one direction, for the address at this position of the result.
 fn measured<T: Send>(
     pod: &Pod,
     host: &Host,
@@ -76,7 +76,7 @@ fn measured<T: Send>(
     rate(container, host, gateway.unwrap(), work)
 }
 
-/// 20 Mbit/s, give or take 3. A busy machine may send less at times, but never more.
+/// 20 Mbit/s, plus or minus 3. A busy machine may send less at times, but never more.
 #[track_caller]
 fn assert_rate(pod: &Pod, host: &Host, direction: &str, position: usize) {
     let mut rates = Vec::new();
@@ -92,8 +92,8 @@ fn assert_rate(pod: &Pod, host: &Host, direction: &str, position: usize) {
 }
 
 ferrule_testkit::test! {
-    /// 20 Mbit/s asked for, with a burst of a tenth of a second.
-    fn rates_are_those_asked_for(host, case in ["ingress 0", "ingress 1", "egress 0", "egress 1"])
+    /// Configured: 20 Mbit/s with a burst of a tenth of a second.
+    fn rates_are_the_configured_ones(host, case in ["ingress 0", "ingress 1", "egress 0", "egress 1"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (direction, position) = case.split_once(' ').unwrap();
         let keys = json!({ "ingressRate": 20_000_000, "ingressBurst": 2_000_000,
@@ -105,8 +105,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The burst that a runtime makes up would last for minutes.
-    fn rates_hold_without_a_burst_asked_for(host, direction in ["ingress", "egress"])
+    /// A default burst of a runtime would last for minutes.
+    fn rates_hold_with_a_default_burst(host, direction in ["ingress", "egress"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let keys = json!({ "runtimeConfig": { "bandwidth": {
             "ingressRate": 20_000_000, "ingressBurst": u32::MAX,
@@ -119,9 +119,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A packet waits for the queue of 25 ms and the burst of 10 ms at most. The median is looked at: the
-    /// machine may be busy.
-    fn packets_wait_no_longer_than_configured(host, direction in ["ingress", "egress"])
+    /// A packet waits at most for the queue of 25 ms and the burst of 10 ms. The median is
+    /// compared, as the machine may be busy.
+    fn delays_are_bounded(host, direction in ["ingress", "egress"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         pod.limit();

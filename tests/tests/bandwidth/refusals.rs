@@ -1,4 +1,4 @@
-//! What is refused, with nothing changed.
+//! Refused requests change nothing.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, with_prev_result};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bandwidth::node::{both, config, ifbs, only, pod};
 
-/// Keys, the code and a text of the error.
+/// Keys, and code and text of the error.
 const KEYS: &[&str] = &[
     r#"{ "ingressRate": 8000 } => 7 => if rate is set, burst must also be set"#,
     r#"{ "egressRate": 8000 } => 7 => if rate is set, burst must also be set"#,
@@ -20,7 +20,7 @@ const KEYS: &[&str] = &[
 ];
 
 ferrule_testkit::test! {
-    fn wrong_keys_are_refused_but_by_del(host, case in KEYS) needs [Ipv6] {
+    fn invalid_keys_are_refused_except_by_del(host, case in KEYS) needs [Ipv6] {
         let [keys, code, text] = case.split(" => ").collect::<Vec<_>>()[..] else { panic!("{case}") };
         let pod = pod(host, &Network::ptp(), "c1", &serde_json::from_str(keys).unwrap());
         let before = host.snapshot();
@@ -41,7 +41,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// Changes of the previous result that make it unusable.
+/// Changes that make the previous result unusable.
 const RESULTS: &[&str] = &[
     "none => no interfaces provided",
     "renamed => no veth peer of container interface found in host ns",
@@ -49,7 +49,7 @@ const RESULTS: &[&str] = &[
 ];
 
 ferrule_testkit::test! {
-    fn the_hosts_end_has_to_be_in_the_previous_result(host, case in RESULTS) needs [Ipv6] {
+    fn the_host_end_must_be_in_the_previous_result(host, case in RESULTS) needs [Ipv6] {
         let (change, text) = case.split_once(" => ").unwrap();
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let mut result = pod.attachment.result.clone();
@@ -71,8 +71,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Further links of the host are no matter.
-    fn the_right_one_of_several_host_ends_is_limited(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
+    /// Other links of the host are ignored.
+    fn the_host_end_of_the_container_is_limited(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let network = Network::bridge();
         let other = network.attach(host, "c2");
         let pod = pod(host, &network, "c1", &only("ingress"));
@@ -119,7 +119,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// As in the Go plugin; what the first ADD made stays as it is.
+    /// As in the Go plugin; the limits of the first ADD stay.
     fn a_second_add_is_refused(host, direction in ["ingress", "egress", ""])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &only(direction));
@@ -134,7 +134,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// The result, with the address that the kernel has given the IFB link this time.
+/// The result with the current MAC address of the IFB link, which is random.
 fn result_with_new_mac(result: &Value, ifbs: &[String], host: &ferrule_testkit::Host) -> Value {
     let mut result = result.clone();
     if let Some(name) = ifbs.first() {
@@ -148,8 +148,8 @@ fn result_with_new_mac(result: &Value, ifbs: &[String], host: &ferrule_testkit::
 }
 
 ferrule_testkit::test! {
-    /// Whichever step fails: what was there before stays, and nothing else is left.
-    fn a_failed_add_is_taken_back(host, obstacle in ["root", "ingress", "ifb"])
+    /// Whichever step fails: existing objects stay, and nothing else is left.
+    fn a_failed_add_is_undone(host, obstacle in ["root", "ingress", "ifb"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let pod = pod(host, &Network::ptp(), "c1", &both());
         let end = pod.attachment.host_end();

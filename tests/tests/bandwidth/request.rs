@@ -1,4 +1,4 @@
-//! What is asked for, and what is made of it.
+//! Keys of the configuration and of the runtime.
 
 use ferrule_tests::{Network, with_prev_result};
 use serde_json::{Value, json};
@@ -36,8 +36,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// As containerd writes it, and other spellings.
-    fn the_runtimes_keys_are_read_in_any_letter_case(host, key in ["bandwidth", "bandWidth", "BANDWIDTH"])
+    /// As containerd spells it, and other spellings.
+    fn keys_of_the_runtime_match_without_regard_to_case(host, key in ["bandwidth", "bandWidth", "BANDWIDTH"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let keys = json!({ "capabilities": { "bandwidth": true }, "runtimeConfig": { key: {
             "IngressRate": 20_000_000, "IngressBurst": 200_000, "egressRATE": 20_000_000, "EGRESSburst": 200_000,
@@ -51,7 +51,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn a_key_of_the_configuration_hides_those_of_the_runtime(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
+    fn keys_of_the_configuration_replace_those_of_the_runtime(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let mut keys = only("ingress");
         keys["runtimeConfig"] = json!({ "bandwidth": only("egress") });
         let pod = pod(host, &Network::ptp(), "c1", &keys);
@@ -101,8 +101,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The burst that containerd passes for a pod of which the rate alone is known.
-    fn a_burst_that_nobody_asked_for_is_short(host, burst in ["4294967295", "34359738359"])
+    /// The burst that containerd passes for a pod with an annotation for the rate only.
+    fn a_default_burst_is_replaced(host, burst in ["4294967295", "34359738359"])
         needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let burst: u64 = burst.parse().unwrap();
         let keys = json!({ "runtimeConfig": { "bandwidth": {
@@ -120,7 +120,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn a_small_burst_is_told_of(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
+    fn a_small_burst_is_logged(host) needs [Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let keys = json!({ "ingressRate": 8000, "ingressBurst": 80 });
         let pod = pod(host, &Network::ptp(), "c1", &keys);
         let added = pod.call.add().succeeds();

@@ -1,4 +1,4 @@
-//! CHECK and STATUS tell what is wrong.
+//! CHECK and STATUS report damage.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::flannel::{DATA_DIR, DUAL, attach, call, config, scripted, write_subnet_env};
 
 ferrule_testkit::test! {
-    /// What the delegate finds, and a record that DEL could not use.
-    fn check_finds(host) needs [Ipv6] {
+    /// CHECK reports what the delegate finds, and an unusable record.
+    fn check_detects_damage(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let attachment = attach(host, "c1");
         attachment.check().succeeds();
@@ -38,8 +38,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// STATUS: flanneld's file, the delegate, and what the delegate says.
-    fn status(host) needs [Ipv6] {
+    /// STATUS reports an unusable subnet file, a missing delegate, and errors of the delegate.
+    fn status_fails_where_add_would(host) needs [Ipv6] {
         let status = || call(host, "any").status();
         let hint = "check that flanneld runs here";
         status().fails_with_code(50).mentions("open /run/flannel/subnet.env: no such file or directory").mentions(hint);

@@ -1,4 +1,4 @@
-//! The delegate fails.
+//! A failing delegate.
 
 use std::fs;
 
@@ -10,15 +10,15 @@ use crate::flannel::{
     write_subnet_env,
 };
 
-/// A script that fails for this verb, with an error object.
+/// A script that fails this verb with an error object.
 fn failing(verb: &str) -> String {
     let error = r#"{"code": 123, "msg": "no room", "details": "later"}"#;
     format!("[ $CNI_COMMAND != {verb} ] || {{ echo '{error}'; exit 1; }}")
 }
 
 ferrule_testkit::test! {
-    /// Whichever way ADD fails, the delegate takes back what it may have done, and no record stays.
-    fn add_fails(host) {
+    /// However ADD fails, the delegate gets DEL, and no record stays.
+    fn a_failed_add_runs_the_delegates_del(host) {
         write_subnet_env(DUAL);
         for (lines, text) in [
             (failing("ADD"), "no room"),
@@ -45,8 +45,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The real one: what was made before the failure goes.
-    fn nothing_is_left(host) needs [Ipv6] {
+    /// With the real delegate: everything that was created before the failure is removed.
+    fn a_failed_add_leaves_nothing(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let container = host.netns("c1");
         let before = snapshot(host);
@@ -60,8 +60,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A delegate that cannot take back either: the record stays, and DEL repeats it.
-    fn add_and_del_fail(host) {
+    /// If the delegate's DEL fails as well, the record stays, and the next DEL repeats it.
+    fn the_record_stays_if_del_fails_after_add(host) {
         write_subnet_env(DUAL);
         let path = scripted(host, "bridge", "echo sorry >&2; exit 1");
         let call = call(host, "c1").cni_path(&path);
@@ -79,8 +79,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The record outlives a failing DEL of the delegate, so the next DEL releases the addresses.
-    fn del_fails_once(host) needs [Ipv6] {
+    /// The record stays when the delegate's DEL fails, so that the next DEL releases the
+    /// addresses.
+    fn the_record_stays_until_del_succeeds(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let attachment = attach(host, "c1");
         let path = scripted(host, "bridge", &failing("DEL"));
@@ -94,7 +95,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A second ADD of a living attachment fails and leaves it as it was, record included.
+    /// A second ADD fails and leaves the attachment and its record as they were.
     fn a_second_add_changes_nothing(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let attachment = attach(host, "c1");
@@ -113,8 +114,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A delegate that is not there is noticed before anything is written.
-    fn no_delegate(host) {
+    /// A missing delegate is an error before anything is written.
+    fn a_missing_delegate_is_an_error(host) {
         write_subnet_env(DUAL);
         let before = host.snapshot();
         let call = call(host, "c1").cni_path("/run");

@@ -6,7 +6,8 @@ use ferrule_testkit::Call;
 use serde_json::{Value, json};
 
 use crate::flannel::{
-    DATA_DIR, DUAL, attach, call, config, heard, leases, records, scripted, verbs, write_subnet_env,
+    DATA_DIR, DUAL, attach, call, config, leases, records, scripted, stdin_of, verbs,
+    write_subnet_env,
 };
 
 fn listed(call: &Call, list: &Value) -> Call {
@@ -16,8 +17,9 @@ fn listed(call: &Call, list: &Value) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// Links, addresses and records of attachments that are not listed go, other networks' stay.
-    fn what_is_not_listed_goes(host) needs [Ipv6] {
+    /// Links, addresses and records of unlisted attachments are removed; those of other networks
+    /// stay.
+    fn unlisted_attachments_are_removed(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let kept = attach(host, "kept");
         let second = kept.call.clone().ifname("net1");
@@ -30,13 +32,13 @@ ferrule_testkit::test! {
         other["name"] = json!("net-other");
         other["delegate"] = json!({ "bridge": "cni1" });
         call(host, "other").config(&other).add().succeeds();
-        // By the Go plugin: one name.
+        // Written by the Go plugin: one name.
         let old = attach(host, "old");
         fs::remove_file(format!("{DATA_DIR}/old:eth0")).unwrap();
         let alive = attach(host, "alive");
         fs::remove_file(format!("{DATA_DIR}/alive:eth0")).unwrap();
         fs::write(format!("{DATA_DIR}/lost:eth0:new"), "").unwrap();
-        // The node has got another subnet meanwhile.
+        // The node has another subnet by now.
         write_subnet_env(&DUAL.replace("10.1.17", "10.1.99"));
         let list = json!([{ "containerID": "kept", "ifname": "eth0" }, { "containerID": "alive", "ifname": "eth0" }]);
         listed(&kept.call, &list).gc().succeeds().stdout_is("");
@@ -53,8 +55,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The delegate gets its list, by every configuration that the network has had.
-    fn the_delegate_collects(host) {
+    /// The delegate gets its list, once per configuration that the network has had.
+    fn the_delegate_runs_gc_for_every_configuration(host) {
         write_subnet_env(DUAL);
         let path = scripted(host, "bridge", r#"[ $CNI_COMMAND != ADD ] || echo '{"cniVersion":"1.0.0"}'"#);
         let add = |container: &str, keys: Value| {
@@ -75,11 +77,11 @@ ferrule_testkit::test! {
         listed(&gc, &list).gc().succeeds();
         assert_eq!(verbs(host), "GC, GC");
         assert_eq!(records(), ["c1", "c1:eth0"]);
-        let found: Value = serde_json::from_str(&heard(host, "GC")).unwrap();
+        let found: Value = serde_json::from_str(&stdin_of(host, "GC")).unwrap();
         assert_eq!(found["cni.dev/valid-attachments"], list);
         assert_eq!((&found["cniVersion"], &found["bridge"]), (&json!("1.1.0"), &json!("older")));
         assert_eq!(found["runtimeConfig"], Value::Null);
-        // Without flanneld's file by the records, and by what the configuration says.
+        // Without the subnet file GC uses the records and the configuration's keys.
         fs::remove_file("/run/flannel/subnet.env").unwrap();
         listed(&gc, &json!([])).gc().succeeds();
         assert_eq!(verbs(host), "GC, GC");
@@ -88,8 +90,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A record goes when the delegate has collected, not before.
-    fn the_delegate_fails(host) needs [Ipv6] {
+    /// A record is removed after the delegate's GC has succeeded, not before.
+    fn records_stay_if_the_delegate_fails(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let lost = attach(host, "lost");
         let path = scripted(host, "bridge", "echo sorry >&2; exit 1");

@@ -1,5 +1,5 @@
-//! Files of the Go plugin, and the Go plugin with ours. Debian has no Go flannel: its steps are done
-//! by hand.
+//! Files of the Go plugin, and the Go plugin with ours. Debian has no Go flannel: the tests do its
+//! steps.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,18 +7,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use ferrule_testkit::{Host, assert_same};
 
 use crate::flannel::{
-    DATA_DIR, DUAL, attach, call, heard, leases, records, scripted, snapshot, verbs,
+    DATA_DIR, DUAL, attach, call, leases, records, scripted, snapshot, stdin_of, verbs,
     write_subnet_env,
 };
 
-/// The file that the Go plugin makes, as it does: truncated and written in place.
+/// Writes the file as the Go plugin does: truncated, then written in place.
 fn go_writes(container: &str, text: &[u8]) {
     fs::create_dir_all(DATA_DIR).unwrap();
     fs::set_permissions(DATA_DIR, fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(format!("{DATA_DIR}/{container}"), text).unwrap();
 }
 
-/// What the Go plugin's DEL does: the delegate reads the file, and the file goes.
+/// The Go plugin's DEL: the delegate reads the file, then the file is removed.
 fn go_deletes(host: &Host, container: &str) {
     let path = format!("{DATA_DIR}/{container}");
     let text = fs::read(&path).unwrap();
@@ -30,7 +30,7 @@ fn go_deletes(host: &Host, container: &str) {
 
 ferrule_testkit::test! {
     /// ADD by the Go plugin, CHECK and DEL by ours.
-    fn ours_removes_theirs(host) needs [Ipv6] {
+    fn ours_removes_attachments_of_the_go_plugin(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let before = snapshot(host);
         let attachment = attach(host, "c1");
@@ -51,8 +51,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// ADD by ours, DEL by the Go plugin. What it does not know goes with the next DEL or GC.
-    fn theirs_removes_ours(host) needs [Ipv6] {
+    /// ADD by ours, DEL by the Go plugin. The names that it does not know are removed by the next
+    /// DEL or GC.
+    fn the_go_plugin_removes_our_attachments(host) needs [Ipv6] {
         write_subnet_env(DUAL);
         let attachment = attach(host, "c1");
         go_deletes(host, "c1");
@@ -64,9 +65,10 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A file that the Go plugin was killed over, or that another network has overwritten: DEL goes
-    /// by the present configuration, also without flanneld's file, and leaves what is another's.
-    fn files_that_do_not_tell(host, subnet_env in ["there", "gone"]) needs [Ipv6] {
+    /// A file that a killed Go plugin has left empty, or that another network has overwritten: DEL
+    /// uses the current configuration, also without the subnet file, and leaves files of other
+    /// networks.
+    fn unusable_files(host, subnet_env in ["there", "gone"]) needs [Ipv6] {
         write_subnet_env(DUAL);
         for (text, stays) in [
             ("", false), (r#"{"ipMasq":fa"#, false), ("[]", false),
@@ -92,7 +94,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Where others can write, no file decides what runs as root.
+    /// Files in a folder that others can write to are not used.
     fn a_folder_that_others_can_write_to(host) {
         write_subnet_env(DUAL);
         go_writes("c1", br#"{"name":"net","type":"evil"}"#);
@@ -105,6 +107,6 @@ ferrule_testkit::test! {
         assert_eq!(verbs(host), "");
         call.del().succeeds();
         assert_eq!(verbs(host), "DEL eth0");
-        assert!(heard(host, "DEL").contains(r#""type":"bridge""#));
+        assert!(stdin_of(host, "DEL").contains(r#""type":"bridge""#));
     }
 }

@@ -1,11 +1,11 @@
-//! `kill -9` at any system call, then DEL or GC: nothing is left.
+//! Plugins killed at any system call, then DEL or GC: nothing is left.
 
 use ferrule_testkit::Host;
 use serde_json::json;
 
 use crate::flannel::{DUAL, call, config, leases, records, write_subnet_env};
 
-/// Kills `verb` at each of its system calls in turn, and has `clean` clean up.
+/// Kills `verb` at each of its system calls in turn; `clean` must clean up.
 fn sweep(host: &Host, verb: &str, clean: &str) {
     write_subnet_env(DUAL);
     let container = host.netns("c1");
@@ -34,7 +34,7 @@ fn sweep(host: &Host, verb: &str, clean: &str) {
         assert!(count < 2000, "an ADD or DEL takes fewer system calls");
     }
     assert!(written > 0, "never killed with a record");
-    // The last one ran to its end.
+    // The last one ran to completion.
     call.del().succeeds();
     assert_eq!((records(), leases()), (vec![], vec![]));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! From ADD to DEL.
+//! ADD and DEL.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::flannel::{
 };
 
 ferrule_testkit::test! {
-    /// The bridge is the gateway, the overlay is reached over it, and DEL leaves nothing.
+    /// The bridge is the gateway, the overlay is routed through it, and DEL leaves nothing.
     fn every_version(host, version in VERSIONS) needs [Ipv6] {
         write_subnet_env(DUAL);
         let container = host.netns("c1");
@@ -41,7 +41,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Each interface of a container is attached and detached for itself, in one network or two.
+    /// Each interface of a container is attached and detached separately, in one network or two.
     fn several_interfaces(host, order in ["first goes first", "last goes first"]) needs [Ipv6] {
         write_subnet_env(DUAL);
         let container = host.netns("c1");
@@ -62,7 +62,7 @@ ferrule_testkit::test! {
             calls.reverse();
         }
         for (number, call) in calls.iter().enumerate() {
-            // Twice: it must not take the file of another interface.
+            // Twice: it must not remove the file of another interface.
             call.del().succeeds();
             call.del().succeeds();
             let left = ["eth0", "net1", "net2"].iter().filter(|name| container.has_link(name)).count();
@@ -75,8 +75,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Whatever has gone or changed since ADD, DEL tells the delegate what ADD told it.
-    fn the_node_has_changed(host, change in ["namespace gone", "no subnet.env", "other subnet.env",
+    /// Whatever has changed since ADD, the delegate gets the configuration of ADD in DEL.
+    fn del_after_changes_of_the_node(host, change in ["namespace gone", "no subnet.env", "other subnet.env",
         "other configuration", "broken configuration"]) needs [Ipv6]
     {
         write_subnet_env(DUAL);
@@ -113,7 +113,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The Go plugins of Debian do the work, in the versions that they speak.
+    /// The Go plugins of Debian as delegates, in the versions that they support.
     fn go_delegates(host) needs [PeerPlugins] {
         write_subnet_env("FLANNEL_NETWORK=10.1.0.0/16\nFLANNEL_SUBNET=10.1.17.1/24\n\
                           FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n");

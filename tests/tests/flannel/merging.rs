@@ -1,13 +1,13 @@
-//! What the delegate reads.
+//! The delegate's configuration.
 
 use std::fs;
 
 use ferrule_tests::with_keys;
 use serde_json::{Value, json};
 
-use crate::flannel::{DATA_DIR, DUAL, call, config, heard, scripted, verbs, write_subnet_env};
+use crate::flannel::{DATA_DIR, DUAL, call, config, scripted, stdin_of, verbs, write_subnet_env};
 
-/// ADD answers a result, any other verb nothing.
+/// Prints a result for ADD and nothing for other verbs.
 const WORKS: &str =
     r#"[ $CNI_COMMAND != ADD ] || echo '{"cniVersion":"1.1.0","dns":{"domain":"d"}}'"#;
 
@@ -15,7 +15,8 @@ const IPV4: &str = "FLANNEL_NETWORK=10.1.0.0/16,10.9.0.0/16\nFLANNEL_SUBNET=10.1
                     FLANNEL_MTU=1472\nFLANNEL_IPMASQ=false\n";
 
 ferrule_testkit::test! {
-    /// The text of the Go plugin, on standard input and in the record: compact, with sorted keys.
+    /// The text is that of the Go plugin, on standard input and in the record: compact, with
+    /// sorted keys.
     fn the_smallest_configuration(host) {
         write_subnet_env(DUAL);
         let call = call(host, "c1").cni_path(scripted(host, "bridge", WORKS));
@@ -24,20 +25,20 @@ ferrule_testkit::test! {
         assert_eq!(result, json!({ "cniVersion": "1.1.0", "dns": { "domain": "d" } }));
         assert_eq!(verbs(host), "ADD eth0 A=b");
         let text = r#"{"cniVersion":"1.1.0","ipMasq":false,"ipam":{"ranges":[[{"subnet":"10.1.17.0/24"}],[{"subnet":"fd01:0:0:17::/64"}]],"routes":[{"dst":"10.1.0.0/16"},{"dst":"fd01::/48"}],"type":"host-local"},"isGateway":true,"mtu":1450,"name":"cni-flannel","type":"bridge"}"#;
-        assert_eq!(heard(host, "ADD"), text);
+        assert_eq!(stdin_of(host, "ADD"), text);
         assert_eq!(fs::read_to_string(format!("{DATA_DIR}/c1")).unwrap(), text);
-        // DEL repeats it byte by byte, whatever else the runtime says then.
+        // DEL passes it byte by byte, whatever the runtime passes by then.
         let mut other = config();
         other["name"] = json!("cni-flannel");
         other["delegate"] = json!({ "type": "other" });
         other["runtimeConfig"] = json!({ "mac": "x" });
         call.config(other).del().succeeds().stdout_is("");
-        assert_eq!(heard(host, "DEL"), text);
+        assert_eq!(stdin_of(host, "DEL"), text);
     }
 }
 
 ferrule_testkit::test! {
-    /// Each key: what is there stays, also null; what has to be flannel's is replaced.
+    /// Given keys stay, also null; those that flannel determines are replaced.
     fn keys_are_merged(host) {
         write_subnet_env(IPV4);
         let routes = json!([{ "dst": "10.1.0.0/16" }, { "dst": "10.9.0.0/16" }]);
@@ -86,17 +87,17 @@ ferrule_testkit::test! {
             let path = scripted(host, expected["type"].as_str().unwrap(), WORKS);
             let call = call(host, "c1").cni_path(path).config(&config);
             call.add().succeeds();
-            let found: Value = serde_json::from_str(&heard(host, "ADD")).unwrap();
+            let found: Value = serde_json::from_str(&stdin_of(host, "ADD")).unwrap();
             assert_eq!(found, expected, "{config}");
-            assert_eq!(heard(host, "ADD").contains("\\u003c\\u0026\\u003e"), config["ipam"]["x"] == "<&>");
+            assert_eq!(stdin_of(host, "ADD").contains("\\u003c\\u0026\\u003e"), config["ipam"]["x"] == "<&>");
             call.del().succeeds();
         }
     }
 }
 
 ferrule_testkit::test! {
-    /// Without a version the delegate's own counts, if it has one.
-    fn no_version(host) {
+    /// Without a version in the configuration, that of `delegate` is used, if any.
+    fn without_a_version_that_of_the_delegate_is_used(host) {
         write_subnet_env(IPV4);
         let answer = r#"echo '{"cniVersion":"0.2.0","ip4":{"ip":"10.1.17.2/24"}}'"#;
         let path = scripted(host, "bridge", answer);
@@ -105,7 +106,7 @@ ferrule_testkit::test! {
             let call = call(host, "c1").cni_path(&path).config(config);
             let result = call.add().succeeds().json();
             assert_eq!(result["ip4"]["ip"], "10.1.17.2/24", "{result}");
-            let found: Value = serde_json::from_str(&heard(host, "ADD")).unwrap();
+            let found: Value = serde_json::from_str(&stdin_of(host, "ADD")).unwrap();
             assert_eq!(found["cniVersion"], version);
             call.del().succeeds();
         }
@@ -113,7 +114,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK: what was written down, with the previous result, in the version of the request.
+    /// CHECK passes the recorded configuration, with the previous result and the version of the
+    /// request.
     fn check_and_status_are_passed_on(host) {
         write_subnet_env(IPV4);
         let path = scripted(host, "bridge", WORKS);
@@ -122,16 +124,16 @@ ferrule_testkit::test! {
             call(host, "c1").cni_path(&path).config(with_keys(config, &keys))
         };
         with("1.0.0", json!({ "runtimeConfig": { "a": 1 } })).add().succeeds();
-        let mut written: Value = serde_json::from_str(&heard(host, "ADD")).unwrap();
+        let mut written: Value = serde_json::from_str(&stdin_of(host, "ADD")).unwrap();
         let previous = json!({ "cniVersion": "1.1.0", "dns": { "domain": "d" } });
         with("1.1.0", json!({ "prevResult": previous })).check().succeeds().stdout_is("");
         written["cniVersion"] = json!("1.1.0");
         written["prevResult"] = previous;
-        let found: Value = serde_json::from_str(&heard(host, "CHECK")).unwrap();
+        let found: Value = serde_json::from_str(&stdin_of(host, "CHECK")).unwrap();
         assert_eq!(found, written);
         with("1.1.0", json!({})).check().fails_with_code(7).mentions("required prevResult missing");
         with("1.1.0", json!({})).status().succeeds().stdout_is("");
-        let found: Value = serde_json::from_str(&heard(host, "STATUS")).unwrap();
+        let found: Value = serde_json::from_str(&stdin_of(host, "STATUS")).unwrap();
         assert_eq!(found["ipam"]["ranges"], json!([[{ "subnet": "10.1.17.0/24" }]]));
         with("1.0.0", json!({})).del().succeeds();
         assert_eq!(verbs(host), "ADD eth0, CHECK eth0, STATUS, DEL eth0");

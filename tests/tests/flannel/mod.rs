@@ -1,4 +1,4 @@
-//! The plugin `flannel`, seen from outside.
+//! The plugin `flannel`: black-box tests.
 
 mod damage;
 mod failed_add;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 const DATA_DIR: &str = "/var/lib/cni/flannel";
 
-/// What flanneld writes on a node with both families, and masquerades itself.
+/// The subnet file of a node with both families, with masquerading by flanneld.
 const DUAL: &str = "FLANNEL_NETWORK=10.1.0.0/16\nFLANNEL_SUBNET=10.1.17.1/24\n\
                     FLANNEL_IPV6_NETWORK=fd01::/48\nFLANNEL_IPV6_SUBNET=fd01:0:0:17::1/64\n\
                     FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
@@ -58,7 +58,7 @@ fn attach(host: &Host, container: &str) -> Attachment {
     }
 }
 
-/// The names in a folder that begin with what a name of a record or an address begins with.
+/// The names of records, or of reserved addresses, in a folder.
 fn names(folder: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
@@ -75,19 +75,19 @@ fn records() -> Vec<String> {
     names(DATA_DIR)
 }
 
-/// The addresses that `host-local` keeps for the network.
+/// The addresses that `host-local` has reserved for the network.
 fn leases() -> Vec<String> {
     names("/var/lib/cni/networks/net")
 }
 
-/// The host apart from what stays, the bridge and folders of state, and from what flanneld writes.
+/// The host without the bridge and state folders, which stay, and without flanneld's files.
 fn snapshot(host: &Host) -> Snapshot {
     host.snapshot()
         .ignoring(&["cni0", "/var/lib/cni", "/run/flannel"])
 }
 
-/// A folder for `CNI_PATH` whose plugin `name` does what the lines say. It keeps what it reads in
-/// the file `stdin.<verb>`, and lists verbs.
+/// A folder for `CNI_PATH` with a plugin `name` of these shell commands. It appends each verb to
+/// the file `verbs` and keeps its standard input in `stdin.<verb>`.
 fn scripted(host: &Host, name: &str, lines: &str) -> String {
     let folder = host.work_folder();
     let shown = folder.display().to_string();
@@ -101,7 +101,7 @@ fn scripted(host: &Host, name: &str, lines: &str) -> String {
     shown
 }
 
-/// The verbs that scripted plugins were called with since the last question.
+/// The verbs of scripted plugins since the last call of this function.
 fn verbs(host: &Host) -> String {
     let path = host.work_folder().join("verbs");
     let text = fs::read_to_string(&path).unwrap_or_default();
@@ -109,8 +109,8 @@ fn verbs(host: &Host) -> String {
     text.trim_end().replace('\n', ", ")
 }
 
-/// What a scripted plugin read for a verb.
-fn heard(host: &Host, verb: &str) -> String {
+/// The standard input of a scripted plugin for a verb.
+fn stdin_of(host: &Host, verb: &str) -> String {
     fs::read_to_string(host.work_folder().join(format!("stdin.{verb}"))).unwrap()
 }
 

@@ -1,18 +1,19 @@
-//! Two nodes, joined by a VXLAN as flanneld makes it.
+//! Two nodes with a VXLAN between them, as flanneld creates it.
 
 use std::fs;
 
 use ferrule_testkit::{Host, Namespace, assert_same, binaries_folder};
 use serde_json::{Value, json};
 
-/// A node's number: its part of the overlay is `10.1.<number>.0/24`, its address `192.0.2.<number>`.
+/// A node's number: its subnet is `10.1.<number>.0/24`, its address `192.0.2.<number>`.
 struct Node<'h> {
     namespace: &'h Namespace,
     number: u8,
 }
 
 impl Node<'_> {
-    /// The overlay as flanneld makes it: a VXLAN, a route to the other node's part, and the file.
+    /// Creates what flanneld does: a VXLAN, a route to the other node's subnet, and the subnet
+    /// file.
     fn start_flanneld(&self, other: &Self) {
         let (ours, theirs) = (self.number, other.number);
         let node = self.namespace;
@@ -49,7 +50,7 @@ impl Node<'_> {
         })
     }
 
-    /// Calls the plugin on this node, for the container with the node's number.
+    /// Runs the plugin on this node, for the container with the node's number.
     fn run(&self, verb: &str) {
         let folder = binaries_folder().display().to_string();
         let container = format!("c{}", self.number);
@@ -70,7 +71,7 @@ impl Node<'_> {
     }
 }
 
-/// The network of both nodes, without what a bridge leaves for the next container.
+/// The network state of both nodes, without what a bridge leaves for the next container.
 fn networks(host: &Host, other: &Namespace) -> [ferrule_testkit::Snapshot; 2] {
     let without_bridge =
         |snapshot: ferrule_testkit::Snapshot| snapshot.ignoring(&["cni0", "/var/lib/cni"]);
@@ -81,7 +82,8 @@ fn networks(host: &Host, other: &Namespace) -> [ferrule_testkit::Snapshot; 2] {
 }
 
 ferrule_testkit::test! {
-    /// Containers of two nodes reach each other with full packets, and DEL leaves nothing.
+    /// Containers of two nodes reach each other with packets of the full MTU, and DEL leaves
+    /// nothing.
     fn containers_reach_each_other(host) needs [Vxlan] {
         let far = host.netns("node2");
         host.ip("link add wire1 type veth peer name wire2 netns node2");
@@ -101,7 +103,7 @@ ferrule_testkit::test! {
         }
         assert_eq!(containers[0].link("eth0")["mtu"], 1450);
         assert!(containers[0].ping("10.1.2.2") && containers[1].ping("10.1.1.2"));
-        // What fits into the MTU that flanneld tells fits into the wire.
+        // Packets of flanneld's MTU fit into the MTU of the wire.
         containers[0].exec("ping -c 1 -W 5 -M do -s 1422 10.1.2.2").succeeds();
         for node in &nodes {
             node.run("DEL");

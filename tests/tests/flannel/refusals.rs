@@ -1,4 +1,4 @@
-//! Configurations that make no sense.
+//! Invalid configurations.
 
 use ferrule_testkit::assert_same;
 use serde_json::json;
@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::flannel::{DUAL, call, config, write_subnet_env};
 
 ferrule_testkit::test! {
-    /// The key is named, and nothing is changed. DEL of it succeeds.
-    fn wrong_keys(host) {
+    /// The error names the key, and nothing changes. DEL succeeds.
+    fn invalid_keys_are_refused(host) {
         write_subnet_env(DUAL);
         let before = host.snapshot();
         for (key, value, code, text) in [

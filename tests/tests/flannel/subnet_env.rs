@@ -1,4 +1,4 @@
-//! flanneld's file: missing, incomplete, or made to do harm.
+//! The subnet file: missing, incomplete, or hostile.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::flannel::{DUAL, attach, call, config, write_subnet_env};
 
 ferrule_testkit::test! {
-    /// The error names the file, what is wrong with it, and what to look at.
-    fn it_is_not_as_expected(host) {
+    /// The error names the file, what is wrong with it, and what to do.
+    fn an_unusable_file_is_an_error(host) {
         let path = Path::new("/run/flannel/subnet.env");
         fs::create_dir_all("/run/flannel").unwrap();
         host.exec(["mkfifo", "/run/flannel/pipe"]).succeeds();
@@ -56,8 +56,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Somewhere else, behind a link, with the line ends of another system.
-    fn it_is_elsewhere(host) needs [Ipv6] {
+    /// In another folder, behind a symbolic link, with CRLF line ends.
+    fn the_file_may_be_elsewhere(host) needs [Ipv6] {
         fs::write("/run/real", DUAL.replace('\n', "\r\n")).unwrap();
         symlink("/run/real", "/run/subnet").unwrap();
         let container = host.netns("c1");
@@ -74,8 +74,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// IPv6 alone.
-    fn one_family(host) needs [Ipv6] {
+    /// A node with IPv6 only.
+    fn ipv6_only(host) needs [Ipv6] {
         write_subnet_env("FLANNEL_IPV6_NETWORK=fd01::/48\nFLANNEL_IPV6_SUBNET=fd01:0:0:17::1/64\n\
                           FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n");
         let attachment = attach(host, "c1");

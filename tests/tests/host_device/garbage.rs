@@ -5,7 +5,7 @@ use ferrule_tests::Network;
 use ferrule_tests::single_link::leases;
 use serde_json::{Value, json};
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
 fn collect(host: &Host, network: &Network, valid: &[&str]) -> Outcome {
     let valid: Vec<Value> = valid
@@ -22,32 +22,32 @@ ferrule_testkit::test! {
     fn stale_devices_are_returned(host) {
         idle_wire(host);
         host.ip("link add spare type veth peer name other");
-        let spare = lent().with(json!({ "device": "spare" }));
+        let spare = on_wire().with(json!({ "device": "spare" }));
         let before = state(host);
-        let alive = lent().attach(host, "alive");
+        let alive = on_wire().attach(host, "alive");
         let held = leases();
         let dead = spare.attach(host, "dead");
 
-        collect(host, &lent(), &["alive", "dead"]).succeeds().stdout_is("");
+        collect(host, &on_wire(), &["alive", "dead"]).succeeds().stdout_is("");
         assert!(!host.has_link("spare") && dead.container.has_link("eth0"));
         // GC of one network does not touch devices of another.
-        collect(host, &lent().with(json!({ "name": "other" })), &[]).succeeds();
+        collect(host, &on_wire().with(json!({ "name": "other" })), &[]).succeeds();
         assert!(!host.has_link("spare") && !host.has_link("wire0"));
 
-        collect(host, &lent(), &["alive"]).succeeds();
+        collect(host, &on_wire(), &["alive"]).succeeds();
         assert!(host.has_link("spare") && !dead.container.has_link("eth0"));
         assert_eq!(leases(), held);
         assert!(reaches_far_end(&alive.container));
         alive.check().succeeds();
         dead.call.del().succeeds();
 
-        lent().call(host, "any").gc().succeeds().stdout_is("");
+        on_wire().call(host, "any").gc().succeeds().stdout_is("");
         alive.check().succeeds();
-        collect(host, &lent(), &[]).succeeds();
-        collect(host, &lent(), &[]).succeeds();
+        collect(host, &on_wire(), &[]).succeeds();
+        collect(host, &on_wire(), &[]).succeeds();
         assert!(host.has_link("wire0"));
         assert_eq!(leases(), Vec::<String>::new());
-        lent().version("1.0.0").call(host, "any").gc().fails_with_code(1);
+        on_wire().version("1.0.0").call(host, "any").gc().fails_with_code(1);
         alive.container.remove();
         dead.container.remove();
         assert_same(&before, &state(host));
@@ -60,16 +60,16 @@ ferrule_testkit::test! {
     fn a_device_of_an_ended_container_is_renamed(host, name in ["eth0", "dev7"]) {
         idle_wire(host);
         let before = state(host);
-        let dead = lent().attach(host, "dead");
+        let dead = on_wire().attach(host, "dead");
         let path = host.path().display().to_string();
         dead.container.ip(["link", "set", "eth0", "netns", &path, "name", name]);
         dead.container.remove();
-        collect(host, &lent(), &[]).succeeds();
+        collect(host, &on_wire(), &[]).succeeds();
         assert_same(&before, &state(host));
 
-        let dead = lent().attach(host, "dead");
+        let dead = on_wire().attach(host, "dead");
         dead.container.remove();
-        collect(host, &lent(), &[]).succeeds();
+        collect(host, &on_wire(), &[]).succeeds();
         assert!(!std::path::Path::new("/run/cni/host-device").exists());
     }
 }
@@ -79,15 +79,15 @@ ferrule_testkit::test! {
     fn one_failure_stops_nothing(host) {
         idle_wire(host);
         host.ip("link add spare type veth peer name other");
-        let first = lent().attach(host, "first");
-        let second = lent().with(json!({ "device": "spare" })).attach(host, "second");
+        let first = on_wire().attach(host, "first");
+        let second = on_wire().with(json!({ "device": "spare" })).attach(host, "second");
         host.ip("link add wire0 type veth peer name wire9");
-        collect(host, &lent(), &[]).fails().mentions("\"wire0\" already exists on the host");
+        collect(host, &on_wire(), &[]).fails().mentions("\"wire0\" already exists on the host");
         assert!(host.has_link("spare") && !second.container.has_link("eth0"));
         assert_eq!(leases(), Vec::<String>::new());
         assert!(first.container.has_link("eth0"));
         host.ip("link delete wire0");
-        collect(host, &lent(), &[]).succeeds();
+        collect(host, &on_wire(), &[]).succeeds();
         assert!(host.has_link("wire0"));
     }
 }

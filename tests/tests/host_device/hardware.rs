@@ -42,10 +42,10 @@ fn links(host: &Host) -> Vec<(String, String)> {
 }
 
 /// Moves `eth0` into a new container, which then runs these commands.
-fn attach(host: &Host, misdeeds: &[&str]) -> Container {
+fn attach(host: &Host, commands: &[&str]) -> Container {
     let container = host.netns("c1");
     ours(host).add().succeeds();
-    for line in misdeeds {
+    for line in commands {
         container.ip(*line);
     }
     container

@@ -3,7 +3,7 @@
 use ferrule_testkit::{Container, Host, assert_same};
 use ferrule_tests::single_link::leases;
 
-use crate::host_device::{idle_wire, lent, state};
+use crate::host_device::{idle_wire, on_wire, state};
 
 const LOCKS: &str = "/run/cni/locks";
 
@@ -34,7 +34,7 @@ ferrule_testkit::test! {
     fn del_after_a_killed_add_returns_the_device(host) {
         idle_wire(host);
         let container = host.netns("c1");
-        let call = lent().call(host, "c1");
+        let call = on_wire().call(host, "c1");
         let (before, whole) = (traces(host, &container), state(host));
         let mut killed = 0;
         for count in 1.. {
@@ -56,7 +56,7 @@ ferrule_testkit::test! {
     fn del_after_a_killed_del_returns_the_device(host) {
         idle_wire(host);
         let container = host.netns("c1");
-        let call = lent().call(host, "c1");
+        let call = on_wire().call(host, "c1");
         let (before, whole) = (traces(host, &container), state(host));
         let mut killed = 0;
         for count in 1.. {
@@ -77,7 +77,7 @@ ferrule_testkit::test! {
     fn an_add_after_a_killed_add_works(host) {
         idle_wire(host);
         let container = host.netns("c1");
-        let call = lent().without_ipam().call(host, "c1");
+        let call = on_wire().without_ipam().call(host, "c1");
         let before = traces(host, &container);
         for count in (1..).step_by(3) {
             let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
@@ -99,7 +99,7 @@ ferrule_testkit::test! {
     fn del_after_a_killed_add_needs_no_namespace(host) {
         idle_wire(host);
         let whole = state(host);
-        let call = lent().without_ipam().call(host, "c1");
+        let call = on_wire().without_ipam().call(host, "c1");
         let mut on_the_way = 0;
         for count in (1..).step_by(2) {
             let container = host.netns("c1");

@@ -3,7 +3,7 @@
 mod garbage;
 mod hardware;
 mod killed;
-mod lending;
+mod moving;
 mod parallel;
 mod peers;
 mod refusals;
@@ -16,7 +16,7 @@ use ferrule_tests::{Network, Wire};
 use serde_json::json;
 
 /// Containers that get the host's `wire0`.
-fn lent() -> Network {
+fn on_wire() -> Network {
     Network::on_wire("host-device").with(json!({ "master": null, "device": "wire0" }))
 }
 

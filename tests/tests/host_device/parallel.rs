@@ -3,11 +3,11 @@
 use ferrule_testkit::{Host, Outcome, Running, assert_same};
 use ferrule_tests::Attachment;
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
 /// Starts the verbs for the container `c1` at the same moment and waits for all.
 fn at_once(host: &Host, verbs: &[&str]) -> Vec<Outcome> {
-    let start = |verb: &&str| lent().call(host, "c1").verb(verb).start();
+    let start = |verb: &&str| on_wire().call(host, "c1").verb(verb).start();
     let running: Vec<Running> = verbs.iter().map(start).collect();
     running.into_iter().map(Running::wait).collect()
 }
@@ -27,8 +27,8 @@ ferrule_testkit::test! {
             for outcome in lost {
                 outcome.fails().mentions("already exists");
             }
-            let call = lent().call(host, "c1");
-            let config = lent().config;
+            let call = on_wire().call(host, "c1");
+            let config = on_wire().config;
             let attachment = Attachment { container, call, config, result: won[0].json() };
             assert!(reaches_far_end(&attachment.container));
             attachment.check().succeeds();
@@ -49,7 +49,7 @@ ferrule_testkit::test! {
             for outcome in at_once(host, &["ADD", "DEL", "DEL"]).split_off(1) {
                 outcome.succeeds();
             }
-            lent().call(host, "c1").del().succeeds();
+            on_wire().call(host, "c1").del().succeeds();
             assert!(!container.has_link("eth0"));
             container.remove();
             assert_same(&before, &state(host));

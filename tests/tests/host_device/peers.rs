@@ -7,13 +7,13 @@ use ferrule_tests::single_link::{leases, results_are_the_peers};
 use ferrule_tests::with_prev_result;
 use serde_json::json;
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
 ferrule_testkit::test! {
     /// Results and links are those of the Go plugin.
     fn results_are_the_go_plugins(host, version in VERSIONS) needs [PeerPlugins] {
         idle_wire(host);
-        results_are_the_peers(host, &lent(), version);
+        results_are_the_peers(host, &on_wire(), version);
     }
 }
 
@@ -22,7 +22,7 @@ ferrule_testkit::test! {
     fn results_without_addresses_are_the_go_plugins(host, version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0"])
         needs [PeerPlugins] {
         idle_wire(host);
-        results_are_the_peers(host, &lent().without_ipam(), version);
+        results_are_the_peers(host, &on_wire().without_ipam(), version);
     }
 }
 
@@ -33,7 +33,7 @@ ferrule_testkit::test! {
         needs [PeerPlugins] {
         idle_wire(host);
         let before = state(host);
-        let network = lent().version(version);
+        let network = on_wire().version(version);
         let ours = network.attach(host, "c1");
         let recorded = with_prev_result(&ours.config, &ours.result);
         let theirs = network.peer_call(host, "c1").config(&recorded);
@@ -55,7 +55,7 @@ ferrule_testkit::test! {
 
 /// Has the Go plugin move the device into `c1`.
 fn moved_by_peer(host: &Host, keys: &serde_json::Value) -> ferrule_tests::Attachment {
-    let network = lent().version("1.0.0").with(keys.clone());
+    let network = on_wire().version("1.0.0").with(keys.clone());
     let container = host.netns("c1");
     let result = network.peer_call(host, "c1").add().succeeds().json();
     ferrule_tests::Attachment {
@@ -69,7 +69,7 @@ fn moved_by_peer(host: &Host, keys: &serde_json::Value) -> ferrule_tests::Attach
 ferrule_testkit::test! {
     /// Ferrule checks and returns a device that the Go plugin has moved, after every change by the
     /// container that can be found without a record.
-    fn we_return_devices_of_the_go_plugin(host, misdeed in [
+    fn we_return_devices_of_the_go_plugin(host, change in [
         "link set eth0 up", "link set eth0 down",
         "link set eth0 down; link set eth0 name eth7",
         "link add eth7 alias eth6 type veth peer name eth8",
@@ -79,7 +79,7 @@ ferrule_testkit::test! {
         let theirs = moved_by_peer(host, &json!({}));
         assert!(reaches_far_end(&theirs.container));
         theirs.check().succeeds();
-        for line in misdeed.split("; ") {
+        for line in change.split("; ") {
             theirs.container.ip(line);
         }
         theirs.call.del().succeeds();
@@ -130,7 +130,7 @@ ferrule_testkit::test! {
         let before = state(host);
         let by_address = json!({ "device": null, "hwaddr": "02:00:00:00:00:ab" });
         for keys in [json!({}), by_address, json!({ "device": "wire8" })] {
-            lent().with(keys).call(host, "c1").del().succeeds();
+            on_wire().with(keys).call(host, "c1").del().succeeds();
         }
         assert_same(&before, &state(host));
     }
@@ -146,7 +146,7 @@ ferrule_testkit::test! {
         assert!(reaches_far_end(&theirs.container));
         host.ip("link delete wire0");
         // Either suite ends it.
-        let peer = lent().version("1.0.0").peer_call(host, "c1");
+        let peer = on_wire().version("1.0.0").peer_call(host, "c1");
         peer.del().succeeds();
         assert!(host.has_link("wire0"));
         theirs.call.del().succeeds();

@@ -4,7 +4,7 @@ use ferrule_testkit::assert_same;
 use ferrule_tests::single_link::leases;
 use serde_json::{Value, json};
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
 ferrule_testkit::test! {
     /// Keys that select no device are refused by name, change nothing, and do not make DEL fail.
@@ -29,7 +29,7 @@ ferrule_testkit::test! {
             (json!({ "runtimeConfig": { "deviceID": "nothing" } }), 999, "runtimeConfig.deviceID"),
             (json!({ "device": "lo" }), 999, "change link 1 (netns)"),
         ] {
-            let network = lent().with(json!({ "device": null })).with(keys);
+            let network = on_wire().with(json!({ "device": null })).with(keys);
             let call = network.call(host, "c1");
             call.add().fails_with_code(code).mentions(text);
             assert_same(&before, &container.network_snapshot());
@@ -37,10 +37,10 @@ ferrule_testkit::test! {
             assert_same(&outside, &state(host));
             assert_eq!(leases(), Vec::<String>::new());
         }
-        let absent = lent().call(host, "c1").netns("/run/netns/none");
+        let absent = on_wire().call(host, "c1").netns("/run/netns/none");
         absent.add().fails().mentions("no such file or directory");
         absent.del().succeeds();
-        let own = lent().call(host, "c1").netns(host.path());
+        let own = on_wire().call(host, "c1").netns(host.path());
         own.add().fails_with_code(8);
         own.del().succeeds();
         assert_same(&outside, &state(host));
@@ -78,14 +78,14 @@ ferrule_testkit::test! {
         for (ipam, text) in failures() {
             let container = host.netns("c1");
             let before = container.network_snapshot();
-            let call = lent().with(json!({ "ipam": ipam })).call(host, "c1");
+            let call = on_wire().with(json!({ "ipam": ipam })).call(host, "c1");
             let error = call.add().fails().mentions(text).error();
             assert!(!error.details.contains("could not"), "{error:?}");
             assert_same(&before, &container.network_snapshot());
             container.remove();
             assert_same(&outside, &state(host));
             assert_eq!(leases(), Vec::<String>::new());
-            lent().call(host, "c1").del().succeeds();
+            on_wire().call(host, "c1").del().succeeds();
             assert_same(&outside, &state(host));
         }
     }
@@ -101,7 +101,7 @@ ferrule_testkit::test! {
         let container = host.netns("c1");
         let [(missing, _), (empty, _), ..] = failures();
         for ipam in [missing, empty] {
-            lent().with(json!({ "ipam": ipam })).call(host, "c1").add().fails();
+            on_wire().with(json!({ "ipam": ipam })).call(host, "c1").add().fails();
         }
         container.remove();
         assert_same(&before, &state(host));
@@ -122,7 +122,7 @@ ferrule_testkit::test! {
         std::fs::write(&path, script).unwrap();
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&path, executable).unwrap();
-        let call = lent().call(host, "c1").cni_path(&folder);
+        let call = on_wire().call(host, "c1").cni_path(&folder);
         let error = call.add().fails().mentions("no addresses").error();
         assert!(!error.details.contains("could not"), "{error:?}");
         assert!(container.has_link("eth0") && host.has_link("wire0"));
@@ -137,13 +137,13 @@ ferrule_testkit::test! {
     /// under another name, and for a device that is in use.
     fn a_second_add_is_refused(host) {
         idle_wire(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         let before = attachment.container.network_snapshot();
         let again = attachment.call.add();
         again.fails().mentions("\"eth0\" already exists").mentions("DEL");
-        lent().call(host, "c1").ifname("eth7").add().fails().mentions("\"wire0\" not found");
+        on_wire().call(host, "c1").ifname("eth7").add().fails().mentions("\"wire0\" not found");
         host.netns("c2");
-        let other = lent().call(host, "c2");
+        let other = on_wire().call(host, "c2");
         other.add().fails().mentions("\"wire0\" not found").mentions("a container has it");
         other.del().succeeds();
         assert_same(&before, &attachment.container.network_snapshot());
@@ -165,7 +165,7 @@ ferrule_testkit::test! {
         let container = host.netns("c1");
         container.ip("link add eth0 type veth peer name eth1");
         let before = container.network_snapshot();
-        let call = lent().call(host, "c1");
+        let call = on_wire().call(host, "c1");
         call.add().fails().mentions("\"eth0\" already exists");
         call.del().succeeds();
         assert_same(&before, &container.network_snapshot());

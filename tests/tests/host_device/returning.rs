@@ -7,14 +7,14 @@ use ferrule_tests::single_link::leases;
 use ferrule_tests::{Attachment, Wire};
 use serde_json::json;
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
-/// Attaches, runs `misdeed`, sends DEL twice, and compares the host with before.
-fn after(host: &Host, misdeed: impl FnOnce(&Attachment)) {
+/// Attaches, runs `change`, sends DEL twice, and compares the host with before.
+fn after(host: &Host, change: impl FnOnce(&Attachment)) {
     host.ip(["link", "set", "wire0", "alias", "uplink to rack 7"]);
     let before = state(host);
-    let attachment = lent().attach(host, "c1");
-    misdeed(&attachment);
+    let attachment = on_wire().attach(host, "c1");
+    change(&attachment);
     attachment.call.del().succeeds().stdout_is("");
     assert!(host.has_link("wire0"));
     attachment.call.del().succeeds();
@@ -30,7 +30,7 @@ ferrule_testkit::test! {
     /// had on the host.
     fn changes_by_the_container_are_reverted(host) {
         idle_wire(host);
-        for misdeed in [
+        for change in [
             "link set eth0 down",
             "link set eth0 mtu 1300",
             "link set eth0 address 02:00:00:00:00:99",
@@ -43,7 +43,7 @@ ferrule_testkit::test! {
             "link add eth7 alias wire0 type veth peer name eth8",
         ] {
             after(host, |attachment| {
-                for line in misdeed.split("; ") {
+                for line in change.split("; ") {
                     attachment.container.ip(line);
                 }
             });
@@ -64,7 +64,7 @@ ferrule_testkit::test! {
         });
         // A veth is not on top of another link, although the kernel reports its peer in the same
         // attribute.
-        let attachment = lent().attach(host, "c2");
+        let attachment = on_wire().attach(host, "c2");
         attachment.container.ip("link add eth7 type veth peer name eth8");
         attachment.container.ip(format!("link add link eth0 name top type {kind}"));
         attachment.call.del().succeeds();
@@ -77,7 +77,7 @@ ferrule_testkit::test! {
     fn a_namespace_without_a_path_is_found(host) {
         idle_wire(host);
         let before = state(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         attachment.container.ip("link set eth0 down");
         attachment.container.ip("link set eth0 name eth7");
         let mut process = attachment.container.start("sleep 60");
@@ -97,7 +97,7 @@ ferrule_testkit::test! {
     fn an_ended_namespace_is_no_error(host, path in ["gone", "empty", "file", "recycled"]) {
         let before = state(host);
         idle_wire(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         attachment.container.remove();
         let mut call = attachment.call.clone();
         match path {
@@ -146,7 +146,7 @@ ferrule_testkit::test! {
             attachment.container.remove();
         });
         after(host, |attachment| return_to_host(host, &attachment.container, "wire0"));
-        let attachment = lent().attach(host, "c9");
+        let attachment = on_wire().attach(host, "c9");
         return_to_host(host, &attachment.container, name);
         host.ip(["link", "set", name, "up"]);
         attachment.call.del().succeeds();
@@ -160,7 +160,7 @@ ferrule_testkit::test! {
     fn a_name_conflict_stays_an_error(host) {
         let wire: Wire = idle_wire(host);
         let before = state(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         host.ip("link add wire0 type veth peer name wire9");
         let inside = attachment.container.network_snapshot();
         for _ in 0..2 {
@@ -183,9 +183,9 @@ ferrule_testkit::test! {
         r#"{"pciBusID": "ffff:ff:ff.7", "device": null}"#, r#"{"hwaddr": "x", "device": null}"#]) {
         idle_wire(host);
         let before = state(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         let keys: serde_json::Value = serde_json::from_str(keys).unwrap();
-        lent().with(keys).call(host, "c1").del().succeeds();
+        on_wire().with(keys).call(host, "c1").del().succeeds();
         attachment.container.remove();
         assert_same(&before, &state(host));
     }
@@ -197,9 +197,9 @@ ferrule_testkit::test! {
     fn the_network_may_have_been_renamed(host, place in ["container", "host"]) {
         idle_wire(host);
         let before = state(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         let lent_state = state(host);
-        let renamed = lent().with(json!({ "name": "renamed" }));
+        let renamed = on_wire().with(json!({ "name": "renamed" }));
         // DEL for another container, another interface or another device does not take it.
         renamed.call(host, "c1").container("other").del().succeeds();
         renamed.call(host, "c1").ifname("eth5").del().succeeds();
@@ -215,7 +215,7 @@ ferrule_testkit::test! {
         renamed.call(host, "c1").del().succeeds();
         assert!(host.has_link("wire0"));
         // The address plugin stores reservations by network.
-        lent().call(host, "c1").del().succeeds();
+        on_wire().call(host, "c1").del().succeeds();
         if place == "container" {
             attachment.container.remove();
         }
@@ -227,12 +227,12 @@ ferrule_testkit::test! {
     /// DEL for a container that was never attached changes nothing.
     fn del_without_add_changes_nothing(host) {
         idle_wire(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         let before = (state(host), attachment.container.network_snapshot());
         host.netns("c2");
-        lent().call(host, "c2").del().succeeds();
-        lent().call(host, "c3").del().succeeds();
-        lent().call(host, "c1").container("other").ifname("eth5").del().succeeds();
+        on_wire().call(host, "c2").del().succeeds();
+        on_wire().call(host, "c3").del().succeeds();
+        on_wire().call(host, "c1").container("other").ifname("eth5").del().succeeds();
         host.exec("umount /run/netns/c2").succeeds();
         std::fs::remove_file("/run/netns/c2").unwrap();
         assert_same(&before.0, &state(host));
@@ -246,7 +246,7 @@ ferrule_testkit::test! {
     fn a_path_that_leads_to_the_host(host, namespace in ["alive", "gone"]) {
         idle_wire(host);
         let before = state(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         let mut process = attachment.container.start("sleep 60");
         attachment.container.remove();
         if namespace == "gone" {

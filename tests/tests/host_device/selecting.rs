@@ -6,7 +6,7 @@ use ferrule_testkit::{Host, assert_same};
 use ferrule_tests::Network;
 use serde_json::{Value, json};
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
 const ADDRESS: &str = "0000:00:1f.6";
 
@@ -29,7 +29,7 @@ fn mount_buses(host: &Host, driver: &str, below: &str) {
 
 /// A network whose device is selected by these keys.
 fn named_by(keys: &Value) -> Network {
-    lent().with(json!({ "device": null })).with(keys.clone())
+    on_wire().with(json!({ "device": null })).with(keys.clone())
 }
 
 /// Moves the device and returns it; returns the PCI address in the result.
@@ -96,7 +96,7 @@ ferrule_testkit::test! {
         let auxiliary = auxiliary.with(json!({ "pciBusID": "0000:ff:00.0" }));
         assert_eq!(round_trip(host, &auxiliary), Value::Null);
         host.ip("link add other type veth peer name else");
-        let named = lent().with(runtime(ADDRESS)).with(json!({ "device": "other" }));
+        let named = on_wire().with(runtime(ADDRESS)).with(json!({ "device": "other" }));
         let attachment = named.attach(host, "c2");
         assert!(host.has_link("wire0") && !host.has_link("other"));
         attachment.detach();
@@ -138,7 +138,7 @@ ferrule_testkit::test! {
     /// Also with `DPDKMode`, and in older versions without the PCI address.
     fn a_process_may_drive_any_device(host) {
         idle_wire(host);
-        let network = lent().with(json!({ "dpdkmode": true })).version("1.0.0");
+        let network = on_wire().with(json!({ "dpdkmode": true })).version("1.0.0");
         let attachment = network.attach(host, "c1");
         assert!(host.has_link("wire0") && !attachment.container.has_link("eth0"));
         let path = attachment.container.path().display().to_string();

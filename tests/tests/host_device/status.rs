@@ -3,11 +3,11 @@
 use ferrule_testkit::Host;
 use serde_json::{Value, json};
 
-use crate::host_device::{idle_wire, lent};
+use crate::host_device::{idle_wire, on_wire};
 
 /// STATUS of a network whose device is selected by these keys.
 fn status(host: &Host, keys: &Value) -> ferrule_testkit::Outcome {
-    let network = lent().with(json!({ "device": null })).with(keys.clone());
+    let network = on_wire().with(json!({ "device": null })).with(keys.clone());
     network.call(host, "any").status()
 }
 
@@ -24,7 +24,7 @@ ferrule_testkit::test! {
             }
         };
         everywhere(host);
-        let attachment = lent().attach(host, "c1");
+        let attachment = on_wire().attach(host, "c1");
         everywhere(host);
         attachment.detach();
         host.ip("link delete wire0");
@@ -40,7 +40,7 @@ ferrule_testkit::test! {
         idle_wire(host);
         host.ip("link set wire0 address 02:00:00:00:00:ab");
         host.netns("c1");
-        lent().version("1.0.0").peer_call(host, "c1").add().succeeds();
+        on_wire().version("1.0.0").peer_call(host, "c1").add().succeeds();
         assert!(!host.has_link("wire0"));
         status(host, &json!({ "device": "wire0" })).succeeds();
         status(host, &json!({ "hwaddr": "02:00:00:00:00:ab" })).succeeds();

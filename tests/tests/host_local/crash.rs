@@ -1,4 +1,4 @@
-//! Plugins killed at any point, and what they may leave behind.
+//! Plugins killed at any point, and what they leave.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::host_local::pool::{Pool, content};
 
-/// No reservation is empty, and each attachment's addresses are its own.
+/// No reservation is empty, and each attachment has only its own addresses.
 #[track_caller]
 fn assert_whole(pool: &Pool, when: &str) {
     for (name, text) in pool.reservations() {
@@ -15,8 +15,8 @@ fn assert_whole(pool: &Pool, when: &str) {
 }
 
 ferrule_testkit::test! {
-    /// ADD killed at any system call: nobody else gets its address, and DEL leaves nothing.
-    fn add_can_be_killed(host) {
+    /// ADD killed at any system call: no other ADD gets its address, and DEL leaves nothing.
+    fn a_killed_add_leaves_nothing_after_del(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }));
         for count in 1.. {
             let Some(killed) = pool.ours("c1").verb("ADD").killed_at_syscall(count) else { break };
@@ -38,8 +38,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The first ADD ever, killed at any system call: folder, lock and index are not there yet.
-    fn the_first_add_can_be_killed(host) {
+    /// The first ADD, killed at any system call: folder, lock and index do not exist before.
+    fn a_killed_first_add_leaves_nothing_after_del(host) {
         for count in 1.. {
             let pool = Pool::of_subnet(host, "10.1.2.0/24").in_folder(&format!("/var/lib/cni/{count}"));
             let Some(killed) = pool.ours("c1").verb("ADD").killed_at_syscall(count) else { break };
@@ -53,8 +53,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL killed at any system call: a second DEL leaves nothing, and others keep what they have.
-    fn del_can_be_killed(host) {
+    /// DEL killed at any system call: a second DEL leaves nothing, and other reservations stay.
+    fn a_killed_del_can_be_repeated(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }));
         let kept: BTreeSet<String> = pool.add("keep").into_iter().collect();
         for count in 1.. {
@@ -71,8 +71,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The Go plugin goes on where ours was killed, in ADD and in DEL.
-    fn the_go_plugin_goes_on_after_a_kill(host) needs [PeerPlugins] {
+    /// The Go plugin continues after a kill of ours, in ADD and in DEL.
+    fn the_go_plugin_continues_after_a_kill(host) needs [PeerPlugins] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cniVersion", json!("1.0.0"));
         for count in 1.. {
             let Some(killed) = pool.ours("c1").verb("ADD").killed_at_syscall(count) else { break };
@@ -87,8 +87,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Ours goes on where the Go plugin was killed: what it leaves empty is used again.
-    fn ours_goes_on_after_a_killed_go_plugin(host) {
+    /// Ours continues after a kill of the Go plugin: its empty files are reused.
+    fn ours_continues_after_a_killed_go_plugin(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/29");
         for address in [3, 5] {
             pool.write(&format!("10.1.2.{address}"), "");

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::host_local::pool::Pool;
 
 ferrule_testkit::test! {
-    /// DEL is satisfied when nothing is there, and makes nothing.
-    fn del_of_nothing_makes_nothing(host, version in VERSIONS) {
+    /// DEL without a reservation succeeds and creates nothing.
+    fn del_without_add_creates_nothing(host, version in VERSIONS) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cniVersion", json!(version));
         pool.ours("c1").without_env("CNI_NETNS").del().succeeds().stdout_is("");
         assert_eq!(fs::read_dir("/var/lib/cni").unwrap().count(), 0);
@@ -20,8 +20,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL needs neither ranges nor sound arguments: callers send dummies, or what was edited since.
-    fn del_needs_no_sound_configuration(host) {
+    /// DEL needs neither ranges nor valid arguments: callers pass dummies, or a configuration that
+    /// was edited since.
+    fn del_needs_no_valid_configuration(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         for (ipam, args) in [
             (json!({ "type": "host-local" }), ""),
@@ -42,7 +43,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Content is compared without blanks at its ends; a bare id counts if there is nothing better.
+    /// Blanks around the content of a file are ignored; a container id without interface matches
+    /// if nothing else does.
     fn old_and_padded_files_are_released(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.write("10.1.2.7", "c1");
@@ -61,7 +63,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Upstream's own case: an ADD's file that was rewritten to hold the id alone.
+    /// Upstream's test case: the file of an ADD, rewritten to contain only the container id.
     fn a_file_rewritten_to_the_id_is_released(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("c1");
@@ -73,7 +75,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A container id that looks like an address is not mistaken for the cursor.
+    /// A container id that looks like an address is not confused with the cursor file.
     fn an_id_may_look_like_an_address(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("c1");
@@ -87,8 +89,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL removes all it can, and tells what is left.
-    fn del_tells_what_it_could_not_remove(host) needs [Tool("chattr")] {
+    /// DEL removes what it can, and the error names what is left.
+    fn del_names_what_it_could_not_remove(host) needs [Tool("chattr")] {
         // A file system with immutable files, which tmpfs of this kernel may lack.
         let folder = tempdir_on_disk();
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }))
@@ -109,7 +111,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// A folder outside the private memory file systems of a test.
+/// A folder outside the private tmpfs mounts of a test.
 fn tempdir_on_disk() -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("ferrule-host-local-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
@@ -117,7 +119,7 @@ fn tempdir_on_disk() -> std::path::PathBuf {
 }
 
 ferrule_testkit::test! {
-    /// CHECK passes for what ADD made, in every version that has it.
+    /// CHECK succeeds after ADD, in every version that has it.
     fn check_passes_after_add(host, version in ["0.4.0", "1.0.0", "1.1.0"]) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }))
             .with("cniVersion", json!(version));
@@ -132,8 +134,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK finds an address in use that is not reserved any more; others' addresses do not matter.
-    fn check_finds_a_lost_address(host) {
+    /// CHECK detects an address of the result that is not reserved any more; addresses of others
+    /// are ignored.
+    fn check_detects_a_lost_reservation(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }));
         pool.add("c1");
         let shown = |ips: serde_json::Value| {
@@ -144,7 +147,7 @@ ferrule_testkit::test! {
             pool.clone().with("prevResult", result).ours("c1").check()
         };
         shown(json!([{ "address": "10.1.2.2/32", "interface": 0 }, { "address": "fd00::2/64" }])).succeeds();
-        // Of another pool, of another interface, of an interface that is not there.
+        // Of another range, of another interface, of an interface that is missing.
         shown(json!([{ "address": "192.168.0.9/24", "interface": 0 }])).succeeds();
         shown(json!([{ "address": "10.1.2.9/24", "interface": 1 }])).succeeds();
         shown(json!("broken")).succeeds();

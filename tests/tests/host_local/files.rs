@@ -1,4 +1,4 @@
-//! The files, byte by byte, and the results that go with them.
+//! The files, byte by byte, and the corresponding results.
 
 use std::fs;
 
@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::host_local::pool::{Pool, addresses, content};
 
 ferrule_testkit::test! {
-    /// ADD answers with an address of each set, and writes what a Go plugin reads; DEL removes it.
+    /// ADD returns an address of each range set and writes the files as the Go plugin does; DEL
+    /// removes them.
     fn add_and_del_write_the_shared_files(host, version in VERSIONS) {
         let resolv_conf = host.work_folder().join("resolv.conf");
         fs::write(&resolv_conf, "# x\nnameserver 192.0.2.3\nsearch a b\nsearch c\n").unwrap();
@@ -57,7 +58,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// IPv6 names have one spelling, that of RFC 5952 and without dots.
+    /// IPv6 file names are spelled as in RFC 5952, without an embedded IPv4 address.
     fn names_have_one_spelling(host) {
         for (subnet, first) in [
             ("64:ff9b::1.2.3.0/120", "64:ff9b::102:302"),
@@ -73,8 +74,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address rests as long as possible before it is handed out again.
-    fn addresses_go_round(host) {
+    /// A released address is reused as late as possible.
+    fn addresses_are_reused_in_turn(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/29");
         for (container, address) in [("a", 2), ("b", 3), ("c", 4), ("d", 5), ("e", 6)] {
             assert_eq!(pool.add(container), [format!("10.1.2.{address}")]);
@@ -92,8 +93,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Attachments of one container on several interfaces and networks do not mix.
-    fn attachments_do_not_mix(host) {
+    /// Attachments of one container on several interfaces and networks are separate.
+    fn attachments_are_separate(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         let other = pool.clone().with("name", json!("other"));
         pool.add("c1");
@@ -108,31 +109,31 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A second ADD is refused and takes nothing from the first one.
+    /// A second ADD is refused and releases nothing of the first.
     fn a_second_add_is_refused(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/29" }], [{ "subnet": "10.2.2.0/29" }]] }));
         pool.add("c1");
         let before = pool.files();
         let gist = "10.1.2.2 has been allocated to c1, duplicate allocation is not allowed";
         pool.ours("c1").add().fails_with_code(999).mentions(gist);
-        // Upstream grants this one, and then frees everything the container has.
+        // Upstream allows this one, then releases everything of the container.
         pool.ours("c1").args("IP=10.1.2.4").add().fails_with_code(999).mentions(gist);
         pool.ours("c1").ifname("eth1").args("IP=10.1.2.2").add().fails_with_code(999)
             .mentions("requested IP address 10.1.2.2 is not available in range set 10.1.2.1-10.1.2.6");
         assert_eq!(pool.files(), before);
         pool.ours("c1").check().succeeds();
-        // An old file stands for every interface of its container.
+        // An old file, without an interface, matches every interface of its container.
         pool.write("10.1.2.5", "c5");
         pool.ours("c5").ifname("eth7").add().fails_with_code(999).mentions("10.1.2.5 has been allocated to c5");
-        // What lies in no range any more stems from an older configuration.
+        // An address outside all ranges stems from an older configuration.
         pool.write("10.9.9.9", "c6\r\neth0");
         assert_eq!(pool.add("c6"), ["10.1.2.3", "10.2.2.3"]);
     }
 }
 
 ferrule_testkit::test! {
-    /// An ADD that fails at the second set, or cannot print its result, keeps nothing.
-    fn a_failed_add_keeps_nothing(host) {
+    /// An ADD that fails at the second range set, or cannot print its result, leaves nothing.
+    fn a_failed_add_leaves_nothing(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/29" }], [{ "subnet": "10.2.2.0/30" }]] }));
         pool.add("c1");
         pool.ours("c2").add().fails_with_code(11).mentions("failed to allocate for range 1");
@@ -151,8 +152,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without the lock nothing is done.
-    fn no_lock_no_add(host) {
+    /// ADD fails without the lock.
+    fn add_fails_without_the_lock(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/29");
         fs::create_dir_all(pool.folder().join("lock")).unwrap();
         pool.ours("c1").add().fails_with_code(5).mentions("lock: is a directory");

@@ -19,7 +19,7 @@ fn left(pool: &Pool) -> Vec<String> {
 }
 
 ferrule_testkit::test! {
-    /// Exactly what belongs to a listed attachment stays.
+    /// Exactly the reservations of listed attachments stay.
     fn gc_keeps_what_is_listed(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }));
         for container in ["a", "b", "c"] {
@@ -48,7 +48,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An empty list means that nobody is left, an absent one that nothing may be taken for granted.
+    /// An empty list releases everything; without a list nothing is released.
     fn gc_without_a_list_collects_nothing(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("a");
@@ -64,7 +64,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// GC needs no ranges, as runtimes pass theirs to ADD alone, and makes no folder.
+    /// GC needs no ranges, as runtimes pass theirs only to ADD, and creates no folder.
     fn gc_needs_no_ranges(host) {
         let bare = Pool::new(host, json!({}));
         gc(&bare, json!([])).succeeds();
@@ -83,8 +83,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Killed at any system call, GC can be repeated, and has taken nothing it should not.
-    fn gc_can_be_killed(host) {
+    /// GC killed at any system call can be repeated, and keeps what it must keep.
+    fn a_killed_gc_can_be_repeated(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("keep");
         let collecting = pool.clone().with("cni.dev/valid-attachments", json!([{ "containerID": "keep", "ifname": "eth0" }]));

@@ -1,4 +1,4 @@
-//! The index beside the reservations: quick when sound, without effect on answers when not.
+//! The index of reservations: fast if it is valid, without effect on results if it is not.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::host_local::pool::{Pool, content};
 /// More system calls than any verb makes, and fewer than there are reservations.
 const FEW: usize = 250;
 
-/// How many reservations there are in the tests of speed.
+/// Number of reservations in the tests of cost.
 const MANY: u32 = 3000;
 
 fn crowd(pool: &Pool) {
@@ -23,7 +23,7 @@ fn crowd(pool: &Pool) {
 }
 
 ferrule_testkit::test! {
-    /// No verb on one attachment reads every reservation, or tries every address.
+    /// No verb on one attachment reads all reservations or tries all addresses.
     fn verbs_do_not_depend_on_the_number_of_reservations(host) {
         let pool = Pool::of_subnet(host, "10.1.0.0/16");
         crowd(&pool);
@@ -33,7 +33,8 @@ ferrule_testkit::test! {
             assert!(call.killed_at_syscall(FEW).is_none(), "{verb}");
         }
         assert_eq!(pool.reservations().len(), MANY as usize + 1);
-        // A pool whose next addresses are taken: their names are read at once, not tried one by one.
+        // A range whose next addresses are reserved: their names are read at once, not tried one
+        // by one.
         pool.write("last_reserved_ip.0", "10.1.0.255");
         let call = pool.ours("c2").verb("ADD");
         assert!(call.killed_at_syscall(FEW).is_none());
@@ -42,8 +43,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Whatever happens to the index, the verbs answer as without it.
-    fn a_damaged_index_changes_no_answer(host) {
+    /// Verbs return the same results with any damage to the index.
+    fn a_damaged_index_changes_no_result(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "fd00::/64" }]] }));
         pool.add("other");
         let old = fs::read(pool.index()).unwrap();
@@ -61,7 +62,7 @@ ferrule_testkit::test! {
             Some(b"not an index at all".repeat(1000)),
             Some(sound[..sound.len() / 2].to_vec()),
             Some(flipped(7)),
-            // The header stays sound.
+            // The header stays valid.
             Some(sound[..16].iter().copied().chain(flipped(1)[16..].iter().copied()).collect()),
         ];
         for damage in damages {
@@ -83,7 +84,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without a place for the index, or on a file system of its own for the network, all works.
+    /// Everything works without a place for the index, and with a file system of its own for the
+    /// network.
     fn an_index_is_not_needed(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         fs::create_dir_all(pool.folder()).unwrap();
@@ -105,11 +107,11 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What administrators and other programs do by hand is seen by the next verb.
+    /// The next verb sees changes by administrators and other programs.
     fn changes_by_hand_are_seen(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/29");
         pool.add("c1");
-        // Excluded by a planted file, as K2s does.
+        // An address excluded by a file, as K2s does.
         pool.write("10.1.2.3", &content("planted"));
         assert_eq!(pool.add("c2"), ["10.1.2.4"]);
         pool.ours("planted").add().fails_with_code(999).mentions("10.1.2.3 has been allocated to planted");
@@ -122,8 +124,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A folder that was put back with its times, inode and content is not taken for the one that the
-    /// index is about: what was reserved in between stays reserved, and DEL releases it.
+    /// A folder that was restored with its times, inode and content is not confused with the one
+    /// that the index describes: later reservations stay reserved, and DEL releases them.
     fn a_restored_folder_is_read_anew(host) needs [Tool("tar")] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("c1");
@@ -133,7 +135,7 @@ ferrule_testkit::test! {
         host.exec(["tar", "-C", "/var/lib/cni", "-cpf", backup, "networks"]).succeeds();
         pool.ours("c1").del().succeeds();
         pool.add("c2");
-        // In place of what is there, and then as a folder of its own.
+        // In place of the folder, and then as a new folder.
         host.exec(["tar", "-C", "/var/lib/cni", "-xpf", backup]).succeeds();
         pool.ours("c1").check().succeeds();
         pool.ours("c2").del().succeeds();
@@ -147,7 +149,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// One folder under several names: each verb sees what the one before did under another.
+    /// One folder under several paths: each verb sees the changes made under another one.
     fn a_folder_has_one_index_whatever_its_paths(host, kind in ["link", "mount"]) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("first");
@@ -172,7 +174,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A file system with room for the Go plugin's files has room for ours.
+    /// A file system with room for the files of the Go plugin has room for ours.
     fn four_pages_hold_what_the_go_plugins_can(host) needs [PeerPlugins] {
         let fill = |folder: &str, go: bool| {
             let pool = Pool::of_subnet(host, "10.1.2.0/24").in_folder(folder).with("cniVersion", json!("1.0.0"));
@@ -194,7 +196,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Where nothing can be written, CHECK answers, and DEL of what is not there succeeds.
+    /// On a read-only file system CHECK works, and DEL without a reservation succeeds.
     fn a_read_only_folder_is_enough_for_reading(host, lock in ["there", "missing"]) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("c1");

@@ -1,4 +1,4 @@
-//! The lock of a network's folder, which Go plugins and others take as well.
+//! The lock of a network's folder, which the Go plugins and other programs take as well.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::host_local::pool::Pool;
 
-/// How long a lock is waited for, and a margin for a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30 + 15);
+/// The deadline of the lock, and a margin for a slow machine.
+const TIMEOUT: Duration = Duration::from_secs(30 + 15);
 
 ferrule_testkit::test! {
-    /// A stopped holder: every verb ends, and those that need the lock name the holder.
+    /// With a stopped lock holder every verb ends, and those that need the lock name the holder.
     fn a_stopped_holder_is_named(host) needs [Tool("flock")] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cni.dev/valid-attachments", json!([]));
         pool.add("c1");
@@ -27,7 +27,7 @@ ferrule_testkit::test! {
         let running = ["ADD", "DEL", "CHECK", "GC"].map(|verb| pool.ours("c2").verb(verb).start());
         for running in running {
             let outcome = running.wait();
-            assert!(outcome.elapsed < PATIENCE, "{outcome:?}");
+            assert!(outcome.elapsed < TIMEOUT, "{outcome:?}");
             outcome.fails_with_code(11).mentions("networks/net/lock").mentions(&format!("(process {holder_id}, stopped)"));
         }
         assert_eq!(pool.reservations().len(), 1);
@@ -48,14 +48,14 @@ fn await_waiting_for(file: &File) {
             .any(|line| line.contains("-> FLOCK") && line.contains(&waiting))
     };
     while !is_waited_for() {
-        assert!(start.elapsed() < PATIENCE, "nobody waits for the lock");
+        assert!(start.elapsed() < TIMEOUT, "nobody waits for the lock");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 ferrule_testkit::test! {
-    /// A lock file that is replaced while a verb waits for it guards nothing any more: the verb takes
-    /// the lock of the new one.
+    /// If the lock file is replaced while a verb waits for it, the verb takes the lock of the new
+    /// file.
     fn a_replaced_lock_is_taken_anew(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         pool.add("c1");
@@ -78,7 +78,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Nobody but root can open the lock, also where a Go plugin made it.
+    /// Only root can open the lock, also one that the Go plugin created.
     fn only_root_can_open_the_lock(host, user in ["65534:65534", "65534:0"]) needs [Tool("setpriv")] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         let (uid, gid) = user.split_once(':').unwrap();
@@ -86,7 +86,7 @@ ferrule_testkit::test! {
         let words = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "cat", lock.to_str().unwrap()];
         pool.add("c1");
         host.exec(words).fails();
-        // As Go plugins make them.
+        // Created as the Go plugins do.
         fs::set_permissions(pool.folder(), Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(&lock, Permissions::from_mode(0o750)).unwrap();
         pool.ours("c1").check().succeeds();
@@ -96,7 +96,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Named pipes in the place of the folder's files: every verb ends.
+    /// Named pipes in place of the folder's files: every verb ends.
     fn pipes_in_the_folder_do_not_block(host, name in ["lock", "last_reserved_ip.0", "10.1.2.2"]) needs [Tool("mkfifo")] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cni.dev/valid-attachments", json!([]));
         fs::create_dir_all(pool.folder()).unwrap();

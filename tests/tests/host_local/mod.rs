@@ -1,4 +1,4 @@
-//! The plugin `host-local`, seen from outside.
+//! The plugin `host-local`: black-box tests.
 
 mod crash;
 mod delete;

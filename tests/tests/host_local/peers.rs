@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::host_local::pool::{Pool, addresses, content};
 
-/// Versions that Debian's executables speak.
+/// Versions that Debian's executables support.
 const COMMON: &[&str] = &["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"];
 
 fn dual_stack<'h>(host: &'h Host, version: &str) -> Pool<'h> {
@@ -20,7 +20,7 @@ fn dual_stack<'h>(host: &'h Host, version: &str) -> Pool<'h> {
 }
 
 ferrule_testkit::test! {
-    /// The answer to one request is the same, from the first byte on where Debian's is not too old.
+    /// Results are equal, byte by byte where Debian's is not too old.
     fn results_are_equal(host, version in COMMON) needs [PeerPlugins] {
         let resolv_conf = host.work_folder().join("resolv.conf");
         fs::write(&resolv_conf, "domain d.example\nnameserver 192.0.2.3\nsearch <a> b\noptions x\n").unwrap();
@@ -51,8 +51,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What one adds the other finds, refuses to add again, and removes.
-    fn each_continues_what_the_other_began(host, version in COMMON) needs [PeerPlugins] {
+    /// Each finds the reservations of the other, refuses to add them again, and removes them.
+    fn each_removes_what_the_other_added(host, version in COMMON) needs [PeerPlugins] {
         let pool = dual_stack(host, version);
         let turns: [fn(&Pool, &str) -> Call; 2] = [|pool, id| pool.ours(id), |pool, id| pool.peer(id)];
         for (first, second) in [(turns[0], turns[1]), (turns[1], turns[0])] {
@@ -66,7 +66,7 @@ ferrule_testkit::test! {
             second(&pool, "c1").del().succeeds().stdout_is("");
             let left: BTreeSet<String> = pool.reservations().into_values().collect();
             assert_eq!(left, BTreeSet::from([content("keep")]));
-            // The order goes on across the two.
+            // The order continues across both.
             let before = addresses(&first(&pool, "c3").add().succeeds().json());
             let after = addresses(&second(&pool, "c4").add().succeeds().json());
             assert!(before[0] < after[0] && before[1] < after[1], "{before:?} {after:?}");
@@ -78,11 +78,11 @@ ferrule_testkit::test! {
     }
 }
 
-/// Last bytes of addresses asked for: all of a range, as the Go plugin moves its cursors before it
+/// Last bytes of requested addresses: all of a range, as the Go plugin moves its cursor before it
 /// refuses others. One is a gateway.
-const WISHES: [u8; 7] = [2, 3, 4, 6, 7, 8, 9];
+const REQUESTED: [u8; 7] = [2, 3, 4, 6, 7, 8, 9];
 
-/// A sequence of numbers that looks random and is the same each time.
+/// A reproducible pseudo-random sequence of numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -95,8 +95,8 @@ impl Dice {
     }
 }
 
-/// Success with its addresses, or failure.
-fn judged(outcome: &Outcome) -> Option<Vec<String>> {
+/// The addresses of a success; `None` for a failure.
+fn addresses_of(outcome: &Outcome) -> Option<Vec<String>> {
     let result = outcome.status.success().then_some(&outcome.stdout)?;
     Some(
         serde_json::from_str(result)
@@ -106,8 +106,8 @@ fn judged(outcome: &Outcome) -> Option<Vec<String>> {
 }
 
 ferrule_testkit::test! {
-    /// A long sequence of verbs has the same effect, file by file, done by ours, by the Go plugin, and
-    /// by both in turn.
+    /// A long sequence of verbs has the same effect on every file, whether run by ours, by the Go
+    /// plugin or by both in turn.
     fn sequences_have_equal_effects(host, seed in ["1", "2", "3"]) needs [PeerPlugins] {
         let ranges = json!([
             [{ "subnet": "10.1.2.0/28", "rangeEnd": "10.1.2.4" }, { "subnet": "10.1.2.0/28", "rangeStart": "10.1.2.6", "rangeEnd": "10.1.2.9", "gateway": "10.1.2.7" }],
@@ -120,15 +120,15 @@ ferrule_testkit::test! {
             let container = format!("c{}", dice.roll(8));
             let verb = ["ADD", "ADD", "DEL", "CHECK"][usize::try_from(dice.roll(4)).unwrap()];
             let args = match dice.roll(5) {
-                0 if verb == "ADD" => format!("IP=10.1.2.{}", WISHES[usize::try_from(dice.roll(7)).unwrap()]),
+                0 if verb == "ADD" => format!("IP=10.1.2.{}", REQUESTED[usize::try_from(dice.roll(7)).unwrap()]),
                 _ => String::new(),
             };
-            // A request by one who holds addresses already: refused by ours alone, by intention.
+            // A request for an attachment that has addresses: refused by ours only, on purpose.
             let repeated = !args.is_empty() && peers.reservations().values().any(|text| *text == content(&container));
             if repeated {
                 continue;
             }
-            let run = |call: Call| judged(&call.args(&args).verb(verb).run());
+            let run = |call: Call| addresses_of(&call.args(&args).verb(verb).run());
             let results = [
                 run(ours.ours(&container)),
                 run(peers.peer(&container)),
@@ -144,7 +144,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Two hundred at once get two hundred addresses.
+    /// Two hundred ADDs at the same time get two hundred addresses.
     fn parallel_adds_get_distinct_addresses(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         let names: Vec<String> = (0..200).map(|number| format!("c{number}")).collect();
@@ -161,7 +161,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Both implementations at once, adding and removing, never give an address twice.
+    /// Both implementations at the same time, adding and removing, never return an address twice.
     fn mixed_parallel_verbs_do_not_collide(host) needs [PeerPlugins] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cniVersion", json!("1.0.0"));
         let call = |number: usize, mine: usize| {
@@ -171,7 +171,7 @@ ferrule_testkit::test! {
         let first: Vec<_> = (0..60).map(|number| call(number, 0).verb("ADD").start()).collect();
         let mut given: BTreeSet<Vec<String>> = first.into_iter().map(|r| addresses(&r.wait().succeeds().json())).collect();
         assert_eq!(given.len(), 60);
-        // Half of them go, each by the other implementation, while sixty more come.
+        // Half of them are removed, each by the other implementation, while sixty more are added.
         let gone: Vec<_> = (0..30).map(|number| call(number, 1).verb("DEL").start()).collect();
         let come: Vec<_> = (60..120).map(|number| call(number, 0).verb("ADD").start()).collect();
         for running in gone {
@@ -194,14 +194,14 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Both refuse while the other holds the lock, by waiting for it.
+    /// Each waits while the other holds the lock.
     fn the_lock_is_the_same(host) needs [PeerPlugins, Tool("flock")] {
         let pool = Pool::of_subnet(host, "10.1.2.0/24").with("cniVersion", json!("1.0.0"));
         pool.add("c0");
         let lock = fs::File::open(pool.folder().join("lock")).unwrap();
         lock.lock().unwrap();
         let waiting = [pool.ours("c1").verb("ADD").start(), pool.peer("c2").verb("ADD").start()];
-        // Long enough to finish, if they did not wait.
+        // Long enough to finish if they did not wait.
         std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!(pool.reservations().len(), 1);
         drop(lock);

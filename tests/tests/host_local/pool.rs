@@ -1,4 +1,4 @@
-//! A network of `host-local` alone, its calls and its files.
+//! A network of `host-local` only, its calls and its files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The data folder unless the configuration names another one.
 const DATA_DIR: &str = "/var/lib/cni/networks";
 
-/// A network's configuration on one host.
+/// The configuration of a network on one host.
 #[derive(Clone)]
 pub(crate) struct Pool<'h> {
     host: &'h Host,
@@ -32,24 +32,24 @@ impl<'h> Pool<'h> {
         Self::new(host, json!({ "subnet": subnet }))
     }
 
-    /// The same with a member set anew.
+    /// The same with this member of `ipam` replaced.
     pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.config[key] = value;
         self
     }
 
-    /// The same with its files elsewhere.
+    /// The same with another data folder.
     pub(crate) fn in_folder(mut self, data_dir: &str) -> Self {
         self.config["ipam"]["dataDir"] = json!(data_dir);
         self
     }
 
-    /// Our plugin, for `eth0` of a container.
+    /// A call of our plugin, for `eth0` of a container.
     pub(crate) fn ours(&self, container: &str) -> Call {
         self.prepare(self.host.plugin("host-local"), container)
     }
 
-    /// The Go plugin, for `eth0` of a container.
+    /// A call of the Go plugin, for `eth0` of a container.
     pub(crate) fn peer(&self, container: &str) -> Call {
         self.prepare(self.host.peer_plugin("host-local"), container)
     }
@@ -61,7 +61,7 @@ impl<'h> Pool<'h> {
             .config(&self.config)
     }
 
-    /// ADD by our plugin; the addresses.
+    /// Runs ADD of our plugin and returns the addresses.
     #[track_caller]
     pub(crate) fn add(&self, container: &str) -> Vec<String> {
         addresses(&self.ours(container).add().succeeds().json())
@@ -74,7 +74,7 @@ impl<'h> Pool<'h> {
         Path::new(data_dir.unwrap_or(DATA_DIR)).join(name)
     }
 
-    /// The file of our index.
+    /// The file of the index.
     pub(crate) fn index(&self) -> PathBuf {
         let folder = fs::metadata(self.folder()).unwrap();
         let name = format!("{:x}-{:x}", folder.dev(), folder.ino());
@@ -86,7 +86,7 @@ impl<'h> Pool<'h> {
         fs::write(self.folder().join(name), content).unwrap();
     }
 
-    /// Every file of the network with its content; nothing if there is no folder.
+    /// Every file of the network with its content; empty if there is no folder.
     pub(crate) fn files(&self) -> BTreeMap<String, String> {
         let Ok(entries) = fs::read_dir(self.folder()) else {
             return BTreeMap::new();
@@ -113,7 +113,7 @@ impl<'h> Pool<'h> {
     }
 }
 
-/// The addresses of a result, prefix lengths left out; results of all versions.
+/// The addresses of a result of any version, without prefix lengths.
 pub(crate) fn addresses(result: &Value) -> Vec<String> {
     let text = |value: &Value| {
         let text = value.as_str()?;
@@ -127,7 +127,7 @@ pub(crate) fn addresses(result: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What the file of an attachment's `eth0` holds.
+/// The content of the reservation file of a container's `eth0`.
 pub(crate) fn content(container: &str) -> String {
     format!("{container}\r\neth0")
 }

@@ -1,11 +1,12 @@
-//! Addresses asked for, and configurations refused.
+//! Requested addresses, and refused configurations.
 
 use serde_json::json;
 
 use crate::host_local::pool::{Pool, addresses};
 
 ferrule_testkit::test! {
-    /// Requests come in three ways, add up, and each goes to the set it lies in.
+    /// Requests from the three sources add up, and each is served by the range set that contains
+    /// it.
     fn requests_are_served(host) {
         let ipam = json!({ "ranges": [
             [{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.1.3.0/24" }, { "subnet": "10.1.4.0/24" }],
@@ -17,14 +18,14 @@ ferrule_testkit::test! {
         let result = pool.ours("c1").args("IgnoreUnknown=true;K8S_POD_NAME=p;IP=10.1.2.88").add().succeeds().json();
         assert_eq!(addresses(&result), ["10.1.2.88", "10.1.4.88", "2001:db8:1::999"]);
         assert_eq!(result["ips"][1], json!({ "address": "10.1.4.88/24", "gateway": "10.1.4.1" }));
-        // The next search goes on behind a requested address.
+        // The next search continues after a requested address.
         let plain = Pool::new(host, pool.config["ipam"].clone());
         assert_eq!(plain.add("c2"), ["10.1.2.89", "10.1.4.89", "2001:db8:1::99a"]);
     }
 }
 
 ferrule_testkit::test! {
-    /// What cannot be served is refused before anything is reserved.
+    /// Requests that cannot be served are refused before anything is reserved.
     fn other_requests_are_refused(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24");
         let two = pool.clone().with("args", json!({ "cni": { "ips": ["10.1.2.88", "10.1.2.77"] } }));
@@ -45,8 +46,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Runtime ranges come first, and an overlap is told with its sources.
-    fn runtime_ranges_come_first(host) {
+    /// Runtime ranges come first, and the error of an overlap names the sources.
+    fn ranges_of_the_runtime_come_first(host) {
         let pool = Pool::of_subnet(host, "10.1.2.0/24")
             .with("runtimeConfig", json!({ "ipRanges": [[{ "subnet": "10.5.0.0/24" }]] }));
         assert_eq!(pool.add("c1"), ["10.5.0.2", "10.1.2.2"]);
@@ -58,8 +59,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The first and the last address of a network are handed out when the range says so.
-    fn ends_of_a_network_can_be_handed_out(host) {
+    /// The first and the last address of a network are allocated if the range includes them.
+    fn the_first_and_last_address_can_be_allocated(host) {
         let range = json!({ "subnet": "10.1.2.0/30", "rangeStart": "10.1.2.0", "rangeEnd": "10.1.2.3", "gateway": "10.1.2.2" });
         let pool = Pool::new(host, json!({ "ranges": [[range]] }));
         for (container, address) in [("a", "10.1.2.0"), ("b", "10.1.2.1"), ("c", "10.1.2.3")] {
@@ -70,8 +71,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Wrong configurations are refused by name, before anything is touched.
-    fn wrong_configurations_are_refused(host) {
+    /// Invalid configurations are refused before anything changes, and the error names the key.
+    fn invalid_configurations_are_refused(host) {
         for (ipam, code, gist) in [
             (json!({}), 7, "no IP ranges specified"),
             (json!({ "rangeStart": "10.1.2.9" }), 7, "no IP ranges specified"),
@@ -99,7 +100,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Versions without lists have room for one address of each family.
+    /// Versions without lists have room for one address per family.
     fn old_versions_take_one_set_of_each_family(host, version in ["", "0.1.0", "0.2.0"]) {
         let two = json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.1.3.0/24" }]] });
         let pool = Pool::new(host, two).with("cniVersion", json!(version));
@@ -109,8 +110,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A `resolvConf` without an end is refused, one that is empty or a pipe without a writer says nothing.
-    fn name_servers_are_read_within_bounds(host) needs [Tool("mkfifo")] {
+    /// An endless `resolvConf` is refused; an empty one, or a pipe without a writer, adds nothing.
+    fn resolv_conf_is_read_with_a_bound(host) needs [Tool("mkfifo")] {
         let pipe = host.work_folder().join("pipe");
         host.exec(["mkfifo", pipe.to_str().unwrap()]).succeeds();
         let with = |path: &str| Pool::new(host, json!({ "subnet": "10.1.2.0/24", "resolvConf": path }));

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::host_local::pool::Pool;
 
 ferrule_testkit::test! {
-    /// A full set is no failure: kubelet would take the node for broken and evict what runs.
-    fn status_notes_a_full_set(host) {
+    /// A full range is not a failure: kubelet would mark the node NotReady and evict its pods.
+    fn a_full_range_is_only_logged(host) {
         let pool = Pool::new(host, json!({ "ranges": [[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.2.2.0/29" }]] }));
         pool.ours("x").status().succeeds().stdout_is("");
         assert_eq!(fs::read_dir("/var/lib/cni").unwrap().count(), 0, "STATUS makes nothing");
@@ -25,8 +25,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A file system full of reservations is no failure either: the next DEL makes room.
-    fn status_notes_a_file_system_full_of_reservations(host) {
+    /// A file system full of reservations is not a failure either: the next DEL frees space.
+    fn a_file_system_full_of_reservations_is_only_logged(host) {
         let folder = "/var/lib/cni/tiny";
         fs::create_dir(folder).unwrap();
         host.exec(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]).succeeds();
@@ -39,8 +39,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// STATUS waits for nobody: not for the lock, not for a pipe in the place of a file.
-    fn status_waits_for_nobody(host) needs [Tool("mkfifo")] {
+    /// STATUS waits neither for the lock nor for a pipe in place of a file.
+    fn status_does_not_wait(host) needs [Tool("mkfifo")] {
         let pipe = host.work_folder().join("pipe");
         host.exec(["mkfifo", pipe.to_str().unwrap()]).succeeds();
         let _writer = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
@@ -55,7 +55,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Ranges may come with ADD alone.
+    /// Ranges may be passed to ADD only.
     fn status_needs_no_ranges(host) {
         Pool::new(host, json!({})).ours("x").status().succeeds();
         Pool::new(host, json!({ "ranges": [] })).ours("x").status().succeeds();
@@ -63,8 +63,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A data folder that cannot be written, or a file that cannot be read, is told.
-    fn status_tells_what_add_would_miss(host) {
+    /// STATUS fails if the data folder is not writable or a file not readable.
+    fn status_fails_where_add_would(host) {
         let read_only = host.work_folder().join("read-only");
         let tiny = host.work_folder().join("tiny");
         let file = host.work_folder().join("file");

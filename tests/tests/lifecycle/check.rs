@@ -1,12 +1,13 @@
-//! CHECK notices each kind of damage and tells which.
+//! CHECK detects each kind of damage and names it.
 
 use ferrule_testkit::Host;
 use ferrule_tests::{Attachment, Network};
 use serde_json::json;
 
 ferrule_testkit::test! {
-    /// A sound attachment passes, in every version that knows CHECK; below it is refused.
-    fn a_sound_attachment_passes(host, version in VERSIONS) {
+    /// A correct attachment passes in every version that has CHECK; older versions refuse the
+    /// verb.
+    fn a_correct_attachment_passes(host, version in VERSIONS) {
         for plugin in ["bridge", "ptp"] {
             let attachment = Network::of(plugin).version(version).attach(host, plugin);
             if ["0.4.0", "1.0.0", "1.1.0"].contains(&version) {
@@ -19,7 +20,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Upper-case hardware addresses and further entries of chained plugins are no damage.
+    /// MAC addresses in upper case and additional interfaces of chained plugins are no damage.
     fn harmless_differences_pass(host, plugin in ["bridge", "ptp"]) {
         let mut attachment = Network::of(plugin).attach(host, "c1");
         let interfaces = attachment.result["interfaces"].as_array_mut().unwrap();
@@ -32,7 +33,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// Something that goes wrong with an attachment: how, and what CHECK has to say then.
+/// A change of an attachment: commands, and the text that CHECK reports.
 type Damage = (
     &'static str,
     fn(&Host, &Attachment),
@@ -205,7 +206,7 @@ const OF_PTP: &[Damage] = &[
 ];
 
 ferrule_testkit::test! {
-    /// Every kind of damage, each to a fresh attachment.
+    /// Every kind of damage, each on a new attachment.
     fn damage_is_noticed_and_named(host, plugin in ["bridge", "ptp"]) {
         let own = if plugin == "bridge" { OF_BRIDGE } else { OF_PTP };
         for (what, damage, words) in OF_BOTH.iter().chain(own) {
@@ -226,7 +227,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CHECK needs the previous result, and the container's interface in it.
+    /// CHECK requires the previous result, with the container's interface in it.
     fn a_previous_result_is_needed(host, plugin in ["bridge", "ptp"]) {
         let mut attachment = Network::of(plugin).attach(host, "c1");
         attachment.call.check().fails_with_code(7).mentions("required prevResult missing");
@@ -237,8 +238,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Routes in a table of their own and addresses that are whole networks are found.
-    fn precise_about_tables_and_host_addresses(host) {
+    /// Routes in a table other than main, and addresses with the full prefix length, are found.
+    fn routes_in_other_tables_and_full_prefixes_are_found(host) {
         let ipam = json!({
             "type": "static",
             "addresses": [{ "address": "10.1.2.9/32", "gateway": "10.1.2.1" }],

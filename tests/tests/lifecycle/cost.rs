@@ -1,9 +1,9 @@
-//! The cost of a verb does not depend on what else the node has.
+//! The cost of a verb does not depend on other objects of the node.
 
 use ferrule_testkit::Host;
 use ferrule_tests::Network;
 
-/// How many bytes the plugin receives from the kernel while ADD, CHECK and DEL run.
+/// How many bytes the plugin receives from the kernel during ADD, CHECK and DEL.
 fn received(host: &Host, plugin: &str, container: &str) -> Vec<u64> {
     let network = Network::of(plugin);
     host.netns(container);
@@ -30,7 +30,7 @@ fn received(host: &Host, plugin: &str, container: &str) -> Vec<u64> {
         }
         let text = std::fs::read_to_string(&log).unwrap();
         let answers = text.lines().filter(|line| line.starts_with("recv"));
-        // With MSG_PEEK the length is told without anything being copied.
+        // With MSG_PEEK the length is returned without a copy.
         let answers = answers.filter(|line| !line.contains("MSG_PEEK"));
         let length = |line: &str| {
             line.rsplit("= ")
@@ -43,8 +43,8 @@ fn received(host: &Host, plugin: &str, container: &str) -> Vec<u64> {
 }
 
 ferrule_testkit::test! {
-    /// Two hundred links with routes are not read: that would be a quarter of a megabyte. A question
-    /// more or less is asked while waiting for the kernel.
+    /// Two hundred links with routes are not read, which would be a quarter of a megabyte. The
+    /// number of polls while waiting for the kernel varies by one or two.
     fn other_links_cost_nothing(host, plugin in ["bridge", "ptp"]) needs [Tool("strace")] {
         Network::of(plugin).attach(host, "earlier");
         let alone = received(host, plugin, "c1");

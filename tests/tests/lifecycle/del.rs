@@ -1,4 +1,4 @@
-//! DEL releases everything, in whatever state it finds things.
+//! DEL releases everything, whatever state it finds.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, answers_at_once, with_prev_result};
@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use crate::lifecycle::{leases, without_bridge};
 
 ferrule_testkit::test! {
-    /// DEL takes everything back, and again says it is gone. Its input need not tell more than the
-    /// configuration.
-    fn del_leaves_nothing_and_may_be_repeated(host, plugin in ["bridge", "ptp"]) {
+    /// DEL removes everything and can be repeated. Its input needs no more than the configuration.
+    fn del_leaves_nothing_and_can_be_repeated(host, plugin in ["bridge", "ptp"]) {
         let before = without_bridge(host);
         let attachment = Network::of(plugin).attach(host, "c1");
         assert_eq!(leases(), ["10.1.2.2", "fd00:1:2::2"]);
@@ -25,8 +24,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What was never added is gone, too.
-    fn del_of_nothing(host, version in VERSIONS) {
+    /// DEL without an earlier ADD succeeds.
+    fn del_without_add_succeeds(host, version in VERSIONS) {
         host.netns("c1");
         let before = without_bridge(host);
         for plugin in ["bridge", "ptp"] {
@@ -37,8 +36,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With its path gone the namespace may live on in a process: the host's side goes all the same.
-    fn a_namespace_kept_alive(host, plugin in ["bridge", "ptp"]) {
+    /// The namespace is alive in a process although its path is gone: the host side is removed.
+    fn del_with_a_namespace_whose_path_is_gone(host, plugin in ["bridge", "ptp"]) {
         let before = without_bridge(host);
         let attachment = Network::of(plugin).attach(host, "c1");
         let mut process = attachment.container.start("sleep 60");
@@ -53,8 +52,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Paths that stand for no namespace mean that it is gone.
-    fn a_path_that_is_no_namespace(host, path in [
+    /// A path that is not a namespace means that the namespace is gone.
+    fn del_with_a_path_that_is_no_namespace(host, path in [
         "", "/run/netns/none", "/etc/passwd", "/run", "/proc/self/status", "/etc/passwd/net",
     ]) {
         for plugin in ["bridge", "ptp"] {
@@ -67,9 +66,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A namespace that was given to another container meanwhile is left alone, apart from it the
-    /// first container's attachment goes.
-    fn a_recycled_namespace(host, plugin in ["bridge", "ptp"]) {
+    /// The namespace belongs to another container by now and is not changed; the rest of the first
+    /// container's attachment is removed.
+    fn del_spares_the_new_container_of_a_recycled_namespace(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
         let old = network.attach(host, "recycled");
         old.container.remove();
@@ -87,9 +86,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// So it is when nothing of the first container is left: the interface that has the name is the
-    /// second one's, as the alias of its other end tells.
-    fn a_recycled_namespace_and_nothing_else(host, plugin in ["bridge", "ptp"]) {
+    /// The same if nothing of the first container is left: the interface of that name is the
+    /// second container's, as the alias of its host end shows.
+    fn del_spares_the_new_container_when_nothing_else_is_left(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
         let old = network.attach(host, "recycled");
         host.ip(["link", "delete", old.host_end()]);
@@ -102,8 +101,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An interface of that name which is no pair's end was not made by the plugin.
-    fn a_foreign_interface_stays(host, plugin in ["bridge", "ptp"]) {
+    /// An interface of that name that is not a veth end was not created by the plugin.
+    fn an_interface_that_is_no_veth_stays(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");
         attachment.container.ip("link delete eth0");
         attachment.container.ip("link add eth0 type bridge");
@@ -114,8 +113,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The container may have renamed the interface.
-    fn a_renamed_interface(host, plugin in ["bridge", "ptp"]) {
+    /// The container has renamed the interface.
+    fn a_renamed_interface_is_removed(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");
         attachment.container.ip("link set eth0 down");
         attachment.container.ip("link set eth0 name net7");
@@ -124,7 +123,8 @@ ferrule_testkit::test! {
     }
 }
 
-/// The same with each value, at any depth, of a wrong type; what finds the resources is left.
+/// The same with every value, at any depth, replaced by one of a wrong type, except those that
+/// identify the attachment.
 fn distorted(value: &Value) -> Value {
     match value {
         Value::Object(entries) => {
@@ -146,8 +146,8 @@ fn distorted(value: &Value) -> Value {
 }
 
 ferrule_testkit::test! {
-    /// A configuration that became half broken since ADD still releases.
-    fn a_broken_configuration(host, plugin in ["bridge", "ptp"]) {
+    /// A configuration that has become partly invalid since ADD still releases everything.
+    fn an_invalid_configuration_still_releases(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");
         let full = attachment.config.as_object().unwrap().clone();
         let keys = json!({
@@ -172,8 +172,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Contradictions that ADD refuses do not keep DEL from its work.
-    fn a_contradictory_configuration(host) {
+    /// Contradictory keys, which ADD refuses, do not stop DEL.
+    fn a_contradictory_configuration_still_releases(host) {
         let network = Network::bridge();
         let attachment = network.attach(host, "c1");
         let keys = json!({ "hairpinMode": true, "promiscMode": true, "vlan": 5000,
@@ -186,8 +186,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address plugin that is missing or fails is reported, but the link goes first.
-    fn a_failing_address_plugin(host, plugin in ["bridge", "ptp"]) {
+    /// A missing or failing address plugin is reported; the link is removed before.
+    fn a_failing_address_plugin_is_reported_after_the_link_is_removed(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");
         let call = attachment.call.clone().cni_path("/run/ferrule");
         call.del().fails().mentions("failed to find plugin \"host-local\"");

@@ -1,4 +1,4 @@
-//! An ADD that fails leaves neither link nor lease.
+//! A failed ADD leaves neither a link nor a reserved address.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::lifecycle::leases;
 
-/// The host with the bridge in place, so that a failed ADD must leave everything as it was.
+/// The host with the bridge in place, so that a failed ADD must not change anything.
 fn prepared(host: &Host, plugin: &str) -> Network {
     Network::of(plugin).attach(host, "earlier");
     Network::of(plugin)
 }
 
-/// A folder for `CNI_PATH` with an address plugin that does what the lines say, and writes the verb
+/// A folder for `CNI_PATH` with an address plugin of these shell commands, which appends each verb
 /// to the file `verbs`.
 fn scripted(host: &Host, name: &str, lines: &str) -> String {
     let folder = host.work_folder();
@@ -36,7 +36,7 @@ fn verbs(host: &Host) -> String {
         .replace('\n', " ")
 }
 
-/// ADD must fail and say this, and change nothing.
+/// ADD must fail with this text and change nothing.
 #[track_caller]
 fn assert_refused(host: &Host, call: &Call, text: &str) {
     let ignored = ["/var/lib/cni"];
@@ -50,9 +50,9 @@ fn assert_refused(host: &Host, call: &Call, text: &str) {
 }
 
 ferrule_testkit::test! {
-    /// An address plugin that is missing, fails, answers nonsense or no address. One that may hold a
-    /// reservation is told to release it.
-    fn addresses_fail(host, plugin in ["bridge", "ptp"]) {
+    /// The address plugin is missing, fails, or returns garbage or no address. One that may hold a
+    /// reservation gets DEL.
+    fn a_failing_address_plugin_leaves_nothing(host, plugin in ["bridge", "ptp"]) {
         let network = prepared(host, plugin);
         let container = host.netns("c1");
         let missing = network.clone().with(json!({ "ipam": { "type": "missing" } }));
@@ -65,13 +65,13 @@ ferrule_testkit::test! {
             (r#"[ $CNI_COMMAND != ADD ] || echo '{"cniVersion": "1.0.0"}'"#.into(), "missing IP config", true),
             ("[ $CNI_COMMAND != ADD ] || kill -9 $$".into(), "signal", true),
         ] {
-            // The one that only keeps books runs before the link is made, any other after.
+            // The in-process one runs before the link is created, any other one after it.
             for name in ["host-local", "custom"] {
                 let _ = fs::remove_file(host.work_folder().join("verbs"));
                 let path = scripted(host, name, &answer);
                 let network = network.clone().with(json!({ "ipam": { "type": name } }));
                 assert_refused(host, &network.call(host, "c1").cni_path(path), text);
-                // The last DEL is the runtime's.
+                // The last DEL is that of the runtime.
                 let expected = if releases || name == "custom" { "ADD DEL DEL " } else { "ADD DEL " };
                 assert_eq!(verbs(host), expected, "{name}: {answer}");
             }
@@ -81,8 +81,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The error object of the address plugin is passed on as it is.
-    fn the_address_plugins_error_is_told(host, plugin in ["bridge", "ptp"]) {
+    /// The error object of the address plugin is passed on unchanged.
+    fn the_address_plugins_error_is_passed_on(host, plugin in ["bridge", "ptp"]) {
         host.netns("c1");
         let error = r#"[ $CNI_COMMAND = DEL ] || { echo '{"code": 123, "msg": "m", "details": "d"}'; exit 1; }"#;
         let path = scripted(host, "custom", error);
@@ -93,7 +93,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Types that would leave the folders of `CNI_PATH` are refused.
+    /// Types that lead out of the folders of `CNI_PATH` are refused.
     fn address_plugins_come_from_cni_path(host, kind in ["../host-local", "/usr/lib/cni/host-local", "..", "."]) {
         host.netns("c1");
         for plugin in ["bridge", "ptp"] {
@@ -106,8 +106,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The interface's name is taken in the container, by whatever.
-    fn a_taken_name(host, plugin in ["bridge", "ptp"]) {
+    /// The interface's name exists in the container.
+    fn an_existing_interface_name_is_refused(host, plugin in ["bridge", "ptp"]) {
         let network = prepared(host, plugin);
         let container = host.netns("c1");
         container.ip("link add eth0 type bridge");
@@ -119,8 +119,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A second ADD is refused and leaves the first one's attachment working, lease and all.
-    fn a_second_add(host, plugin in ["bridge", "ptp"]) {
+    /// A second ADD is refused, and the first attachment keeps working, with its reservation.
+    fn a_second_add_is_refused(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");
         let before = (host.snapshot(), attachment.container.network_snapshot());
         attachment.call.add().fails().mentions("already exists").mentions("DEL");
@@ -133,8 +133,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A second ADD of the same attachment in another namespace is refused like one in the same.
-    fn a_second_add_elsewhere(host, plugin in ["bridge", "ptp"]) {
+    /// A second ADD of the same attachment in another namespace is refused as well.
+    fn a_second_add_in_another_namespace_is_refused(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin).with_addresses(&["10.1.2.7/24"]);
         let network = if plugin == "bridge" { network } else {
             let address = json!([{ "address": "10.1.2.7/24", "gateway": "10.1.2.1" }]);
@@ -153,8 +153,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A link that the kernel does not make so.
-    fn limits_of_links(host, plugin in ["bridge", "ptp"]) {
+    /// The kernel refuses the link.
+    fn a_refused_link_leaves_nothing(host, plugin in ["bridge", "ptp"]) {
         let network = prepared(host, plugin);
         let container = host.netns("c1");
         for mtu in [10, 70_000] {
@@ -174,8 +174,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Routes that the container's kernel refuses come after everything else.
-    fn an_impossible_route(host, plugin in ["bridge", "ptp"]) {
+    /// The container's kernel refuses a route, after all other steps.
+    fn a_refused_route_is_undone(host, plugin in ["bridge", "ptp"]) {
         let network = prepared(host, plugin);
         host.netns("c1");
         let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24",
@@ -186,8 +186,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What stands in the bridge's way.
-    fn obstacles_of_the_bridge(host) {
+    /// Objects that keep the bridge from being created.
+    fn a_bridge_that_cannot_be_created_leaves_nothing(host) {
         let network = prepared(host, "bridge");
         host.netns("c1");
         host.ip("link add taken type veth peer name other");
@@ -204,8 +204,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A result that nobody reads is as good as no result.
-    fn a_closed_standard_output(host, plugin in ["bridge", "ptp"]) {
+    /// ADD fails if its result cannot be written.
+    fn a_result_that_nobody_reads_is_undone(host, plugin in ["bridge", "ptp"]) {
         let network = prepared(host, plugin);
         let container = host.netns("c1");
         let before = host.snapshot().ignoring(&["/var/lib/cni"]);

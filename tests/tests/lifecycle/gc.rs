@@ -1,4 +1,4 @@
-//! GC takes what is not listed, and nothing else.
+//! GC removes what is not listed, and nothing else.
 
 use ferrule_testkit::Host;
 use ferrule_tests::{Network, answers_at_once};
@@ -15,14 +15,15 @@ fn listed(network: &Network, list: Value) -> Value {
 }
 
 ferrule_testkit::test! {
-    /// The listed attachments stay, those of other networks, too; the rest goes, leases and links.
-    fn what_is_not_listed_goes(host, plugin in ["bridge", "ptp"]) {
+    /// Listed attachments and those of other networks stay; links and reservations of all others
+    /// are removed.
+    fn unlisted_attachments_are_removed(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
         let kept = network.attach(host, "kept");
         let second = kept.call.clone().ifname("net1");
         second.add().succeeds();
         let lost: Vec<_> = (0..3).map(|number| network.attach(host, &format!("lost{number}"))).collect();
-        // Its network's name begins with the other's.
+        // Its network name begins with that of the other.
         let ipam = json!({ "type": "host-local", "subnet": "10.5.0.0/24" });
         let other = json!({ "name": "net-other", "bridge": "cni1", "ipam": ipam });
         let other = network.clone().with(other).attach(host, "other");
@@ -44,7 +45,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// How many requests to remove links the plugin sends while GC runs.
+/// How many requests to remove links the plugin sends during GC.
 fn removals_sent(host: &Host, plugin: &str, config: &Value) -> usize {
     let log = host.work_folder().join("strace");
     let folder = ferrule_testkit::binaries_folder();
@@ -69,9 +70,9 @@ fn removals_sent(host: &Host, plugin: &str, config: &Value) -> usize {
 }
 
 ferrule_testkit::test! {
-    /// However many there are, the kernel is asked once to remove links, as it waits for all
-    /// processors each time. Links that others have put into groups stay.
-    fn dead_links_go_together(host, plugin in ["bridge", "ptp"]) needs [Tool("strace")] {
+    /// All links are removed by one request, as the kernel waits for all processors each time.
+    /// Links in device groups of others stay.
+    fn links_are_removed_in_one_request(host, plugin in ["bridge", "ptp"]) needs [Tool("strace")] {
         let network = Network::of(plugin);
         let lost: Vec<_> = (0..9).map(|number| network.attach(host, &format!("lost{number}"))).collect();
         host.ip("link add veth00000000 group 77 type veth peer name veth00000001 group 2147483647");
@@ -86,12 +87,13 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without a list nothing is touched, which is told; an empty one or null means that none is
-    /// valid. Go's `cnitool gc` sends no list, after it has sent DEL for what it remembers.
+    /// Without the list nothing changes, which is logged; an empty list or null means that no
+    /// attachment is valid. Go's `cnitool gc` sends no list, after DELs for its cached
+    /// attachments.
     fn without_a_list_nothing_is_collected(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
         let attachment = network.attach(host, "c1");
-        // The kernel adds a local route when it has time.
+        // The kernel adds a local route in the background.
         assert!(answers_at_once(host, "fd00:1:2::2"));
         let before = host.snapshot();
         let outcome = attachment.call.gc().succeeds().stdout_is("");
@@ -111,8 +113,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Names of any length are told apart.
-    fn long_names(host, plugin in ["bridge", "ptp"]) {
+    /// Names of any length are distinguished.
+    fn long_names_are_distinguished(host, plugin in ["bridge", "ptp"]) {
         let (long, longer) = ("n".repeat(250), "n".repeat(251));
         let network = |name: &str, number: u8| {
             let ipam = json!({ "type": "static", "addresses": [
@@ -142,8 +144,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A failing address plugin is reported, and the links go all the same.
-    fn a_failure_does_not_stop_it(host, plugin in ["bridge", "ptp"]) {
+    /// A failing address plugin is reported, and the links are removed nevertheless.
+    fn a_failing_address_plugin_does_not_stop_gc(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
         let attachment = network.attach(host, "c1");
         let call = attachment.call.clone().config(listed(&network, json!([])));

@@ -1,4 +1,4 @@
-//! The host's own namespace is not a container's.
+//! The host's own namespace is never treated as a container's.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::lifecycle::leases;
 
 fn calls(host: &Host) -> [Call; 3] {
-    // No routes: a gateway that is in the same namespace is none.
+    // No routes: their gateway would be in the same namespace.
     let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24" });
     let [bridge, ptp] = [Network::bridge(), Network::ptp()]
         .map(|network| network.with(json!({ "ipam": ipam })).call(host, "c1"));
@@ -25,9 +25,9 @@ fn calls(host: &Host) -> [Call; 3] {
 }
 
 ferrule_testkit::test! {
-    /// ADD is refused before anything changes, whatever path names the namespace and whatever else
-    /// is wrong. DEL of what is not there succeeds, and changes nothing either.
-    fn the_hosts_namespace_is_no_containers(host, path in PATHS) {
+    /// ADD is refused before anything changes, whatever path leads to the namespace and whatever
+    /// else is wrong. DEL without an attachment succeeds and changes nothing.
+    fn add_in_the_hosts_namespace_is_refused(host, path in PATHS) {
         host.ip("link add eth0 type veth peer name eth1");
         let (path, mut process) = resolved(host, path);
         let before = host.snapshot();
@@ -54,7 +54,8 @@ const PATHS: [&str; 4] = [
     "recycled",
 ];
 
-/// The path, with that of a process on the host for the runtime's `/proc/PID/ns/net`.
+/// The path, with the id of a process on the host in place of PID for the runtime's
+/// `/proc/PID/ns/net`.
 fn resolved(host: &Host, path: &str) -> (PathBuf, Running) {
     let process = host.start("sleep 60");
     let path = match path {
@@ -66,14 +67,14 @@ fn resolved(host: &Host, path: &str) -> (PathBuf, Running) {
 }
 
 ferrule_testkit::test! {
-    /// A container's namespace was known by a process whose id a process of the host has now: DEL
-    /// releases the addresses and the host's end, and takes nothing of the host for the container's.
-    fn a_process_id_that_the_host_has_now(host, path in PATHS) {
+    /// The process id in the container's namespace path belongs to a process of the host by now:
+    /// DEL releases the addresses and the host end, and changes nothing else on the host.
+    fn del_with_a_recycled_process_id_spares_the_host(host, path in PATHS) {
         let (path, mut process) = resolved(host, path);
         for plugin in ["bridge", "ptp"] {
             let network = Network::of(plugin);
             let attachment = network.attach(host, plugin);
-            // What DEL would take for the container's, were this its namespace.
+            // Links that DEL would remove if this were the container's namespace.
             host.ip("link add eth0 type veth peer name eth1");
             let config = with_prev_result(&network.config, &attachment.result);
             let call = attachment.call.clone().netns(&path).config(config);
@@ -89,7 +90,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An address plugin learns no namespace either: the Go plugins would fail with code 8.
+    /// The address plugin gets no namespace either: the Go plugins would fail with code 8.
     fn an_address_plugin_is_not_told_of_the_hosts_namespace(host, plugin in ["bridge", "ptp"]) needs [PeerPlugins] {
         let folder = host.work_folder().join("peer");
         fs::create_dir(&folder).unwrap();
@@ -101,7 +102,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `CNI_NETNS_OVERRIDE` allows it: both ends are on the host then.
+    /// `CNI_NETNS_OVERRIDE` allows it: then both ends are on the host.
     fn the_guard_can_be_overridden(host, value in ["1", "true", "TRUE"]) {
         let [bridge, ptp, loopback] = calls(host).map(|call| {
             call.netns(host.path()).env("CNI_NETNS_OVERRIDE", value)

@@ -1,4 +1,4 @@
-//! Requests that are wrong in every possible way end in a typed error.
+//! Every invalid request ends in a typed error.
 
 use ferrule_testkit::{Call, Host, assert_same};
 use ferrule_tests::{Network, with_prev_result};
@@ -19,8 +19,8 @@ fn call(host: &Host, plugin: &str) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// VERSION needs nothing and reads nothing.
-    fn version(host, plugin in ["bridge", "ptp", "loopback"]) {
+    /// VERSION needs no other variable and reads no configuration.
+    fn version_needs_no_input(host, plugin in ["bridge", "ptp", "loopback"]) {
         let call = host.plugin(plugin).without_env("CNI_PATH").stdin("no JSON");
         call.verb("VERSION").run().succeeds().stdout_is(concat!(
             r#"{"cniVersion":"1.1.0","supportedVersions":["#,
@@ -30,8 +30,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The table of the protocol's checks: what is missing or wrong in the environment.
-    fn environment(host, plugin in ["bridge", "ptp", "loopback"]) {
+    /// The protocol's checks of the environment: missing and invalid variables.
+    fn invalid_variables_are_refused(host, plugin in ["bridge", "ptp", "loopback"]) {
         host.netns("c1");
         let before = host.snapshot();
         let call = call(host, plugin);
@@ -73,8 +73,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The table of the protocol's checks: what is wrong with the configuration as a whole.
-    fn configuration(host, plugin in ["bridge", "ptp", "loopback"]) {
+    /// The protocol's checks of the configuration as a whole.
+    fn invalid_configurations_are_refused(host, plugin in ["bridge", "ptp", "loopback"]) {
         host.netns("c1");
         let before = host.snapshot();
         let call = call(host, plugin);
@@ -93,7 +93,8 @@ ferrule_testkit::test! {
             (with("a", "1") + "x", 6), (deep.clone(), 6), (with("a", &deep), 6), (large, 6),
         ] {
             for verb in ["ADD", "DEL", "CHECK", "GC", "STATUS"] {
-                // These verbs need a newer version than the configuration names, and say so first.
+                // These verbs need a newer version than the configuration's, which is checked
+                // first.
                 let outcome = call.clone().stdin(input.clone()).verb(verb).run();
                 assert!(outcome.stdout.len() < 10_000, "an answer, not a copy of the question");
                 let shown = input.get(..60).unwrap_or(&input);
@@ -111,7 +112,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// Every document that is like this one but for a single value, which is this instead.
+/// All copies of a document in which one value is replaced by this one.
 fn mutants(value: &Value, instead: &Value) -> Vec<Value> {
     let mut found = vec![instead.clone()];
     match value {
@@ -138,7 +139,7 @@ fn mutants(value: &Value, instead: &Value) -> Vec<Value> {
     found
 }
 
-/// A configuration with everything in it.
+/// A configuration with every key.
 fn full(plugin: &str) -> Value {
     let keys = json!({
         "isDefaultGateway": true, "forceAddress": true, "ipMasq": false, "mtu": 1400,
@@ -154,9 +155,9 @@ fn full(plugin: &str) -> Value {
 }
 
 ferrule_testkit::test! {
-    /// A value that is null or of a wrong type, in every position of the configuration and of the
-    /// previous result: an answer or a typed error, and DEL takes everything back.
-    fn every_value_may_be_wrong(host, plugin in ["bridge", "ptp"]) {
+    /// A null or a value of a wrong type at every position of the configuration and of the
+    /// previous result: a result or a typed error, and DEL removes everything.
+    fn every_wrong_value_ends_in_a_typed_error(host, plugin in ["bridge", "ptp"]) {
         let call = call(host, plugin);
         let full = full(plugin);
         host.netns("c1");
@@ -183,7 +184,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// The ends of pairs on the host.
+/// The veth ends on the host.
 fn links(host: &Host) -> usize {
     let entries = host.inside(|| {
         std::fs::read_dir("/sys/class/net")
@@ -209,8 +210,8 @@ fn assert_typed(outcome: &ferrule_testkit::Outcome, config: &Value) {
 }
 
 ferrule_testkit::test! {
-    /// A known key of a wrong type is named in the error, and ADD changes nothing.
-    fn wrong_types_are_named(host) {
+    /// The error names a known key of a wrong type, and ADD changes nothing.
+    fn keys_of_a_wrong_type_are_named(host) {
         host.netns("c1");
         let before = host.snapshot();
         for (keys, name) in [

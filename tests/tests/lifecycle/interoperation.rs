@@ -1,11 +1,11 @@
-//! One of both, ours and the Go plugin, goes on where the other began.
+//! Ferrule and the Go plugin on one node: each continues the work of the other.
 
 use ferrule_testkit::{Call, Host, assert_same};
 use ferrule_tests::{Network, answers_at_once, with_prev_result};
 
 use crate::lifecycle::{leases, without_bridge};
 
-/// The call by ours or by the Go plugin.
+/// The call of our plugin or of the Go plugin.
 fn call(host: &Host, network: &Network, whose: &str) -> Call {
     match whose {
         "ours" => network.call(host, "c1"),
@@ -14,10 +14,10 @@ fn call(host: &Host, network: &Network, whose: &str) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// ADD by one, CHECK and DEL by the other, in every version both speak.
-    fn one_adds_and_the_other_goes_on(host, first in ["ours", "theirs"]) needs [PeerPlugins] {
+    /// ADD by one, CHECK and DEL by the other, in every version that both support.
+    fn check_and_del_by_the_other_implementation(host, first in ["ours", "theirs"]) needs [PeerPlugins] {
         let second = if first == "ours" { "theirs" } else { "ours" };
-        // Theirs wait for the detection of duplicates, or leave it going on.
+        // The Go plugins wait for duplicate address detection, or leave it running.
         host.exec("sysctl -q -w net.ipv6.conf.default.accept_dad=0").succeeds();
         for plugin in ["bridge", "ptp"] {
             for version in ["0.2.0", "0.3.1", "0.4.0", "1.0.0"] {
@@ -43,8 +43,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Containers of both live on one bridge, and on one pool of addresses.
-    fn both_on_one_bridge(host, first in ["ours", "theirs"]) needs [PeerPlugins] {
+    /// Containers of both share a bridge and an address range.
+    fn both_share_a_bridge(host, first in ["ours", "theirs"]) needs [PeerPlugins] {
         let network = Network::bridge().version("1.0.0");
         let add = |container: &str, ours: bool| {
             let namespace = host.netns(container);
@@ -60,9 +60,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What a Go plugin attached is found with the namespace gone or the link renamed, too, by the
-    /// previous result.
-    fn their_links_are_found(host, plugin in ["bridge", "ptp"]) needs [PeerPlugins] {
+    /// An attachment of the Go plugin is found by the previous result, also if the namespace is
+    /// gone or the link renamed.
+    fn links_of_the_go_plugin_are_found(host, plugin in ["bridge", "ptp"]) needs [PeerPlugins] {
         let network = Network::of(plugin).version("1.0.0");
         let before = without_bridge(host);
         for change in ["path gone", "renamed", "other namespace"] {
@@ -96,8 +96,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Another container's address that looks like the previous result's is not taken for it.
-    fn their_links_are_not_confused(host) needs [PeerPlugins] {
+    /// An address of another container that resembles that of the previous result is not confused
+    /// with it.
+    fn links_of_the_go_plugin_are_not_confused(host) needs [PeerPlugins] {
         let network = Network::bridge().version("1.0.0");
         let container = host.netns("c1");
         let mut result = network.peer_call(host, "c1").add().succeeds().json();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::lifecycle::{leases, without_bridge};
 
-/// The links of the host besides `lo` and the bridge.
+/// The links of the host except `lo` and the bridge.
 fn links(host: &Host) -> Vec<String> {
     let names = host.inside(|| {
         let entries = std::fs::read_dir("/sys/class/net").unwrap();
@@ -17,7 +17,7 @@ fn links(host: &Host) -> Vec<String> {
     names.into_iter().filter(foreign).collect()
 }
 
-/// Kills `verb` at each of its system calls in turn, and has DEL clean up.
+/// Kills `verb` at each of its system calls in turn; DEL must clean up.
 fn sweep(host: &Host, plugin: &str, verb: &str, remove_namespace: bool) {
     let network = Network::of(plugin);
     let before = without_bridge(host);
@@ -46,36 +46,36 @@ fn sweep(host: &Host, plugin: &str, verb: &str, remove_namespace: bool) {
         }
         assert!(count < 2000, "an ADD or DEL takes fewer system calls");
     }
-    // The last one ran to its end.
+    // The last one ran to completion.
     call.del().succeeds();
     container.remove();
     assert_same(&before, &without_bridge(host));
 }
 
 ferrule_testkit::test! {
-    /// ADD, with the namespace still there for the DEL.
+    /// ADD, then DEL with the namespace.
     fn add_is_killed(host, plugin in ["bridge", "ptp"]) {
         sweep(host, plugin, "ADD", false);
     }
 }
 
 ferrule_testkit::test! {
-    /// ADD, with the namespace gone before the DEL.
+    /// ADD, then DEL without the namespace.
     fn add_is_killed_and_the_namespace_removed(host, plugin in ["bridge", "ptp"]) {
         sweep(host, plugin, "ADD", true);
     }
 }
 
 ferrule_testkit::test! {
-    /// DEL itself, with the namespace still there for the next one.
+    /// DEL, then DEL with the namespace.
     fn del_is_killed(host, plugin in ["bridge", "ptp"]) {
         sweep(host, plugin, "DEL", false);
     }
 }
 
 ferrule_testkit::test! {
-    /// ADD, of which GC alone hears: the pair is known also before it bears its alias. What is listed
-    /// stays, and so does another network's.
+    /// ADD, then GC without DEL: the pair is found even before it has its alias. Listed
+    /// attachments and those of other networks stay.
     fn add_is_killed_and_collected(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
         let call = network.call(host, "c1");
@@ -100,7 +100,7 @@ ferrule_testkit::test! {
             assert!(!container.has_link("eth0"), "left by {killed}");
         }
         assert!(half_made > 0, "never caught between the making and the naming");
-        // The last one ran to its end: like those of the Go plugins its link is of no group.
+        // The last one ran to completion: as with the Go plugin, its link is in no group.
         assert_eq!(host.link(&links(host)[0])["group"], "default");
     }
 }

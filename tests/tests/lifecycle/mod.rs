@@ -1,4 +1,4 @@
-//! What `bridge` and `ptp` have in common from ADD to DEL, seen from outside.
+//! `bridge` and `ptp` from ADD to DEL: black-box tests of what they share.
 
 mod check;
 mod cost;
@@ -18,7 +18,7 @@ mod within;
 
 use ferrule_testkit::{Host, Snapshot};
 
-/// The addresses that `host-local` keeps for the network `net`, sorted.
+/// The addresses that `host-local` has reserved for the network `net`, sorted.
 fn leases() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir("/var/lib/cni/networks/net") else {
         return Vec::new();
@@ -31,7 +31,7 @@ fn leases() -> Vec<String> {
     leases
 }
 
-/// The host apart from the files of address plugins and the bridge that ADD leaves for others.
+/// The host without the files of address plugins and without the bridge, which DEL leaves.
 fn without_bridge(host: &Host) -> Snapshot {
     host.snapshot().ignoring(&["cni0", "/var/lib/cni"])
 }

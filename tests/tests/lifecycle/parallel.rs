@@ -1,4 +1,4 @@
-//! Many ADDs and DELs at once.
+//! Many ADDs and DELs at the same time.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -21,7 +21,7 @@ fn all_at_once(host: &Host, network: &Network, names: &[String], verb: &str) -> 
 }
 
 ferrule_testkit::test! {
-    /// On a busy host, too, an address works when ADD returns: not even the first packet is lost, for
+    /// An address works when ADD returns, even on a busy host: the first packet is not lost, for
     /// which TCP would wait a second.
     fn addresses_work_at_once(host, plugin in ["bridge", "ptp"]) {
         let network = Network::of(plugin);
@@ -48,10 +48,10 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Two hundred ADDs race for the bridge, too: each container gets addresses of its own and is reached
-    /// at once, and what ADD answered about the bridge holds.
+    /// Two hundred ADDs, which also race for the bridge: each container gets its own addresses and
+    /// is reachable at once, and the results describe the bridge correctly.
     fn two_hundred_containers(host, plugin in ["bridge", "ptp"]) {
-        // IPv4 alone: the kernel's table of IPv6 neighbours, one for all namespaces, is too small.
+        // IPv4 only: the kernel's IPv6 neighbour table, one for all namespaces, is too small.
         let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24" });
         let network = Network::of(plugin).with(json!({ "ipam": ipam }));
         let names: Vec<String> = (0..200).map(|number| format!("c{number}")).collect();
@@ -68,7 +68,7 @@ ferrule_testkit::test! {
             network.call(host, name).config(config).check().succeeds();
         }
         assert_eq!(addresses.len(), 200);
-        // The kernel's table of neighbours, one for all namespaces, is nearly full by now.
+        // The kernel's neighbour table, one for all namespaces, is nearly full here.
         assert!(containers[0].ping(addresses.iter().next().unwrap()));
         all_at_once(host, &network, &names, "DEL");
         assert_same(&before, &without_bridge(host));

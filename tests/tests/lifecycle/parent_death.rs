@@ -19,7 +19,7 @@ use crate::lifecycle::within::folder_with;
 const PARENT: &str = "FERRULE_PARENT";
 const LOCK: &str = "/var/lib/cni/networks/net/lock";
 
-/// Waits for something that another process is about to do.
+/// Waits for an action of another process.
 fn wait_until<T>(what: &str, probe: impl Fn() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(30);
     loop {
@@ -63,9 +63,9 @@ fn host_local(host: &Host, container: &str) -> ferrule_testkit::Call {
 }
 
 ferrule_testkit::test! {
-    /// A plugin is killed while its address plugin waits: the address plugin is killed, too, and
-    /// reserves nothing when nobody would release it.
-    fn a_killed_plugin_takes_its_delegate_along(host) {
+    /// When a plugin is killed while its address plugin waits, the address plugin is killed as
+    /// well and reserves nothing.
+    fn a_delegate_is_killed_with_its_plugin(host) {
         host.netns("c1");
         host_local(host, "c0").add().succeeds();
         host_local(host, "c0").del().succeeds();
@@ -79,7 +79,7 @@ ferrule_testkit::test! {
         plugin.kill();
         plugin.wait();
         drop(lock);
-        // Orphans become children of the test's process.
+        // Orphans become children of the test process.
         let end = waitpid(Pid::from_raw(child.parse().unwrap()), None).unwrap();
         assert!(matches!(end, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "{end:?}");
         assert_eq!(leases(), [""; 0]);
@@ -87,9 +87,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A process may stand between a plugin and its address plugin, and live longer or shorter than
-    /// either: every verb does its work.
-    fn a_process_in_between(host, plugin in ["bridge", "ptp"]) {
+    /// A process between a plugin and its address plugin may live longer or shorter than either:
+    /// every verb works.
+    fn a_process_between_plugin_and_delegate(host, plugin in ["bridge", "ptp"]) {
         let container = host.netns("c1");
         let binary = binaries_folder().join("host-local");
         let script = format!("#!/bin/sh\n{}\nexit $?\n", binary.display());
@@ -113,7 +113,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// A process that has ended but was not waited for.
+/// A process that has ended and was not waited for.
 fn zombie() -> Child {
     let child = Command::new("/bin/true").spawn().unwrap();
     let pid = child.id().to_string();
@@ -122,9 +122,9 @@ fn zombie() -> Child {
 }
 
 ferrule_testkit::test! {
-    /// The process that is named but is no parent: a dead one was killed meanwhile, and nothing is
-    /// done in its name; a living one, and what is no process at all, is not followed.
-    fn the_process_that_is_named(host) {
+    /// The named process is not the parent: if it is dead, it was killed and nothing is done; if
+    /// it is alive, or not a process at all, it is ignored.
+    fn a_named_process_that_is_not_the_parent(host) {
         let mut ended = zombie();
         let dead = ended.id().to_string();
         for verb in ["ADD", "DEL"] {

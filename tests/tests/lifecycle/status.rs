@@ -5,8 +5,8 @@ use ferrule_tests::{Network, with_keys};
 use serde_json::json;
 
 ferrule_testkit::test! {
-    /// All is well, also before the first ADD; older versions do not know the verb.
-    fn all_is_well(host, plugin in ["bridge", "ptp"]) {
+    /// STATUS succeeds, also before the first ADD; older versions refuse the verb.
+    fn status_succeeds(host, plugin in ["bridge", "ptp"]) {
         let before = host.snapshot();
         let call = Network::of(plugin).call(host, "c1");
         call.status().succeeds().stdout_is("");
@@ -41,16 +41,16 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A name that is taken keeps every ADD from working.
-    fn the_bridges_name_is_needed(host) {
+    /// STATUS fails if a link that is not a bridge has the bridge's name.
+    fn a_bridge_name_of_another_link_fails(host) {
         host.ip("link add cni0 type veth peer name other");
         Network::bridge().call(host, "c1").status().fails_with_code(50).mentions("\"cni0\"");
     }
 }
 
 ferrule_testkit::test! {
-    /// STATUS fails exactly where the kernel has no driver for the plugin's kind of link. Every
-    /// kernel lacks some: the lab kernel nothing but the packet filter.
+    /// STATUS fails exactly where the kernel has no driver for the plugin's kind of link. The
+    /// result depends on the running kernel, of which most lack some driver.
     fn the_driver_is_needed(host, plugin in ["dummy", "ipvlan", "macvlan", "vlan", "vrf", "bandwidth"]) {
         host.ip("link add ext0 up type veth peer name ext1");
         let (keys, need, kind) = match plugin {

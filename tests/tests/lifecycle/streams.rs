@@ -1,4 +1,4 @@
-//! Standard streams that lead nowhere.
+//! Closed and full standard streams.
 
 use ferrule_testkit::{Call, Host, assert_same, binaries_folder};
 use ferrule_tests::Network;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::lifecycle::{leases, without_bridge};
 
-/// A call of a plugin in a shell that redirects its streams.
+/// A call of a plugin by a shell that redirects its streams.
 fn redirected(host: &Host, plugin: &str, redirection: &str) -> Call {
     let script = format!(
         "exec {} {redirection}",
@@ -20,13 +20,13 @@ fn redirected(host: &Host, plugin: &str, redirection: &str) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// A log that takes nothing more keeps no verb from its work.
+    /// A standard error that cannot be written to does not stop any verb.
     fn a_log_that_cannot_be_written(host, redirection in ["2>/dev/full", "2>&-", "2</dev/null"]) {
         for plugin in ["bridge", "ptp"] {
             let container = host.netns("c1");
             let call = redirected(host, plugin, redirection);
             call.add().succeeds();
-            // DEL notes what it cannot read.
+            // DEL logs what it cannot read.
             let config = Network::of(plugin).with(json!({ "mtu": "none" })).config;
             call.clone().config(config).del().succeeds();
             assert!(!container.has_link("eth0"));
@@ -38,7 +38,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An ADD that cannot print its result has failed, and is undone.
+    /// An ADD that cannot write its result fails and is undone.
     fn a_result_that_cannot_be_written(host, redirection in [">/dev/full", ">/dev/full 2>&1"]) {
         host.netns("c1");
         let before = without_bridge(host);
@@ -55,7 +55,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without standard input there is no configuration, and nothing to wait for.
+    /// Without standard input there is no configuration, and the plugin does not wait.
     fn no_standard_input(host, redirection in ["<&-", "</dev/null", "<."]) {
         for plugin in ["bridge", "ptp"] {
             for verb in ["ADD", "DEL", "CHECK", "GC", "STATUS"] {

@@ -1,4 +1,4 @@
-//! Hosts and containers whose kernel settings are out of the ordinary.
+//! Unusual kernel settings of host and container.
 
 use ferrule_testkit::assert_same;
 use ferrule_tests::{Network, answers_at_once};
@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::lifecycle::{leases, without_bridge};
 
 ferrule_testkit::test! {
-    /// Runtimes switch IPv6 off in new namespaces; an IPv6 address switches it on again.
-    fn a_container_without_ipv6(host, plugin in ["bridge", "ptp"]) {
+    /// Runtimes disable IPv6 in new namespaces; an IPv6 address enables it again.
+    fn ipv6_is_enabled_for_an_ipv6_address(host, plugin in ["bridge", "ptp"]) {
         let container = host.netns("c1");
         let off = "net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1";
         container.exec(format!("sysctl -q -w {off}")).succeeds();
@@ -16,7 +16,7 @@ ferrule_testkit::test! {
         Network::of(plugin).call(host, "c1").add().succeeds();
         assert!(answers_at_once(&container, "fd00:1:2::1"));
         assert!(answers_at_once(host, "fd00:1:2::2") && answers_at_once(&container, "::1"));
-        // Without one it stays off.
+        // Without one it stays disabled.
         let other = host.netns("c2");
         other.exec(format!("sysctl -q -w {off}")).succeeds();
         let ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24" });
@@ -27,9 +27,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Where the plugins run in a container, `/proc/sys` may be read-only: only what nothing works
-    /// without must be set beforehand.
-    fn settings_that_cannot_be_changed(host, plugin in ["bridge", "ptp"]) {
+    /// If the plugins run in a container, `/proc/sys` may be read-only: only settings that are
+    /// indispensable must have been set before.
+    fn read_only_sysctls(host, plugin in ["bridge", "ptp"]) {
         let on = "net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1";
         host.exec(format!("sysctl -q -w {on}")).succeeds();
         let off = host.netns("off");
@@ -45,7 +45,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A host that may not be made to forward is told, and nothing is left.
+    /// If forwarding cannot be enabled, ADD fails and leaves nothing.
     fn forwarding_that_cannot_be_enabled(host, plugin in ["bridge", "ptp"]) {
         host.exec("sysctl -q -w net.ipv4.ip_forward=0").succeeds();
         host.exec("mount --bind /proc/sys /proc/sys").succeeds();
@@ -60,8 +60,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without the right to change networks nothing is done, and the text says what is needed.
-    fn without_privileges(host, plugin in ["bridge", "ptp"]) needs [Tool("setpriv")] {
+    /// Without `CAP_NET_ADMIN` nothing changes, and the error names the missing capability.
+    fn without_privileges_nothing_changes(host, plugin in ["bridge", "ptp"]) needs [Tool("setpriv")] {
         host.exec("sysctl -q -w net.ipv4.ip_forward=1").succeeds();
         host.netns("c1");
         let before = without_bridge(host);
@@ -78,8 +78,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Runtimes name the namespace of a process, too.
-    fn the_namespace_of_a_process(host, plugin in ["bridge", "ptp"]) {
+    /// Runtimes also pass the namespace of a process.
+    fn the_namespace_path_may_be_that_of_a_process(host, plugin in ["bridge", "ptp"]) {
         let container = host.netns("unnamed");
         let mut process = container.start("sleep 60");
         let path = format!("/proc/{}/ns/net", process.pid());
@@ -100,8 +100,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The name a host end would have is taken: by another attachment, or by something else.
-    fn host_names_that_are_taken(host, plugin in ["bridge", "ptp"]) {
+    /// The name of the host end exists: as that of another attachment, or of another link.
+    fn existing_names_of_host_ends(host, plugin in ["bridge", "ptp"]) {
         let attachment = Network::of(plugin).attach(host, "c1");
         let name = attachment.host_end();
         attachment.detach();

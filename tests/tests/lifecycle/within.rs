@@ -1,4 +1,5 @@
-//! An address plugin of the same build is not started; any other executable of its name is.
+//! An address plugin of the same build runs in-process; any other executable of its name is
+//! started.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::lifecycle::{leases, without_bridge};
 
-/// Runs a verb; the answer includes the processes that were started, the plugin's own first.
+/// Runs a verb; also returns the processes that were started, the plugin itself first.
 fn traced(
     host: &Host,
     plugin: &str,
@@ -36,7 +37,7 @@ fn traced(
     (outcome, calls.map(str::to_owned).collect())
 }
 
-/// The network with a version that has every verb, and all of ours on the list.
+/// The network in a version that has every verb, with every attachment of the tests listed.
 fn configs(plugin: &str) -> impl Fn(Option<&Value>) -> Value {
     let network = Network::of(plugin).with(json!({
         "cniVersion": "1.1.0",
@@ -51,7 +52,7 @@ fn configs(plugin: &str) -> impl Fn(Option<&Value>) -> Value {
     }
 }
 
-/// A folder whose `host-local` is this one.
+/// A folder whose `host-local` is this executable.
 pub(crate) fn folder_with(host: &Host, name: &str, content: &[u8]) -> PathBuf {
     let folder = host.work_folder().join(name);
     fs::create_dir(&folder).unwrap();
@@ -62,9 +63,10 @@ pub(crate) fn folder_with(host: &Host, name: &str, content: &[u8]) -> PathBuf {
 }
 
 ferrule_testkit::test! {
-    /// Another build's, or a script of the administrator's, does the work where one stands. Whoever
-    /// did it, the answer and what is kept are the same, and either takes back what the other did.
-    fn the_executable_that_is_found_does_the_work(host, plugin in ["bridge", "ptp"])
+    /// An executable of another build, or a script of the administrator, is started if `CNI_PATH`
+    /// leads to it. Results and files are the same, and either removes what the other has
+    /// reserved.
+    fn the_executable_in_cni_path_is_used(host, plugin in ["bridge", "ptp"])
         needs [NamedBuild, Tool("strace")]
     {
         let container = host.netns("c1");
@@ -93,7 +95,7 @@ ferrule_testkit::test! {
                 assert!(host.ping(address), "{address}");
             }
             answers.push(json!([result["ips"][0]["gateway"], result["routes"], result["dns"]]));
-            // The next one's DEL.
+            // The DEL of the next case.
             let (other, processes) = &folders[(number + 1) % folders.len()];
             let (outcome, started) = traced(host, plugin, other, "DEL", &config(Some(&result)));
             outcome.succeeds();
@@ -106,9 +108,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What the address plugin within has reserved goes when the rest of ADD fails, and what it
-    /// refuses leaves nothing either.
-    fn a_failed_add_takes_back_what_was_done_within(host, plugin in ["bridge", "ptp"])
+    /// A reservation made in-process is released when a later step of ADD fails, and a refused one
+    /// leaves nothing.
+    fn a_failed_add_releases_what_was_reserved_in_process(host, plugin in ["bridge", "ptp"])
         needs [NamedBuild, Tool("strace")]
     {
         host.netns("c1");
@@ -119,7 +121,7 @@ ferrule_testkit::test! {
             config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
             config
         };
-        // A route through a gateway that no address of the container leads to.
+        // A route whose gateway no address of the container covers.
         let ipam = |keys: Value| {
             let mut ipam = json!({ "type": "host-local", "subnet": "10.1.2.0/24" });
             ipam.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! The texts of errors.
+//! Texts of errors.
 
 use ferrule_testkit::{Call, Host};
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ fn call(host: &Host, plugin: &str, keys: Value) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// Where the message says it all there are no details: callers print both, and some compare
-    /// the whole with the text that the Go plugins have.
+    /// `details` are empty if the message says everything: callers print both, and some compare
+    /// the whole with the texts of the Go plugins.
     fn details_do_not_repeat_the_message(host) {
         host.netns("c1");
         let runtime = |mappings: Value| json!({ "runtimeConfig": { "portMappings": mappings } });
@@ -55,8 +55,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An error quotes no more of a request than somebody reads.
-    fn an_error_is_no_copy_of_the_request(host) {
+    /// An error quotes only a short part of a request.
+    fn an_error_quotes_little_of_the_request(host) {
         host.netns("c1");
         let long = "é".repeat(50_000);
         for (plugin, key) in [("bridge", "mac"), ("macvlan", "mode"), ("host-device", "hwaddr"), ("vlan", "master")] {
@@ -73,8 +73,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A log line quotes no more of a request than somebody reads.
-    fn a_log_line_is_no_copy_of_the_request(host) {
+    /// A log line quotes only a short part of a request.
+    fn a_log_line_quotes_little_of_the_request(host) {
         let long = "é".repeat(50_000);
         for (plugin, keys) in [
             ("static", json!({ "ipam": { "type": "static", "addresses": long } })),

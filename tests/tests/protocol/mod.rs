@@ -1,4 +1,4 @@
-//! What the protocol asks of every plugin alike.
+//! What the protocol requires of every plugin.
 
 mod messages;
 mod usage;

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::sbr::node::Node;
 
 ferrule_testkit::test! {
-    /// CHECK passes as long as nothing is damaged, and says what is.
-    fn check_notices_every_damage(host, case in [
+    /// CHECK succeeds without damage, and names each kind of damage.
+    fn check_detects_every_damage(host, case in [
         "rule delete from 10.0.1.5 => 10.0.1.5",
         "-6 rule delete from fd00:1::5 => fd00:1::5",
         "route delete default table 100 => 0.0.0.0/0 on \"net1\" is missing in table 100",
@@ -37,7 +37,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// In a list, the plugin that made the interface still finds its routes, now in other tables.
+    /// The CHECK of the plugin that created the interface finds its routes in other tables.
     fn the_plugin_before_passes_check(host, plugin in ["bridge", "ptp"]) needs [Ipv6] {
         let attachment = ferrule_tests::Network::of(plugin).attach(host, "c1");
         let config = json!({ "cniVersion": "1.1.0", "name": "net", "type": "sbr" });

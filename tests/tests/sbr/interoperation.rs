@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::sbr::node::Node;
 
 ferrule_testkit::test! {
-    /// Both leave the same in the kernel.
-    fn the_kernel_is_left_alike(host) needs [Ipv6, PeerPlugins] {
+    /// Both leave the same rules and routes.
+    fn both_leave_the_same_rules_and_routes(host) needs [Ipv6, PeerPlugins] {
         let node = Node::new(host);
         node.container.ip("route add 198.51.100.0/24 via 10.0.1.7");
         node.peer_call(&json!({})).add().succeeds();
         let everything = |what: &str| {
             let both = format!("{}{}", node.container.ip(what), node.container.ip(format!("-6 {what}")));
-            // The kernel makes the local routes of IPv6 in the background.
+            // The kernel adds the local routes of IPv6 in the background.
             let lasting = both.lines().filter(|line| !line.contains("table local"));
             let mut lines: Vec<String> = lasting.map(str::to_owned).collect();
             lines.sort();
@@ -30,7 +30,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What one has added the other checks and deletes (Debian's does not know the key `table`); both choose tables beside each other.
+    /// Each checks and deletes what the other has added. Debian's plugin does not know the key
+    /// `table`.
     fn what_one_adds_the_other_removes(host, case in ["ours", "theirs", "ours table"])
         needs [Ipv6, PeerPlugins] {
         let node = Node::new(host);
@@ -48,7 +49,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Each goes by the rules of the other when it chooses a table.
+    /// Each avoids tables that the rules of the other look up.
     fn tables_of_the_other_are_not_taken(host, first in ["ours", "theirs"]) needs [Ipv6, PeerPlugins] {
         let node = Node::new(host);
         let on_eth0 = |call: ferrule_testkit::Call| call.ifname("eth0");

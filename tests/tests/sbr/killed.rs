@@ -1,17 +1,17 @@
-//! `kill -9` in the middle.
+//! Plugins killed at any system call.
 
 use serde_json::json;
 
 use crate::sbr::node::Node;
 
 ferrule_testkit::test! {
-    /// ADD killed at any system call: DEL leaves no rule, and until then every way is open. DEL may be
-    /// killed anywhere, too.
+    /// After a kill of ADD there is a route for every address, and DEL removes the rules. DEL may
+    /// be killed as well.
     fn killed_anywhere(host) needs [Ipv6] {
         let node = Node::new(host);
         let add = node.call(&json!({ "addSourceHints": true })).verb("ADD");
         let del = node.call(&json!({})).verb("DEL");
-        // What is moved is put back as the interface's plugin would.
+        // Restores the moved routes as the plugin of the interface would.
         let renew = || {
             for words in [
                 "link set net1 down", "link set net1 up",
@@ -24,7 +24,7 @@ ferrule_testkit::test! {
         while let Some(killed) = add.killed_at_syscall(count) {
             let rules = node.rules();
             for address in ["10.0.1.5", "fd00:1::5"] {
-                let way = node.container.ip(["route", "get", &router(address), "from", address]);
+                let way = node.container.ip(["route", "get", &gateway(address), "from", address]);
                 assert!(way.contains("net1"), "{way} after {killed}, {rules:?}");
             }
             del.run().succeeds();
@@ -43,7 +43,7 @@ ferrule_testkit::test! {
     }
 }
 
-/// The router next to an address.
-fn router(address: &str) -> String {
+/// The gateway of an address.
+fn gateway(address: &str) -> String {
     format!("{}1", address.trim_end_matches('5'))
 }

@@ -1,4 +1,4 @@
-//! ADD, DEL and what may come in between.
+//! ADD and DEL.
 
 use ferrule_testkit::{assert_same, binaries_folder};
 use ferrule_tests::{with_keys, with_prev_result};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::sbr::node::Node;
 
 ferrule_testkit::test! {
-    /// Every version goes through ADD, CHECK and DEL; DEL twice is as good as once.
+    /// ADD, CHECK and DEL in every version; DEL can be repeated.
     fn every_version(host, version in VERSIONS) needs [Ipv6] {
         let node = Node::new(host);
         let old = version.starts_with("0.1") || version.starts_with("0.2");
@@ -47,8 +47,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL removes the rules, by the interface's addresses or by what ADD answered, whatever else is
-    /// gone; and nobody else's.
+    /// DEL removes the rules of the interface's addresses and of those in the previous result,
+    /// whatever else is missing, and no other rule.
     fn del_removes_the_rules_whatever_is_gone(host, damage in [
         "", "route flush table 100", "address flush dev net1", "link set net1 down",
         "link delete net1", "link set net1 name other",
@@ -70,8 +70,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Without a previous result the interface's addresses tell the rules; with the namespace gone,
-    /// not one's, or none named, there is nothing to do.
+    /// Without a previous result DEL uses the interface's addresses. Without a namespace there is
+    /// nothing to do.
     fn del_needs_neither_result_nor_namespace(host) needs [Ipv6] {
         let node = Node::new(host);
         node.call(&json!({})).add().succeeds();
@@ -93,8 +93,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A failed ADD leaves the container as it was: where the kernel refuses a route, and where the
-    /// result cannot be written after everything is done.
+    /// A failed ADD restores the container: if the kernel refuses a route, and if the result
+    /// cannot be written at the end.
     fn a_failed_add_is_undone(host, keys in ["{}", r#"{ "addSourceHints": true }"#, r#"{ "table": 700 }"#]) needs [Ipv6] {
         let keys: Value = serde_json::from_str(keys).unwrap();
         let node = Node::new(host);
@@ -119,7 +119,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An interface without addresses in the previous result is left alone.
+    /// An interface without addresses in the previous result is not changed.
     fn without_addresses_nothing_changes(host) needs [Ipv6] {
         let node = Node::new(host);
         let before = node.container.network_snapshot();

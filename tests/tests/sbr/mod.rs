@@ -1,4 +1,4 @@
-//! The plugin `sbr`, seen from outside.
+//! The plugin `sbr`: black-box tests.
 
 mod check;
 mod interoperation;

@@ -25,7 +25,7 @@ impl<'h> Node<'h> {
         Self(Uplinks::new(host))
     }
 
-    /// What the plugins before have answered.
+    /// The previous result.
     pub(crate) fn result(&self) -> Value {
         let path = self.container.path();
         json!({
@@ -44,7 +44,7 @@ impl<'h> Node<'h> {
         })
     }
 
-    /// The same with these addresses alone, on `net1`.
+    /// The previous result with these addresses on `net1` only.
     pub(crate) fn result_with(&self, ips: Value) -> Value {
         let mut result = self.result();
         result["ips"] = ips;
@@ -68,12 +68,12 @@ impl<'h> Node<'h> {
         self.about_net1(self.host.plugin("sbr"), &config)
     }
 
-    /// As [`Self::call`], of the Go plugin. It wants the previous result to tell its version, and
+    /// As [`Self::call`], of the Go plugin. It requires a version in the previous result, and
     /// refuses one newer than its own.
     pub(crate) fn peer_call(&self, keys: &Value) -> Call {
         let mut result = self.result();
         result["cniVersion"] = "1.0.0".into();
-        // It takes the host's interface of that name for the container's.
+        // It confuses the host's interface of that name with the container's.
         result["ips"].as_array_mut().unwrap().truncate(3);
         let mut config = with_prev_result(&Self::config(keys), &result);
         config["cniVersion"] = "1.0.0".into();
@@ -91,7 +91,7 @@ impl<'h> Node<'h> {
         ways.all(|(source, target)| self.is_answered(source, target))
     }
 
-    /// Packets from `eth0` leave by it, whatever happens to `net1`.
+    /// Packets from the addresses of `eth0` leave by it.
     #[track_caller]
     pub(crate) fn assert_eth0_untouched(&self) {
         for (source, target) in OTHERS.iter().zip(TARGETS) {
@@ -99,7 +99,7 @@ impl<'h> Node<'h> {
         }
     }
 
-    /// The rules of both families that are about single addresses, as `ip` prints them.
+    /// The rules of both families for single addresses, as `ip` prints them.
     pub(crate) fn rules(&self) -> Vec<String> {
         let both = self.container.ip("rule show") + &self.container.ip("-6 rule show");
         let ours = both.lines().filter(|line| !line.contains("from all"));

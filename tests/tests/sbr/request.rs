@@ -1,4 +1,4 @@
-//! What is refused, and the lock.
+//! Refused configurations, and the lock.
 
 use ferrule_testkit::assert_same;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::sbr::node::Node;
 
 ferrule_testkit::test! {
-    /// Wrong configurations change nothing, and say what is wrong.
-    fn wrong_keys_are_refused(host) needs [Ipv6] {
+    /// Invalid configurations change nothing, and the error names what is wrong.
+    fn invalid_configurations_are_refused(host) needs [Ipv6] {
         let node = Node::new(host);
         let before = node.container.network_snapshot();
         let no_ips = node.result_with(json!([]));
@@ -34,7 +34,7 @@ ferrule_testkit::test! {
         }
         node.call(&json!({})).ifname("none").add().succeeds();
         assert_same(&before, &node.container.network_snapshot());
-        // The result speaks of the interface, but it is not there.
+        // The interface is in the previous result, but does not exist.
         let mut result = node.result();
         result["interfaces"][1]["name"] = "none".into();
         let call = node.call(&json!({ "prevResult": result })).ifname("none");
@@ -49,9 +49,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Whoever holds the lock of the Go plugin, which everybody can take, delays ADD and is named; CHECK
-    /// and DEL do not wait.
-    fn the_lock_of_the_namespace_ends(host) needs [Ipv6, Tool("flock"), Tool("setpriv")] {
+    /// The lock of the Go plugin, which every process can take, delays ADD for two seconds; its
+    /// holder is named. CHECK and DEL do not wait.
+    fn the_wait_for_the_go_plugins_lock_ends(host) needs [Ipv6, Tool("flock"), Tool("setpriv")] {
         let node = Node::new(host);
         let path = node.container.path().display().to_string();
         let holder = format!("setpriv --reuid 65534 --clear-groups flock {path} sleep 600");

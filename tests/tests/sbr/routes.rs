@@ -1,11 +1,11 @@
-//! What is in the kernel after ADD, and which way packets leave.
+//! Rules and routes after ADD, and the interface by which packets leave.
 
 use serde_json::json;
 
 use crate::sbr::node::Node;
 
 ferrule_testkit::test! {
-    /// Packets leave by the interface that has their source address; nothing else changes.
+    /// Packets leave by the interface of their source address; nothing else changes.
     fn packets_leave_by_the_interface_of_their_source(host) needs [Ipv6] {
         let node = Node::new(host);
         assert!(!node.is_separated());
@@ -26,7 +26,8 @@ ferrule_testkit::test! {
             "fd00:1::/64 proto kernel metric 256 pref medium",
             "default via fd00:1::1 metric 1024 pref medium",
         ]);
-        // With a link-local source nothing else is known about packets: as the Go plugin has it.
+        // A packet with a link-local source does not show its interface; this is as in the Go
+        // plugin.
         assert!(node.container.ip("-6 route show table 100").contains("fe80::/64 dev net1"));
 
         let changed = before.difference(&node.container.network_snapshot());
@@ -37,7 +38,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// All that an administrator or an earlier plugin has said of a route goes with it.
+    /// Routes move with all attributes that an administrator or an earlier plugin has set.
     fn routes_are_moved_whole(host) needs [Ipv6] {
         let node = Node::new(host);
         for words in [
@@ -51,7 +52,7 @@ ferrule_testkit::test! {
             node.container.ip(words);
         }
         node.call(&json!({})).add().succeeds();
-        // The route by both links is not the interface's alone.
+        // The route through both links does not belong to the interface.
         let shared = node.container.ip("route show 198.51.102.0/24");
         assert_eq!(shared.matches("nexthop").count(), 2, "{shared}");
         assert_eq!(node.routes(254).iter().filter(|route| !route.contains("198.51.102.0")).count(), 0);
@@ -72,8 +73,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Configured gateways count more than those of the addresses and of a route that is there.
-    fn configured_gateways_count(host) needs [Ipv6] {
+    /// Configured gateways replace those of the addresses and an existing default route.
+    fn configured_gateways_replace_others(host) needs [Ipv6] {
         let node = Node::new(host);
         node.container.ip("route add default via 10.0.1.1 metric 9");
         let gateways = json!({ "gateways": ["10.0.1.77", "fd00:1::77"] });
@@ -86,7 +87,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The main table keeps the interface's networks, with the address as a hint.
+    /// The main table keeps the routes to the interface's networks, with its address as preferred
+    /// source.
     fn source_hints_stay_in_the_main_table(host) needs [Ipv6] {
         let node = Node::new(host);
         node.container.ip("route add default via 10.0.1.1 metric 9");
@@ -108,13 +110,13 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// With a table that somebody else keeps there are rules and nothing more.
-    fn a_configured_table_is_left_alone(host) needs [Ipv6] {
+    /// With a configured table ADD adds only rules.
+    fn a_configured_table_gets_no_routes(host) needs [Ipv6] {
         let node = Node::new(host);
         let keys = json!({ "table": 5000, "gateways": ["nonsense"], "addSourceHints": true });
         let before = node.routes(254);
         node.call(&keys).add().succeeds();
-        // What is there already is not made twice.
+        // Existing rules are not added twice.
         node.call(&keys).add().succeeds();
         assert_eq!(node.rules(), ["from 10.0.1.5 lookup 5000", "from fd00:1::5 lookup 5000"]);
         assert_eq!((node.routes(254), node.routes(5000)), (before, vec![]));
@@ -128,8 +130,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Each address has a table, and none is taken that a rule looks up or that has routes.
-    fn tables_are_free_ones(host) needs [Ipv6] {
+    /// Each address gets a table that no rule looks up and that has no route.
+    fn free_tables_are_chosen(host) needs [Ipv6] {
         let node = Node::new(host);
         node.container.ip("address add 10.0.1.6/24 dev net1");
         node.container.ip("-6 rule add from fd00:9::9 lookup 100");

@@ -1,4 +1,4 @@
-//! The administrator's list of allowed settings.
+//! The administrator's allow-list of sysctls.
 
 use std::fs;
 
@@ -25,9 +25,9 @@ fn sysctl(keys: &[&str]) -> Value {
 }
 
 ferrule_testkit::test! {
-    /// Names are matched as they are written, anywhere unless the line says otherwise, and no line is
-    /// a comment.
-    fn the_list_decides(host) {
+    /// A line matches anywhere in a name as configured, unless it is anchored, and there are no
+    /// comments.
+    fn settings_must_match_the_list(host) {
         folder(host);
         let container = container(host, "c1");
         let add = |list: &str, keys: &[&str]| -> Outcome {
@@ -35,7 +35,7 @@ ferrule_testkit::test! {
             let call = tuning(host, "c1", &sysctl(keys));
             call.status();
             let outcome = call.add();
-            // The list is for ADD alone.
+            // Only ADD reads the list.
             call.del().succeeds();
             outcome
         };
@@ -53,15 +53,15 @@ ferrule_testkit::test! {
         for list in ["", "\n \n", "^net\\.ipv4\\.conf\\.other\\.[a-z_]*$", "^ipv4", "# net.ipv4.conf.all", "net/ipv4"] {
             add(list, &[all]).fails_with_code(7).mentions(all).mentions(FILE);
         }
-        // Each name has to match, by itself.
+        // Every name must match.
         add("all\ncore", &[all, "net.core.somaxconn"]).succeeds();
         add("all", &[all, "net.core.somaxconn"]).fails_with_code(7).mentions("somaxconn");
         assert_ne!(container.tool("cat", "/proc/sys/net/core/somaxconn").trim(), "1");
-        // IFNAME is matched as it stands.
+        // `IFNAME` is matched literally.
         add("IFNAME", &["net.ipv4.conf.IFNAME.arp_notify"]).succeeds();
         add("eth0", &["net.ipv4.conf.IFNAME.arp_notify"]).fails_with_code(7);
         add(")(", &[all]).fails_with_code(7).mentions("regular expression");
-        // Without settings the list does not matter, nor does it to CHECK.
+        // The list is not read without sysctls, nor by CHECK.
         add(")(", &[]).succeeds();
         fs::write(FILE, "").unwrap();
         tuning(host, "c1", &sysctl(&["net.ipv4.conf.all.log_martians"])).check().succeeds();

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::tuning::node::{all_and_queue, container, tuning};
 
 ferrule_testkit::test! {
-    /// CHECK tells each kind of damage, and passes again when it is mended.
-    fn each_damage_is_told(host) {
+    /// CHECK names each kind of damage, and succeeds again when it is repaired.
+    fn check_detects_every_damage(host) {
         let container = container(host, "c1");
         let mut keys = all_and_queue();
         keys["sysctl"] = json!({ "net.ipv4.conf.IFNAME.arp_notify": "1", "net.core.somaxconn": "0777" });
@@ -42,8 +42,9 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What was not asked for may be as it is: somebody who captures packets does no harm.
-    fn other_settings_do_not_matter(host) {
+    /// Values that are not configured are ignored, such as promiscuous mode during a packet
+    /// capture.
+    fn values_that_are_not_configured_are_ignored(host) {
         let container = container(host, "c1");
         let call = tuning(host, "c1", &json!({ "mtu": 1400 }));
         call.add().succeeds();

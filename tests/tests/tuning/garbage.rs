@@ -14,8 +14,8 @@ fn gc(host: &Host, network: &str, valid: &Value) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// Records of the network's attachments that are not listed go, and no others.
-    fn what_is_not_listed_goes(host) {
+    /// Records of unlisted attachments of the network are removed, and no others.
+    fn unlisted_records_are_removed(host) {
         let keys = json!({ "mtu": 1400 });
         for name in ["kept", "lost", "moved", "taken"] {
             container(host, name);
@@ -26,7 +26,8 @@ ferrule_testkit::test! {
         other["prevResult"] = json!({ "cniVersion": "1.1.0" });
         container(host, "far");
         tuning(host, "far", &keys).config(&other).add().succeeds();
-        // Attached to another network since, without a DEL of the first; and written by another plugin.
+        // Attached to another network since, without DEL by the first; and written by another
+        // plugin.
         tuning(host, "moved", &keys).config(&other).add().succeeds();
         fs::remove_file(format!("{FOLDER}/taken_eth0.json")).unwrap();
         fs::write(format!("{FOLDER}/taken_eth0.json"), "{}").unwrap();
@@ -50,8 +51,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A GC that does not say what is alive does nothing; nor does one where nothing ever was.
-    fn without_a_list_nothing_goes(host) {
+    /// GC without a list removes nothing; without a folder it succeeds.
+    fn without_a_list_nothing_is_removed(host) {
         gc(host, "net", &json!([])).gc().succeeds();
         container(host, "c1");
         tuning(host, "c1", &json!({ "mtu": 1400 })).add().succeeds();

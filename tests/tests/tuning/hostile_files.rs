@@ -1,4 +1,4 @@
-//! Files that somebody else has put where the plugin reads or writes.
+//! Files that others have put where the plugin reads or writes.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -20,7 +20,7 @@ const KINDS: &[&str] = &[
     "foreign",
 ];
 
-/// Puts something in place of a file. A link leads to a file that would be right.
+/// Puts something in place of a file. A symbolic link points to a valid file.
 fn put(host: &Host, kind: &str, path: &str, content: &str) {
     fs::create_dir_all("/run/cni/tuning").unwrap();
     let _ = fs::remove_file(path);
@@ -46,8 +46,8 @@ fn put(host: &Host, kind: &str, path: &str, content: &str) {
 }
 
 ferrule_testkit::test! {
-    /// Whatever is in the record's place is neither waited for nor followed nor believed; ADD
-    /// replaces it, DEL removes it.
+    /// Whatever is in place of the record is not waited for, followed or trusted; ADD replaces it,
+    /// DEL removes it.
     fn in_place_of_the_record(host, kind in KINDS) {
         let container = container(host, "c1");
         let before = state(&container);
@@ -79,8 +79,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A list that cannot be read allows nothing, and is not waited for; one that is linked to, as an
-    /// administrator may, counts.
+    /// A list that cannot be read allows nothing, and does not block. A symbolic link to a list is
+    /// valid, as an administrator may use one.
     fn in_place_of_the_allow_list(host, kind in KINDS) {
         allow_list::folder(host);
         let container = container(host, "c1");
@@ -95,10 +95,10 @@ ferrule_testkit::test! {
                 add.succeeds();
             }
             "broken link" => {
-                // As if there were no list, for the Go plugin, too.
+                // As without a list, also for the Go plugin.
                 add.succeeds();
             }
-            // A pipe that nobody writes to is an empty list.
+            // A pipe without a writer is an empty list.
             _ => {
                 add.fails_with_code(7).mentions(allow_list::FILE);
                 assert_ne!(container.tool("cat", "/proc/sys/net/core/somaxconn").trim(), "444");

@@ -1,4 +1,4 @@
-//! One of both, ours and the Go plugin, goes on where the other began.
+//! Ferrule and the Go plugin on one node: each continues the work of the other.
 
 use std::fs;
 
@@ -16,13 +16,13 @@ fn call(host: &Host, whose: &str, version: &str, keys: &Value) -> Call {
 }
 
 ferrule_testkit::test! {
-    /// ADD by one, CHECK and DEL by the other, in every version both speak.
-    fn one_adds_and_the_other_goes_on(host, first in ["ours", "theirs"]) needs [PeerPlugins] {
+    /// ADD by one, CHECK and DEL by the other, in every version that both support.
+    fn check_and_del_by_the_other_implementation(host, first in ["ours", "theirs"]) needs [PeerPlugins] {
         let second = if first == "ours" { "theirs" } else { "ours" };
         let container = container(host, "c1");
         let before = state(&container);
         let mut keys = all();
-        // They compare texts.
+        // The Go plugin compares texts.
         keys["mac"] = json!("02:aa:00:00:00:0b");
         keys["sysctl"] = json!({ "net.core.somaxconn": "500" });
         for version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0"] {
@@ -66,7 +66,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A record of theirs with everything newer Go plugins write, and one of a failed ADD of theirs.
+    /// A record with all fields of newer Go plugins, and one of a failed ADD of theirs.
     fn records_of_newer_ones_are_restored(host) {
         let container = container(host, "c1");
         let del = call(host, "ours", "1.0.0", &json!({}));

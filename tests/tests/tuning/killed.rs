@@ -1,4 +1,4 @@
-//! `kill -9` in the middle.
+//! Plugins killed at any system call.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ fn keys() -> Value {
 }
 
 ferrule_testkit::test! {
-    /// ADD killed at any system call, then DEL: the interface is as it was, and nothing is left.
-    fn a_killed_add_is_taken_back(host) {
+    /// ADD killed at any system call, then DEL: the interface is restored, and nothing is left.
+    fn a_killed_add_is_undone_by_del(host) {
         let container = container(host, "c1");
         let before = state(&container);
         let call = tuning(host, "c1", &keys());
@@ -21,7 +21,7 @@ ferrule_testkit::test! {
             let Some(outcome) = call.clone().verb("ADD").killed_at_syscall(count) else { break };
             killed += 1;
             if count % 2 == 0 {
-                // The next try finds what the first one left.
+                // The next iteration starts with what this one left.
                 call.add().succeeds();
             }
             call.del().succeeds();
@@ -35,7 +35,7 @@ ferrule_testkit::test! {
 
 ferrule_testkit::test! {
     /// A second ADD killed at any system call does not lose the values before the first.
-    fn a_killed_second_add_loses_nothing(host) {
+    fn a_killed_second_add_keeps_the_first_values(host) {
         let container = container(host, "c1");
         let before = state(&container);
         let call = tuning(host, "c1", &keys());
@@ -49,8 +49,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL killed at any system call, then DEL once more; a GC in its place leaves no record either.
-    fn a_killed_del_is_finished(host) {
+    /// DEL killed at any system call, then DEL again; a GC instead leaves no record either.
+    fn a_killed_del_can_be_repeated(host) {
         let container = container(host, "c1");
         let before = state(&container);
         let call = tuning(host, "c1", &keys());

@@ -1,4 +1,4 @@
-//! ADD and DEL of what an interface has.
+//! ADD and DEL of an interface's settings.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,8 @@ use crate::tuning::node::{
 const TUNED: &str = "02:aa:00:00:00:0b mtu 1400 promisc true (1) allmulti true queue 77";
 
 ferrule_testkit::test! {
-    /// ADD changes the container's interface and nothing else, and tells so; DEL restores it.
+    /// ADD changes the container's interface and nothing else, and returns the new values; DEL
+    /// restores it.
     fn add_changes_and_del_restores(host, version in VERSIONS) {
         let container = container(host, "c1");
         let call = call_of(host.plugin("tuning"), version, "c1", &all_and_queue());
@@ -28,7 +29,7 @@ ferrule_testkit::test! {
         assert_eq!(record, expected);
         let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(FOLDER), mode(&format!("{FOLDER}/c1_eth0.json"))), (0o700, 0o600));
-        // The host's interface of the same name is another one.
+        // The host's interface of the same name is not described.
         let mut expected = result(version, "c1");
         if expected.get("interfaces").is_some() {
             expected["interfaces"][1]["mac"] = json!("02:aa:00:00:00:0b");
@@ -51,8 +52,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Only what is asked for is changed, recorded and restored.
-    fn each_key_by_itself(host) {
+    /// Only configured values are changed, recorded and restored.
+    fn each_key_alone(host) {
         let container = container(host, "c1");
         let before = state(&container);
         for (keys, tuned, record) in [
@@ -69,7 +70,7 @@ ferrule_testkit::test! {
             assert_eq!(text.lines().count(), 3, "{text}");
             assert!(text.contains(&format!("\"{record}\":")), "{text}");
             call.check().succeeds();
-            // DEL goes by the record: keys do not matter, nor arguments that are no good.
+            // DEL uses the record: keys and invalid `CNI_ARGS` are ignored.
             tuning(host, "c1", &json!({ "mtu": "x" })).args("nonsense").del().succeeds();
             assert_eq!(state(&container), before);
         }
@@ -77,9 +78,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Keys that ask for nothing change nothing and record nothing; as in the network that podman 4
-    /// makes by default.
-    fn without_keys_nothing_happens(host) {
+    /// Without keys nothing is changed or recorded, as in podman 4's default network.
+    fn without_keys_nothing_is_changed(host) {
         let container = container(host, "c1");
         container.ip("link set eth0 promisc on");
         let before = (state(&container), host.snapshot());
@@ -99,8 +99,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `args.cni` goes before `runtimeConfig`, that before `CNI_ARGS`, that before the key itself.
-    fn where_values_come_from(host) {
+    /// `args.cni` precedes `runtimeConfig`, then `CNI_ARGS`, then the key itself.
+    fn sources_of_values_have_an_order(host) {
         let container = container(host, "c1");
         let mac = |last: u8| format!("02:00:00:00:01:{last:02x}");
         let all = json!({
@@ -135,7 +135,7 @@ ferrule_testkit::test! {
         let before = (state(&container), container.tool("cat", setting));
         let mut keys = all_and_queue();
         keys["sysctl"] = json!({ "net.ipv4.conf.IFNAME.arp_notify": "1" });
-        // More than a veth can have.
+        // More than the maximum of a veth.
         keys["mtu"] = json!(70_000);
         let error = tuning(host, "c1", &keys).add().fails_with_code(999).error();
         assert!(error.msg.contains("mtu 70000") && error.msg.contains("eth0"), "{error:?}");
@@ -145,8 +145,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An ADD that comes once more does not take its own values for those before.
-    fn the_first_values_survive_a_second_add(host) {
+    /// A second ADD does not record the values of the first.
+    fn a_second_add_keeps_the_first_values(host) {
         let container = container(host, "c1");
         let before = state(&container);
         let call = tuning(host, "c1", &all_and_queue());
@@ -160,8 +160,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL leaves no record when there is nothing to restore any more.
-    fn del_when_all_is_gone(host) {
+    /// DEL without an interface or a namespace removes the record.
+    fn del_without_interface_or_namespace(host) {
         let container = container(host, "c1");
         let call = tuning(host, "c1", &all());
         let tuned = || {
@@ -188,8 +188,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An interface that bears the mark of another attachment is not restored to this one's values.
-    fn another_containers_interface_is_left_alone(host) {
+    /// An interface with the alias of another attachment is not restored.
+    fn another_containers_interface_is_not_restored(host) {
         let container = container(host, "c1");
         let call = tuning(host, "c1", &json!({ "mtu": 1300 }));
         call.add().succeeds();
@@ -201,8 +201,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What DEL cannot restore is told, and does not keep the container from being removed.
-    fn what_cannot_be_restored_is_told(host) {
+    /// A value that cannot be restored is reported, and DEL succeeds.
+    fn a_value_that_cannot_be_restored_is_reported(host) {
         let container = container(host, "c1");
         let call = tuning(host, "c1", &json!({ "mtu": 1300, "txQLen": 5 }));
         call.add().succeeds();
@@ -216,8 +216,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The plugin's own CHECK and that of the plugin before both hold after a change.
-    fn the_plugin_before_agrees(host) {
+    /// CHECK of this plugin and of the one before succeed after a change.
+    fn check_of_the_plugin_before_succeeds(host) {
         let attachment = Network::ptp().attach(host, "c1");
         let mut keys = all();
         keys["dataDir"] = json!("/run/elsewhere/deep");

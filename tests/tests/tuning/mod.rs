@@ -1,4 +1,4 @@
-//! `tuning`, seen from outside.
+//! The plugin `tuning`: black-box tests.
 
 mod allow_list;
 mod check;

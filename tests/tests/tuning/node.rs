@@ -12,12 +12,12 @@ pub(crate) const FOLDER: &str = "/run/cni/tuning";
 /// The MAC address of every new container.
 pub(crate) const MAC: &str = "02:00:00:00:00:01";
 
-/// A change of everything an interface has, but for the queue length.
+/// A change of every setting, except the queue length.
 pub(crate) fn all() -> Value {
     json!({ "mac": "02:AA:00:00:00:0B", "mtu": 1400, "promisc": true, "allmulti": true })
 }
 
-/// As [`all`], with the queue length, which the Go plugin of Debian does not know.
+/// As [`all`], with the queue length, which Debian's Go plugin does not support.
 pub(crate) fn all_and_queue() -> Value {
     let mut keys = all();
     keys["txQLen"] = json!(77);
@@ -33,7 +33,7 @@ pub(crate) fn container(host: &Host, name: &str) -> Container {
     container
 }
 
-/// What the plugin before answers: the host has an interface of that name as well.
+/// The previous result. The host has an interface of the same name as well.
 pub(crate) fn result(version: &str, name: &str) -> Value {
     let ips = match version {
         "0.1.0" | "0.2.0" => {
@@ -59,19 +59,20 @@ pub(crate) fn config(version: &str, keys: &Value) -> Value {
     )
 }
 
-/// The same call of our plugin and of the Go plugin; nothing else of it differs.
+/// This call with configuration and container; only the executable differs between
+/// implementations.
 pub(crate) fn call_of(call: Call, version: &str, name: &str, keys: &Value) -> Call {
     let config = with_prev_result(&config(version, keys), &result(version, name));
     let call = call.container(name).netns(format!("/run/netns/{name}"));
     call.ifname("eth0").config(config)
 }
 
-/// A call about a container, which need not exist.
+/// A call for a container, which need not exist.
 pub(crate) fn tuning(host: &Host, name: &str, keys: &Value) -> Call {
     call_of(host.plugin("tuning"), "1.1.0", name, keys)
 }
 
-/// What can be changed of a container's interface.
+/// The settings of a container's interface.
 pub(crate) fn state(container: &Container) -> String {
     let link = container.link("eth0");
     let flags = link["flags"].as_array().unwrap();
@@ -87,7 +88,7 @@ pub(crate) fn state(container: &Container) -> String {
     )
 }
 
-/// The names of the records, default folder.
+/// The names of the records in the default folder.
 pub(crate) fn records() -> Vec<String> {
     let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries

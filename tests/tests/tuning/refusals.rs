@@ -1,4 +1,4 @@
-//! Input that is no good.
+//! Invalid input.
 
 use ferrule_testkit::assert_same;
 use serde_json::json;
@@ -6,8 +6,9 @@ use serde_json::json;
 use crate::tuning::node::{config, container, state, tuning};
 
 ferrule_testkit::test! {
-    /// What makes no sense is refused with the key's name, before anything is changed; DEL takes it.
-    fn wrong_values_are_refused(host) {
+    /// Invalid values are refused before anything changes, and the error names the key; DEL
+    /// succeeds.
+    fn invalid_values_are_refused(host) {
         let container = container(host, "c1");
         let before = (state(&container), host.snapshot());
         for (keys, code, told) in [
@@ -47,7 +48,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The plugin comes behind another one.
+    /// ADD and CHECK require a previous result.
     fn a_previous_result_is_needed(host) {
         let container = container(host, "c1");
         let before = state(&container);
@@ -62,8 +63,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Interface and namespace have to be there.
-    fn an_absent_interface_is_told(host) {
+    /// Interface and namespace must exist.
+    fn a_missing_interface_is_an_error(host) {
         let container = host.netns("c1");
         let call = tuning(host, "c1", &json!({ "mtu": 1400 }));
         call.add().fails_with_code(999).mentions("eth0").mentions("not found");
@@ -75,8 +76,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The host's own namespace is not a container's.
-    fn the_host_is_not_tuned(host) {
+    /// The host's own namespace is refused.
+    fn the_hosts_namespace_is_refused(host) {
         let call = tuning(host, "c1", &json!({ "sysctl": { "net.core.somaxconn": "5" } }));
         call.netns("/proc/self/ns/net").add().fails_with_code(8);
     }

@@ -8,8 +8,8 @@ use crate::tuning::allow_list;
 use crate::tuning::node::tuning;
 
 ferrule_testkit::test! {
-    /// Fails where an ADD would.
-    fn what_would_stop_an_add_is_told(host) {
+    /// STATUS fails where ADD would.
+    fn status_fails_where_add_would(host) {
         allow_list::folder(host);
         let sysctl = tuning(host, "c1", &json!({ "sysctl": { "net.ipv4.conf.IFNAME.arp_notify": "1" } }));
         let mtu = tuning(host, "c1", &json!({ "mtu": 1400, "dataDir": "/run/data" }));

@@ -13,9 +13,9 @@ fn value(container: &Container, path: &str) -> String {
 }
 
 ferrule_testkit::test! {
-    /// Settings are those of the container, whichever way they are written; `IFNAME` stands for its
-    /// interface; DEL leaves them, and there is no record.
-    fn settings_are_made_in_the_container(host) {
+    /// Settings are written in the container, in either notation; `IFNAME` is its interface. DEL
+    /// does not restore them, and there is no record.
+    fn settings_are_written_in_the_container(host) {
         let container = host.netns("c1");
         container.ip("link add eth0.7 type veth peer name far0");
         let keys = json!({ "sysctl": {
@@ -38,8 +38,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// `args.cni.sysctl` adds settings and replaces values, also without `sysctl` (where the Go
-    /// plugin ends in a panic).
+    /// `args.cni.sysctl` adds settings and replaces values, also without `sysctl` (the Go plugin
+    /// panics).
     fn arguments_add_and_replace(host) {
         let container = container(host, "c1");
         let keys = json!({
@@ -60,8 +60,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A setting that can only be written is written, and not compared.
-    fn a_setting_that_cannot_be_read(host) {
+    /// A write-only setting is written and not compared.
+    fn a_write_only_setting(host) {
         container(host, "c1");
         let call = tuning(host, "c1", &json!({ "sysctl": { "net.ipv4.route.flush": "1" } }));
         call.add().succeeds();
@@ -70,8 +70,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// One setting that the kernel refuses takes back those before it.
-    fn a_refused_setting_takes_back_the_others(host) {
+    /// If the kernel refuses a setting, those before it are restored.
+    fn a_refused_setting_restores_the_others(host) {
         let container = container(host, "c1");
         let before = value(&container, "core/somaxconn");
         for (key, value, told) in [
@@ -90,7 +90,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Nothing that is no setting of the container's network is ever written.
+    /// Names outside the settings of the network namespace are refused.
     fn other_keys_are_refused(host) {
         container(host, "c1");
         let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
@@ -111,8 +111,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Of two values for one setting neither is taken.
-    fn two_values_for_one_setting(host) {
+    /// Two values for one setting are refused.
+    fn two_values_for_one_setting_are_refused(host) {
         container(host, "c1");
         for sysctl in [
             r#""net.core.somaxconn": "500", "net.core.somaxconn": "500""#,
@@ -132,7 +132,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A link among the settings leads nowhere.
+    /// Symbolic links among the settings are not followed.
     fn links_are_not_followed(host) {
         let container = container(host, "c1");
         container.exec("mount -t tmpfs none /proc/sys/net/unix").succeeds();

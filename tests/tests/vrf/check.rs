@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::vrf::node::Node;
 
 ferrule_testkit::test! {
-    /// CHECK passes as long as nothing is damaged, and says what is.
-    fn check_notices_every_damage(host) needs [Vrf, Ipv6] {
+    /// CHECK succeeds without damage, and names each kind of damage.
+    fn check_detects_every_damage(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         node.container.ip("route add 198.51.100.0/24 via 10.0.1.7");
         let mut result = node.result();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::vrf::node::Node;
 
 ferrule_testkit::test! {
-    /// Interfaces with one address in two VRFs, each with a table that nobody uses.
+    /// Interfaces with the same address in two VRFs, each with a free table.
     fn two_vrfs_keep_the_same_addresses_apart(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         node.container.ip("address add 192.0.2.100/32 dev eth0");
@@ -40,7 +40,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Interfaces of one VRF keep their routes, also to the same network; the VRF goes with the last.
+    /// Interfaces of one VRF keep their routes, also to the same network; the VRF is removed with the last.
     fn one_vrf_of_two_interfaces(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         node.container.ip("address add 10.0.0.77/24 dev net1");
@@ -63,8 +63,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// What cannot be is refused, and the container is as before.
-    fn refusals(host) needs [Vrf, Ipv6] {
+    /// Invalid requests are refused, and the container is not changed.
+    fn invalid_requests_are_refused(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         node.container.ip("link add used address 02:00:00:00:00:07 type vrf table 77");
         node.container.ip("link add br0 type bridge");
@@ -89,18 +89,18 @@ ferrule_testkit::test! {
             }
         }
         node.call(&json!({})).ifname("none").add().fails().mentions("not found");
-        // DEL has found the other VRF without ports.
+        // DEL removed this VRF, as it had no ports.
         node.container.ip("link add used address 02:00:00:00:00:07 type vrf table 77");
         assert_same(&before, &node.container.network_snapshot());
         node.container.ip("link set net1 master br0");
         node.call(&json!({})).add().fails().mentions("has already a master set");
         assert!(!node.container.has_link("red"));
-        // What has become a port of something else stays there.
+        // An interface with another master keeps it.
         node.container.ip("link add red type vrf table 5");
         node.call(&json!({})).del().succeeds();
         assert_eq!(node.master("net1"), Some("br0".into()));
         assert!(!node.container.has_link("red"));
-        // Two VRFs may share a table that is named.
+        // Two VRFs may share a configured table.
         node.call(&json!({ "table": 77 })).ifname("eth0").add().succeeds();
         assert_eq!(node.table("red"), 77);
     }

@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::vrf::node::Node;
 
 ferrule_testkit::test! {
-    /// What one has added the other checks and deletes, alone and beside an interface of the other.
+    /// Each checks and deletes what the other has added, alone and with an interface of the other
+    /// in the VRF.
     fn what_one_adds_the_other_removes(host, adder in ["ours", "theirs"]) needs [Vrf, Ipv6, PeerPlugins] {
         let node = Node::new(host);
         node.container.ip("route add 198.51.100.0/24 via 10.0.1.7 src 10.0.1.5");
@@ -13,7 +14,7 @@ ferrule_testkit::test! {
         let (ours, theirs) = (node.call(&json!({})), node.peer_call(&json!({})));
         let (one, other) = if adder == "ours" { (ours, theirs) } else { (theirs, ours) };
         one.add().succeeds();
-        // Debian's Go plugin puts no routes back but those that the kernel makes.
+        // Debian's Go plugin restores only the routes that the kernel adds by itself.
         let after = node.routes("1");
         let kept = before.iter().filter(|route| after.contains(route)).count();
         assert_eq!(kept, if adder == "ours" { before.len() } else { 2 }, "{before:?} {after:?}");

@@ -1,11 +1,11 @@
-//! `kill -9` in the middle.
+//! Plugins killed at any system call.
 
 use serde_json::json;
 
 use crate::vrf::node::Node;
 
-/// The first system call, of fewer than 512, before which something is changed: until then nothing
-/// can be left. On the lab kernel a process takes too long to try each.
+/// The number of the first system call, of fewer than 512, before which something has changed; a
+/// kill at an earlier one leaves nothing. On the lab kernel a process takes too long to try all.
 fn first_change(mut is_changed: impl FnMut(usize) -> bool) -> usize {
     let (mut unchanged, mut changed) = (0, 512);
     while changed - unchanged > 1 {
@@ -19,13 +19,13 @@ fn first_change(mut is_changed: impl FnMut(usize) -> bool) -> usize {
     changed
 }
 
-/// Of how many system calls a case kills at one. The cases kill at every second: on the lab kernel each
-/// takes half a second.
+/// Each case kills at one of this many system calls, all cases together at every second one: on the
+/// lab kernel each kill takes half a second.
 const STRIDE: usize = 6;
 
 ferrule_testkit::test! {
     /// ADD killed at any system call from the first change on: DEL leaves no VRF.
-    fn add_can_be_killed(host, case in ["0", "2", "4"]) needs [Vrf, Ipv6] {
+    fn a_killed_add_leaves_nothing_after_del(host, case in ["0", "2", "4"]) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         let call = node.call(&json!({}));
         let (add, del) = (call.clone().verb("ADD"), call.verb("DEL"));
@@ -49,8 +49,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL killed at any system call from the first change on: the next one goes on.
-    fn del_can_be_killed(host, case in ["0", "2", "4"]) needs [Vrf, Ipv6] {
+    /// DEL killed at any system call from the first change on: the next DEL completes it.
+    fn a_killed_del_can_be_repeated(host, case in ["0", "2", "4"]) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         let call = node.call(&json!({}));
         let (add, del) = (call.clone().verb("ADD"), call.verb("DEL"));

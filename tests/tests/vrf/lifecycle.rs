@@ -1,4 +1,4 @@
-//! ADD, DEL and what may come in between.
+//! ADD and DEL.
 
 use ferrule_testkit::{assert_same, binaries_folder};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::vrf::node::Node;
 
 ferrule_testkit::test! {
-    /// Every version goes through ADD, CHECK and DEL; GC and STATUS change nothing.
+    /// ADD, CHECK and DEL in every version; GC and STATUS change nothing.
     fn every_version(host, version in ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         let mut result = node.result();
@@ -22,7 +22,7 @@ ferrule_testkit::test! {
         } else {
             call.check().succeeds().stdout_is("");
         }
-        // An ADD that is repeated finds everything done.
+        // A repeated ADD succeeds.
         call.add().succeeds();
         if version == "1.1.0" {
             call.status().succeeds().stdout_is("");
@@ -40,7 +40,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// DEL succeeds and leaves no empty VRF, whatever else is gone.
+    /// DEL succeeds and leaves no empty VRF, whatever else is missing.
     fn del_succeeds_whatever_is_gone(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         let call = node.call(&json!({}));
@@ -71,13 +71,13 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A failed ADD puts everything back: the result cannot be written after everything is done.
+    /// A failed ADD is undone completely: the result cannot be written at the end.
     fn a_failed_add_is_undone(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         node.container.ip("route add default via 10.0.1.1 metric 9");
         node.container.ip("route add 198.51.103.0/24 via 10.0.1.9 table 900");
         node.container.ip("-6 route add 2001:db8:5::/48 via fd00:1::1 metric 70 src fd00:1::5");
-        // The first VRF of a namespace brings a routing rule that stays.
+        // The first VRF of a namespace adds a routing rule (l3mdev) that stays.
         node.container.ip("link add first type vrf table 70");
         let before = node.container.network_snapshot();
         let executable = binaries_folder().join("vrf");

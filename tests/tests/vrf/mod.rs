@@ -1,4 +1,4 @@
-//! The plugin `vrf`, seen from outside.
+//! The plugin `vrf`: black-box tests.
 
 mod check;
 mod devices;

@@ -20,7 +20,7 @@ impl<'h> Node<'h> {
         Self(Uplinks::new(host))
     }
 
-    /// What the plugins before have answered, about `net1`.
+    /// The previous result, with `net1`.
     pub(crate) fn result(&self) -> Value {
         json!({
             "cniVersion": "1.0.0",
@@ -45,7 +45,7 @@ impl<'h> Node<'h> {
         }
     }
 
-    /// A call about `net1` and the VRF `red`, if the keys say nothing else.
+    /// A call for `net1` and the VRF `red`, unless the keys name another.
     pub(crate) fn call(&self, keys: &Value) -> Call {
         self.about_net1(self.host.plugin("vrf"), &self.config(keys))
     }

@@ -1,4 +1,4 @@
-//! What is in the kernel after ADD, and which way packets leave.
+//! Routes after ADD, and the interface by which packets leave.
 
 use ferrule_tests::{Network, TARGETS, with_prev_result};
 use serde_json::json;
@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::vrf::node::Node;
 
 ferrule_testkit::test! {
-    /// The interface's packets go by the VRF's table, all others as before. Addresses stay, the
-    /// link-local one included, and so does all that was said of routes.
+    /// Packets of the interface use the VRF's table, all others are routed as before. Addresses stay,
+    /// the link-local one included, and routes keep all their attributes.
     fn the_vrf_has_the_interfaces_routes(host) needs [Vrf, Ipv6] {
         let node = Node::new(host);
         for words in [
@@ -53,8 +53,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// After `ptp`, whose gateway is reached by a route of its own, packets of the VRF go by the
-    /// gateway, as before, and the plugin before passes CHECK.
+    /// After `ptp`, whose gateway needs a route of its own, packets of the VRF still reach the gateway,
+    /// and CHECK of the plugin before succeeds.
     fn the_vrf_comes_after_ptp_and_bridge(host, case in ["ptp ours", "bridge ours", "ptp theirs"])
         needs [Vrf, Ipv6, PeerPlugins] {
         let (plugin, side) = case.split_once(' ').unwrap();

@@ -6,7 +6,7 @@ use ferrule_testkit::{Namespace, Running, assert_same};
 use ferrule_tests::single_link::{check_notices, leases};
 use serde_json::{Value, json};
 
-use crate::host_device::{idle_wire, lent, reaches_far_end, state};
+use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
 
 ferrule_testkit::test! {
     /// In every version: the device is in the container, with addresses and a working wire, and its
@@ -15,7 +15,7 @@ ferrule_testkit::test! {
         idle_wire(host);
         let before = state(host);
         let mac = host.link("wire0")["address"].clone();
-        let attachment = lent().version(version).attach(host, "c1");
+        let attachment = on_wire().version(version).attach(host, "c1");
         assert!(!host.has_link("wire0"));
         let link = attachment.container.link("eth0");
         assert_eq!((&link["ifalias"], &link["address"]), (&json!("wire0"), &mac));
@@ -57,7 +57,7 @@ ferrule_testkit::test! {
         let before = state(host);
         let container = host.netns("c1");
         let dns = json!({ "nameservers": ["192.0.2.7"] });
-        let call = lent().version(version).without_ipam().with(json!({ "dns": dns }));
+        let call = on_wire().version(version).without_ipam().with(json!({ "dns": dns }));
         let call = call.call(host, "c1");
         let outcome = call.add();
         if ["0.1.0", "0.2.0"].contains(&version) {
@@ -101,7 +101,7 @@ ferrule_testkit::test! {
     fn no_temporary_names_are_visible(host) {
         idle_wire(host);
         let container = host.netns("c1");
-        let call = lent().call(host, "c1");
+        let call = on_wire().call(host, "c1");
         let (here, there) = (watch(host), watch(&container));
         call.add().succeeds();
         call.del().succeeds();
@@ -119,7 +119,7 @@ ferrule_testkit::test! {
         let container = host.netns("c1");
         container.ip("link add wire0 type veth peer name wire9");
         let inside = container.network_snapshot();
-        let call = lent().call(host, "c1");
+        let call = on_wire().call(host, "c1");
         call.add().succeeds();
         assert!(reaches_far_end(&container));
         call.del().succeeds();
@@ -136,7 +136,7 @@ ferrule_testkit::test! {
         idle_wire(host);
         let before = state(host);
         let container = host.netns("c1");
-        let call = lent().call(host, "c1").ifname("wire0");
+        let call = on_wire().call(host, "c1").ifname("wire0");
         call.add().succeeds();
         assert!(reaches_far_end(&container));
         call.del().succeeds();
@@ -151,7 +151,7 @@ ferrule_testkit::test! {
         idle_wire(host);
         let own = json!({ "nameservers": ["192.0.2.7"] });
         let ipam = json!({ "type": "static", "addresses": [{ "address": "10.1.2.9/24" }], "dns": own });
-        let answered = lent().with(json!({ "ipam": ipam }));
+        let answered = on_wire().with(json!({ "ipam": ipam }));
         assert_eq!(answered.attach(host, "c1").result["dns"], own);
         answered.call(host, "c1").del().succeeds();
         let other = json!({ "domain": "a.example" });
@@ -164,7 +164,7 @@ ferrule_testkit::test! {
     /// CHECK detects each change.
     fn check_detects_every_change(host) {
         idle_wire(host);
-        check_notices(host, &lent(), &[
+        check_notices(host, &on_wire(), &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 mtu 1300", "MTU"),
             ("link set eth0 down", "down"),
@@ -173,7 +173,7 @@ ferrule_testkit::test! {
             ("link set eth0 down; link set eth0 name other", "not found"),
         ]);
         assert!(host.has_link("wire0"));
-        let attachment = lent().attach(host, "last");
+        let attachment = on_wire().attach(host, "last");
         attachment.call.check().fails_with_code(7).mentions("prevResult");
         let mut recorded = attachment.result.clone();
         recorded["interfaces"][0]["sandbox"] = Value::from("/run/netns/other");

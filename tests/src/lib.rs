@@ -7,6 +7,7 @@
 mod attachment;
 mod comparison;
 mod external_host;
+mod http;
 mod network;
 mod packets;
 pub mod single_link;
@@ -17,6 +18,7 @@ mod wire;
 pub use attachment::Attachment;
 pub use comparison::{Trace, assert_alike, side_by_side};
 pub use external_host::external_host;
+pub use http::{answers_http, is_served};
 pub use network::{Network, with_keys, with_prev_result};
 pub use packets::{answers_at_once, sends_router_advertisement};
 pub use tap_end::{Machine, TapEnd, User};

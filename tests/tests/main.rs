@@ -5,6 +5,7 @@ mod bridge;
 mod chain;
 mod cnitool;
 mod conf;
+mod containerd;
 mod dummy;
 mod firewall;
 mod flannel;

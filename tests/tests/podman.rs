@@ -1,110 +1,47 @@
 //! podman with its CNI back end, its own default network, and Ferrule's executables alone.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use ferrule_testkit::{Host, Podman, Snapshot, assert_same};
+use ferrule_tests::{answers_http, is_served};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use ferrule_testkit::{Host, Outcome, assert_same, binaries_folder};
+/// What stays of a network when its last container is gone, podman's own processes that end by
+/// themselves, and what crun remembers of containers whose monitor was killed.
+const SHARED: [&str; 6] = [
+    "cni-podman0",
+    "cni-podman1",
+    "/var/lib/cni",
+    "/run/crun",
+    "/usr/bin/conmon",
+    "/usr/bin/podman",
+];
 
-/// What stays of the network when its last container is gone, and podman's own process that ends by
-/// itself.
-const SHARED: [&str; 4] = ["cni-podman0", "/var/lib/cni", "/run/cni/locks", "conmon"];
+const ADDRESS: &str = "{{.NetworkSettings.Networks.podman.IPAddress}}";
 
-/// podman with storage, networks and state of its own in the folder of the test.
-struct Podman<'h> {
-    host: &'h Host,
+fn snapshot(host: &Host) -> Snapshot {
+    host.snapshot().ignoring(&SHARED)
 }
 
-impl<'h> Podman<'h> {
-    /// Configures podman and imports an image that holds nothing but busybox.
-    fn new(host: &'h Host) -> Self {
-        let work = host.work_folder();
-        let folder = work.display();
-        for name in ["networks", "tmp", "root/bin"] {
-            fs::create_dir_all(work.join(name)).unwrap();
-        }
-        let plugins = binaries_folder();
-        let plugins = plugins.display();
-        let engine = format!(
-            "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nruntime = \"crun\"\n\
-             [containers]\nlog_driver = \"k8s-file\"\ncgroups = \"disabled\"\n\
-             default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
-             [network]\nnetwork_backend = \"cni\"\ncni_plugin_dirs = [\"{plugins}\"]\n\
-             network_config_dir = \"{folder}/networks\"\n"
-        );
-        fs::write(work.join("containers.conf"), engine).unwrap();
-        let storage = format!(
-            "[storage]\ndriver = \"vfs\"\ngraphroot = \"{folder}/storage\"\nrunroot = \"{folder}/run\"\n"
-        );
-        fs::write(work.join("storage.conf"), storage).unwrap();
-        fs::copy(busybox(), work.join("root/bin/busybox")).unwrap();
-        // crun wants to see control groups, though its containers get none of their own.
-        host.exec("mount -t cgroup2 cgroup2 /sys/fs/cgroup")
-            .succeeds();
-        let archive = format!("tar --create --file {folder}/image.tar --directory {folder}/root .");
-        host.exec(archive).succeeds();
-        let podman = Self { host };
-        podman
-            .run(&format!("import {folder}/image.tar busybox:test"))
-            .succeeds();
-        podman
-    }
-
-    fn run(&self, words: &str) -> Outcome {
-        let folder = self.host.work_folder();
-        let folder = folder.display();
-        let environment = format!(
-            "env CONTAINERS_CONF={folder}/containers.conf CONTAINERS_STORAGE_CONF={folder}/storage.conf \
-             TMPDIR={folder}/tmp"
-        );
-        self.host.exec(format!("{environment} podman {words}"))
-    }
-
-    /// Starts a web server that the host publishes.
-    fn start(&self, name: &str, host_port: u16) {
-        let server = "busybox:test /bin/busybox httpd -f -p 80 -h /";
-        let run = format!("run --detach --name {name} --publish {host_port}:80 {server}");
-        self.run(&run).succeeds();
-    }
-
-    fn address(&self, name: &str) -> String {
-        let format = "{{.NetworkSettings.IPAddress}}";
-        let found = self
-            .run(&format!("inspect --format {format} {name}"))
-            .succeeds();
-        found.stdout.trim().to_owned()
-    }
-
-    fn remove(&self, name: &str) {
-        self.run(&format!("rm --force --time 0 {name}")).succeeds();
-    }
+/// podman; what the first container makes for all of them is made. One whose network is reloaded keeps
+/// its hardware address, which `tuning` sets.
+fn start(host: &Host) -> Podman<'_> {
+    let podman = Podman::new(host);
+    podman.start("first", "--publish 8080:80");
+    podman.run("network reload first").succeeds();
+    podman.remove("first");
+    podman
 }
 
-fn busybox() -> &'static Path {
-    Path::new("/bin/busybox")
-}
-
-/// Whether a web server answers there, which may need a moment to start.
-fn is_served(host: &Host, address: &str, port: u16) -> bool {
-    let address: SocketAddr = format!("{address}:{port}").parse().unwrap();
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(10) {
-        let answer = host.inside(|| {
-            let mut server = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
-            server.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-            server.write_all(b"GET /none HTTP/1.0\r\n\r\n").ok()?;
-            let mut answer = String::new();
-            server.read_to_string(&mut answer).ok()?;
-            Some(answer)
-        });
-        if answer.is_some_and(|answer| answer.starts_with("HTTP/1.")) {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(50));
+/// A container on the default network is reached by its address and by the host's port.
+#[track_caller]
+fn assert_reached(host: &Host, podman: &Podman<'_>, name: &str, port: u16) -> String {
+    let address = podman.inspect(name, ADDRESS);
+    assert!(address.starts_with("10.88."), "{address:?}");
+    assert!(is_served(host, &address, 80), "by its address");
+    for gateway in ["10.88.0.1", "127.0.0.1"] {
+        assert!(is_served(host, gateway, port), "by the port on {gateway}");
     }
-    false
+    address
 }
 
 ferrule_testkit::test! {
@@ -112,20 +49,89 @@ ferrule_testkit::test! {
     fn a_container_is_run_and_removed(host) needs [
         Tool("podman"), Tool("crun"), Tool("conmon"), Tool("busybox"), Iptables, Ip6tables
     ] {
-        let podman = Podman::new(host);
-        // What the first container makes for all of them stays.
-        podman.start("first", 8080);
-        podman.remove("first");
-        let before = host.snapshot().ignoring(&SHARED);
-
-        podman.start("web", 8080);
-        let address = podman.address("web");
-        assert!(address.starts_with("10.88."), "{address:?}");
-        assert!(is_served(host, &address, 80), "by its address");
-        assert!(is_served(host, "10.88.0.1", 8080), "by the host's port");
-        assert!(is_served(host, "127.0.0.1", 8080), "by the host's port on loopback");
+        let podman = start(host);
+        let before = snapshot(host);
+        podman.start("web", "--publish 8080:80");
+        let address = assert_reached(host, &podman, "web", 8080);
         podman.remove("web");
         assert!(!host.ping(&address));
-        assert_same(&before, &host.snapshot().ignoring(&SHARED));
+        assert_same(&before, &snapshot(host));
+    }
+}
+
+ferrule_testkit::test! {
+    /// The port is there again after `restart`, after `stop` and `start`, and when `network reload` is
+    /// to repair rules that somebody has removed.
+    fn a_container_keeps_its_port(host) needs [
+        Tool("podman"), Tool("crun"), Tool("conmon"), Tool("busybox"), Nftables, Iptables, Ip6tables
+    ] {
+        let podman = start(host);
+        let before = snapshot(host);
+        podman.start("web", "--publish 8080:80");
+        assert_reached(host, &podman, "web", 8080);
+        podman.run("restart --time 0 web").succeeds();
+        assert_reached(host, &podman, "web", 8080);
+        podman.run("stop --time 0 web").succeeds();
+        assert!(!answers_http(host, "10.88.0.1", 8080));
+        assert_same(&before, &snapshot(host));
+        podman.run("start web").succeeds();
+        let address = assert_reached(host, &podman, "web", 8080);
+        host.tool("nft", "flush ruleset");
+        assert!(!answers_http(host, "127.0.0.1", 8080));
+        podman.run("network reload web").succeeds();
+        assert_eq!(assert_reached(host, &podman, "web", 8080), address);
+        podman.remove("web");
+        assert_same(&before, &snapshot(host));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A container joins a second network while it runs, and leaves it again.
+    fn a_container_joins_another_network(host) needs [
+        Tool("podman"), Tool("crun"), Tool("conmon"), Tool("busybox"), Iptables, Ip6tables
+    ] {
+        let podman = start(host);
+        podman.run("network create --disable-dns --subnet 10.77.0.0/24 second").succeeds();
+        podman.start("first", "--network second");
+        podman.remove("first");
+        let before = snapshot(host);
+        podman.start("web", "--publish 8080:80");
+        podman.run("network connect second web").succeeds();
+        assert_reached(host, &podman, "web", 8080);
+        let template = "{{.NetworkSettings.Networks.second.IPAddress}}";
+        let address = podman.inspect("web", template);
+        assert!(address.starts_with("10.77.0."), "{address:?}");
+        assert!(is_served(host, &address, 80));
+        podman.run("network disconnect second web").succeeds();
+        assert!(!host.ping(&address));
+        assert_reached(host, &podman, "web", 8080);
+        podman.remove("web");
+        assert_same(&before, &snapshot(host));
+    }
+}
+
+ferrule_testkit::test! {
+    /// A container whose processes were killed is removed like any other.
+    fn a_killed_container_leaves_nothing(host, what in ["container", "conmon and container"]) needs [
+        Tool("podman"), Tool("crun"), Tool("conmon"), Tool("busybox"), Iptables, Ip6tables
+    ] {
+        let podman = start(host);
+        let before = snapshot(host);
+        podman.start("web", "--publish 8080:80");
+        assert_reached(host, &podman, "web", 8080);
+        let [container, conmon] = ["{{.State.Pid}}", "{{.State.ConmonPid}}"]
+            .map(|template| Pid::from_raw(podman.inspect("web", template).parse().unwrap()));
+        if what != "container" {
+            kill(conmon, Signal::SIGKILL).unwrap();
+        }
+        kill(container, Signal::SIGKILL).unwrap();
+        // Nobody told podman that the container has ended: it finds out at the first attempt.
+        let _ = podman.run("rm --force --time 0 web");
+        podman.run("rm --force --time 0 --ignore web").succeeds();
+        assert_same(&before, &snapshot(host));
+        podman.start("web", "--publish 8080:80");
+        assert_reached(host, &podman, "web", 8080);
+        podman.remove("web");
+        assert_same(&before, &snapshot(host));
     }
 }

@@ -38,6 +38,7 @@
 //! - [`Call`] is a plugin call: its environment, its input, then `add()`, `del()`, `check()`,
 //!   `gc()`, `status()`, or `verb("…").run()`. [`Outcome`] judges what came out.
 //!
+//! - [`Containerd`] and [`Podman`] are container runtimes that call the plugins on this host.
 //! - [`Capture`] sees frames on the wire ([`Namespace::capture`]).
 //! - [`Call::killed_at_syscall`] kills a plugin at a chosen system call.
 //!
@@ -78,6 +79,7 @@ mod needs;
 mod outcome;
 mod process;
 mod registry;
+mod runtime;
 mod snapshot;
 mod syscall_kill;
 mod traffic;
@@ -96,6 +98,7 @@ pub use needs::Need;
 pub use outcome::{CniError, Outcome};
 pub use process::Running;
 pub use registry::{Test, VERSIONS, run_tests};
+pub use runtime::{Containerd, Pod, Podman};
 pub use snapshot::{Snapshot, assert_same};
 pub use traffic::{TcpServer, UdpServer};
 pub use words::Words;

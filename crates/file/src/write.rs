@@ -1,7 +1,7 @@
 //! Files and folders with access for their owner alone.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,21 @@ pub const TEMP_SUFFIX: &str = ".new";
 /// Creates a file (mode 0600), or replaces it by rename(2): a reader sees either the old content or
 /// the new one. Only one process at a time may write the same file.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    prepare(path, content)?;
+    fs::rename(temp_path(path), path)
+}
+
+/// As [`write()`], and the content survives a loss of power once this returns.
+pub fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    prepare(path, content)?.sync_all()?;
+    fs::rename(temp_path(path), path)?;
+    // The new name is in the folder.
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Writes the content into the file that is to be renamed.
+fn prepare(path: &Path, content: &[u8]) -> io::Result<File> {
     let temp = temp_path(path);
     // Never an existing file: it may be a symbolic link, or readable by others.
     let create = || {
@@ -26,7 +41,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         created => created?,
     };
     file.write_all(content)?;
-    fs::rename(&temp, path)
+    Ok(file)
 }
 
 /// The temporary file that [`write()`] renames to `path`.
@@ -72,6 +87,8 @@ mod tests {
         fs::write(temp_path(&path), "second, but lon").unwrap();
         write(&path, b"third").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"third");
+        write_synced(&path, b"fourth").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"fourth");
         assert_eq!(mode(&path), 0o600);
         assert_eq!(fs::read_dir(&private).unwrap().count(), 1);
     }

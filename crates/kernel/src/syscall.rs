@@ -70,3 +70,98 @@ pub(crate) fn tun_set_number(
     let status = unsafe { libc::ioctl(device.as_raw_fd(), operation, argument) };
     Errno::result(status).map(drop)
 }
+
+/// One step of a classic BPF program (`struct sock_filter`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FilterStep(libc::sock_filter);
+
+impl FilterStep {
+    /// A step that the next one follows.
+    pub(crate) fn plain(code: u32, argument: u32) -> Self {
+        Self::jump(code, argument, (0, 0))
+    }
+
+    /// A step that skips as many steps as stand for its outcome: true, false.
+    pub(crate) fn jump(code: u32, argument: u32, (jt, jf): (u8, u8)) -> Self {
+        Self(libc::sock_filter {
+            // Codes have eight bits; the C library defines them as wider numbers.
+            code: u16::try_from(code).unwrap_or_default(),
+            jt,
+            jf,
+            k: argument,
+        })
+    }
+}
+
+/// Lets the kernel drop what `program` returns 0 for (`SO_ATTACH_FILTER`).
+pub(crate) fn packet_filter(socket: BorrowedFd<'_>, program: &[FilterStep]) -> Result<(), Errno> {
+    let mut steps: Vec<libc::sock_filter> = program.iter().map(|step| step.0).collect();
+    let argument = libc::sock_fprog {
+        len: u16::try_from(steps.len()).map_err(|_| Errno::EINVAL)?,
+        filter: steps.as_mut_ptr(),
+    };
+    // SAFETY: the descriptor is open for the time of the borrow; `argument` is a whole structure that
+    // points to `len` initialised steps, which the kernel copies during the call.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const argument).cast(),
+            length_of::<libc::sock_fprog>(),
+        )
+    };
+    Errno::result(status).map(drop)
+}
+
+/// Binds a packet socket to IPv4 on the link of this index.
+pub(crate) fn packet_bind(socket: BorrowedFd<'_>, index: u32) -> Result<(), Errno> {
+    let address = link_address(index)?;
+    // SAFETY: the descriptor is open for the time of the borrow; `address` is a whole structure of the
+    // length given, which the kernel reads during the call.
+    let status = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            length_of::<libc::sockaddr_ll>(),
+        )
+    };
+    Errno::result(status).map(drop)
+}
+
+/// Sends a packet by a packet socket to everybody on the link of this index.
+pub(crate) fn packet_send(socket: BorrowedFd<'_>, index: u32, bytes: &[u8]) -> Result<(), Errno> {
+    let address = link_address(index)?;
+    // SAFETY: the descriptor is open for the time of the borrow; `bytes` and `address` are whole and of
+    // the lengths given, and the kernel reads them during the call.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            0,
+            (&raw const address).cast(),
+            length_of::<libc::sockaddr_ll>(),
+        )
+    };
+    Errno::result(sent).map(drop)
+}
+
+/// IPv4 to everybody on the link of this index.
+fn link_address(index: u32) -> Result<libc::sockaddr_ll, Errno> {
+    let protocol = u16::try_from(libc::ETH_P_IP).map_err(|_| Errno::EINVAL)?;
+    Ok(libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET).map_err(|_| Errno::EINVAL)?,
+        sll_protocol: protocol.to_be(),
+        sll_ifindex: i32::try_from(index).map_err(|_| Errno::ENODEV)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 6,
+        sll_addr: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
+    })
+}
+
+fn length_of<T>() -> libc::socklen_t {
+    // These structures have a few bytes.
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
+}

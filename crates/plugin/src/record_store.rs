@@ -54,6 +54,7 @@ impl From<RecordError> for Error {
 pub struct RecordStore {
     folder: PathBuf,
     suffix: &'static str,
+    synced: bool,
 }
 
 impl RecordStore {
@@ -62,6 +63,15 @@ impl RecordStore {
         Self {
             folder: folder.into(),
             suffix,
+            synced: false,
+        }
+    }
+
+    /// As [`Self::at`]; a record survives a loss of power once it is written.
+    pub fn synced(folder: impl Into<PathBuf>, suffix: &'static str) -> Self {
+        Self {
+            synced: true,
+            ..Self::at(folder, suffix)
         }
     }
 
@@ -94,7 +104,11 @@ impl RecordStore {
         let text = json::to_compact(record);
         let write = || {
             ensure_owned(&self.folder)?;
-            ferrule_file::write(&path, text.as_bytes())
+            if self.synced {
+                ferrule_file::write_synced(&path, text.as_bytes())
+            } else {
+                ferrule_file::write(&path, text.as_bytes())
+            }
         };
         let mut outcome = write();
         for _ in 1..MAX_ATTEMPTS {

@@ -1,0 +1,127 @@
+//! The messages that the client sends.
+
+use std::net::Ipv4Addr;
+
+use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, OptionCode, UnknownOption};
+use dhcproto::{Encodable, Encoder};
+
+use super::code;
+use crate::lease::{ClientOptions, LeaseKey};
+
+/// The shortest message, as relays of old expect it (RFC 951).
+const SHORTEST: usize = 300;
+/// The largest message that the client takes (option 57).
+const LARGEST: u16 = 1500;
+/// The longest option, and the longest client identifier that the Go daemon sends without its type.
+const LONGEST_NAME: usize = 254;
+
+/// Codes of options that the protocol itself needs: a client's configuration does not set them.
+pub(crate) const RESERVED: [u8; 7] = [
+    0,
+    code::REQUESTED_ADDRESS,
+    code::OVERLOAD,
+    code::MESSAGE_TYPE,
+    code::SERVER,
+    code::PARAMETERS,
+    255,
+];
+
+/// A client on an interface.
+#[derive(Clone, Debug)]
+pub(super) struct Sender<'a> {
+    /// Whose lease it is about.
+    pub(super) key: &'a LeaseKey,
+    /// What to ask for.
+    pub(super) options: &'a ClientOptions,
+    /// The interface's link-layer address.
+    pub(super) mac: [u8; 6],
+    /// The number of the exchange.
+    pub(super) xid: u32,
+    /// Whether servers are to answer by broadcast.
+    pub(super) broadcast: bool,
+}
+
+/// What to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// DHCPDISCOVER, with the address that is wanted again.
+    Discover(Option<Ipv4Addr>),
+    /// DHCPREQUEST for the offer of a server.
+    Request {
+        /// The offered address.
+        address: Ipv4Addr,
+        /// The server.
+        server: Ipv4Addr,
+    },
+    /// DHCPREQUEST to prolong the lease of an address.
+    Prolong(Ipv4Addr),
+    /// DHCPRELEASE.
+    Release {
+        /// The leased address.
+        address: Ipv4Addr,
+        /// The server.
+        server: Ipv4Addr,
+    },
+}
+
+impl Sender<'_> {
+    /// The message, `seconds` after the exchange began.
+    pub(super) fn message(&self, kind: Kind, seconds: u16) -> Vec<u8> {
+        let any = Ipv4Addr::UNSPECIFIED;
+        let (message_type, client) = match kind {
+            Kind::Discover(_) => (MessageType::Discover, any),
+            Kind::Request { .. } => (MessageType::Request, any),
+            Kind::Prolong(address) => (MessageType::Request, address),
+            Kind::Release { address, .. } => (MessageType::Release, address),
+        };
+        let mut message = Message::new_with_id(self.xid, client, any, any, any, &self.mac);
+        message.set_secs(seconds);
+        // Who has an address receives packets for it.
+        if self.broadcast && client.is_unspecified() {
+            message.set_flags(Flags::default().set_broadcast());
+        }
+        let options = message.opts_mut();
+        let mut insert = |code, content: &[u8]| {
+            let option = UnknownOption::new(OptionCode::from(code), content.to_vec());
+            options.insert(DhcpOption::Unknown(option));
+        };
+        insert(code::CLIENT_ID, &client_id(self.key));
+        if !matches!(kind, Kind::Release { .. }) {
+            insert(code::MAX_SIZE, &LARGEST.to_be_bytes());
+            insert(code::PARAMETERS, &self.options.request);
+            for (code, content) in &self.options.provide {
+                insert(*code, content);
+            }
+        } else if let Some((code, content)) = self
+            .options
+            .provide
+            .iter()
+            .find(|(code, _)| *code == code::CLIENT_ID)
+        {
+            insert(*code, content);
+        }
+        match kind {
+            Kind::Discover(Some(address)) => insert(code::REQUESTED_ADDRESS, &address.octets()),
+            Kind::Request { address, server } => {
+                insert(code::REQUESTED_ADDRESS, &address.octets());
+                insert(code::SERVER, &server.octets());
+            }
+            Kind::Release { server, .. } => insert(code::SERVER, &server.octets()),
+            Kind::Discover(None) | Kind::Prolong(_) => {}
+        }
+        insert(code::MESSAGE_TYPE, &[message_type.into()]);
+        let mut bytes = Vec::with_capacity(SHORTEST);
+        // Writing to memory does not fail, and no option is longer than its length can say.
+        let _ = message.encode(&mut Encoder::new(&mut bytes));
+        bytes.resize(bytes.len().max(SHORTEST), 0);
+        bytes
+    }
+}
+
+/// The client identifier (option 61) that the Go daemon sends: servers keep addresses by it.
+fn client_id(key: &LeaseKey) -> Vec<u8> {
+    let name = key.to_string();
+    let name = name.as_bytes();
+    let name = name.get(..LONGEST_NAME).unwrap_or(name);
+    [&[0], name].concat()
+}

@@ -1,16 +1,15 @@
-//! Chains of five plugins, run as a container runtime runs them.
+//! Lists of five plugins, run by `libcni` as by a container runtime.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ferrule_testkit::Host;
+use ferrule_testkit::{Container, Host};
 use libcni::cache::Cache;
 use libcni::config::NetworkList;
 use libcni::{Parameters, Runtime};
 use serde_json::{Value, json};
 
 use crate::implementation::Implementation;
-use crate::measure::median;
-use crate::scenario::{Measured, Used, settle};
+use crate::scenario::{Measured, alternate, ensure_plugins};
 
 const PLUGINS: [&str; 6] = [
     "bridge",
@@ -21,7 +20,7 @@ const PLUGINS: [&str; 6] = [
     "tuning",
 ];
 
-/// A packet filter, with the budgets of ADD and DEL.
+/// A chain with its packet filter and the budgets of ADD and DEL.
 pub(crate) struct Chain {
     pub(crate) name: &'static str,
     backend: &'static str,
@@ -42,7 +41,7 @@ pub(crate) const CHAINS: [Chain; 2] = [
     },
 ];
 
-/// What the kubelet's annotations and a port become: capabilities of the runtime.
+/// Capability arguments for a published port and bandwidth limits, as runtimes of the kubelet pass them.
 fn capabilities() -> serde_json::Map<String, Value> {
     let capabilities = json!({
         "portMappings": [{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }],
@@ -56,7 +55,7 @@ fn capabilities() -> serde_json::Map<String, Value> {
 }
 
 impl Chain {
-    /// Bridge, a published port, bandwidth limits, firewall and a sysctl.
+    /// The configuration list: bridge, a published port, bandwidth limits, firewall and a sysctl.
     fn network(&self, implementation: &Implementation) -> Value {
         let Self { backend, .. } = self;
         json!({
@@ -75,21 +74,17 @@ impl Chain {
         })
     }
 
-    /// Alternates between the implementations, each time with a fresh container.
+    /// The medians of ADD and DEL; an error says why it cannot be measured.
     pub(crate) fn measure(
         &self,
         host: &Host,
         implementations: &[Implementation; 2],
         rounds: usize,
     ) -> Result<Measured, String> {
-        for implementation in implementations {
-            if let Some(missing) = PLUGINS.iter().find(|plugin| !implementation.has(plugin)) {
-                return Err(format!("{} has no {missing}", implementation.name));
-            }
-        }
+        ensure_plugins(implementations, &PLUGINS)?;
         if self.backend == "nftables" && !implementations.iter().all(Implementation::knows_nftables)
         {
-            return Err("one implementation knows no nftables".to_owned());
+            return Err("one implementation does not support nftables".to_owned());
         }
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let mut networks = Vec::new();
@@ -97,42 +92,32 @@ impl Chain {
             let network = self.network(implementation).to_string();
             networks.push(NetworkList::from_bytes(network.as_bytes()).map_err(|e| text(&e))?);
         }
-        let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
-        let mut used = Used::default();
-        // The first round fills caches and makes what is shared, and does not count.
-        for round in 0..=rounds {
-            for turn in 0..2 {
-                let which = (round + turn) % 2;
-                let container = format!("chain-{}-{round}", implementations[which].name);
-                let netns = host.netns(&container);
-                used.0.push(netns.clone());
-                let cache = Cache::new(host.work_folder().join("results"));
-                let runtime = Runtime::new(&implementations[which].folder).with_cache(cache);
-                let parameters = Parameters {
-                    container_id: container,
-                    netns: netns.path().display().to_string(),
-                    ifname: "eth0".to_owned(),
-                    capability_args: capabilities(),
-                    ..Parameters::default()
-                };
-                let network = &networks[which];
-                let start = Instant::now();
-                runtime.add(network, &parameters).map_err(|e| text(&e))?;
-                let add = start.elapsed();
-                settle(round);
-                let start = Instant::now();
-                let removed = runtime.del(network, &parameters);
-                let del = start.elapsed();
-                if implementations[which].name != "go" {
-                    removed.map_err(|e| text(&e))?;
-                }
-                if round > 0 {
-                    times[0][which].push(add);
-                    times[1][which].push(del);
-                }
+        let time = |verb: &str, which: usize, container: &str, netns: &Container| {
+            let implementation = &implementations[which];
+            let cache = Cache::new(host.work_folder().join("results"));
+            let runtime = Runtime::new(&implementation.folder).with_cache(cache);
+            let parameters = Parameters {
+                container_id: container.to_owned(),
+                netns: netns.path().display().to_string(),
+                ifname: "eth0".to_owned(),
+                capability_args: capabilities(),
+                ..Parameters::default()
+            };
+            let start = Instant::now();
+            if verb == "ADD" {
+                let added = runtime.add(&networks[which], &parameters);
+                let elapsed = start.elapsed();
+                return added.map(|_| elapsed).map_err(|error| text(&error));
             }
-        }
-        let medians = times.map(|verb| verb.map(|mut t| median(&mut t).unwrap_or_default()));
+            let removed = runtime.del(&networks[which], &parameters);
+            let elapsed = start.elapsed();
+            // See `Run::time_anyway`.
+            if implementation.name == "go" {
+                return Ok(elapsed);
+            }
+            removed.map(|()| elapsed).map_err(|error| text(&error))
+        };
+        let medians = alternate(host, implementations, rounds, time, |_, _| Ok(()))?;
         Ok(Measured {
             name: self.name,
             medians,

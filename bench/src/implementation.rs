@@ -1,4 +1,4 @@
-//! The two suites being compared.
+//! The two sets of plugins that are compared.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use ferrule_testkit::{PEER_FOLDER, binaries_folder};
 
 /// A folder of plugin executables.
 pub(crate) struct Implementation {
-    /// How the report calls it, also part of names on the host, so that the implementations share nothing.
+    /// Its name in the report, also part of names on the host, so that the implementations share nothing.
     pub(crate) name: &'static str,
     pub(crate) folder: PathBuf,
 }
@@ -19,8 +19,8 @@ impl Implementation {
         }
     }
 
-    /// The Go plugins: those `bench/peer` found, or Debian's package `containernetworking-plugins`
-    /// as it is installed.
+    /// The Go plugins: those in `FERRULE_PEER_DIR`, which `bench/peer` sets, or those of Debian's
+    /// package `containernetworking-plugins`.
     pub(crate) fn peer() -> Self {
         let folder = std::env::var_os("FERRULE_PEER_DIR");
         Self {
@@ -29,8 +29,8 @@ impl Implementation {
         }
     }
 
-    /// Whether it speaks version 1.1.0 of the protocol. The Go plugins learned that and nftables
-    /// together; older ones take no notice of the key and use iptables.
+    /// Whether it supports nftables: the Go plugins got that together with version 1.1.0 of the
+    /// specification. Older ones ignore the key and use iptables.
     pub(crate) fn knows_nftables(&self) -> bool {
         let mut command = std::process::Command::new(self.executable("bridge"));
         let answer = command.env_clear().env("CNI_COMMAND", "VERSION").output();

@@ -1,8 +1,8 @@
 //! Ferrule's plugins and Debian's Go plugins, side by side.
 //!
-//! Each scenario is measured in one run on one private host, alternating between the two, so that
-//! whatever else the machine does hits both. Times are medians of the wall-clock time from starting
-//! the executable to its end; what counts is the ratio. `make bench` builds what is measured.
+//! Each scenario runs on one private host and alternates between the two, so that other load of the
+//! machine affects both. Times are medians of the wall-clock time from the start of an executable to
+//! its end; budgets are ratios of these. `make bench` builds the executables first.
 
 mod chain;
 mod implementation;
@@ -22,7 +22,7 @@ use crate::implementation::Implementation;
 use crate::report::Report;
 use crate::scenario::{MASTER, SCENARIOS};
 
-/// Rounds of each scenario, of which the median is taken.
+/// Rounds of each scenario.
 const DEFAULT_ROUNDS: usize = 120;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Running a plugin and reading the clock, or its memory.
+//! Runs a plugin and measures its time or its memory.
 
 use std::io::Write;
 use std::path::Path;
@@ -41,14 +41,14 @@ impl Run<'_> {
         command
     }
 
-    /// From starting the executable to its end, which must be a success.
+    /// Wall-clock time from the start of the executable to its end; a failure is an error.
     pub(crate) fn time(&self, implementation: &Implementation) -> Result<Duration, String> {
         let (elapsed, outcome) = self.run(implementation)?;
         outcome.map(|()| elapsed)
     }
 
-    /// As [`Self::time`], for DEL: after having removed everything from nftables, that of the Go
-    /// plugins reports an error if iptables' table never had the chain that it looks for there.
+    /// As [`Self::time`], for DEL: that of the Go plugins removes everything from nftables, then fails
+    /// if iptables does not have its chain.
     pub(crate) fn time_anyway(&self, implementation: &Implementation) -> Result<Duration, String> {
         match self.run(implementation)? {
             (elapsed, Err(_)) if implementation.name == "go" => Ok(elapsed),
@@ -67,7 +67,7 @@ impl Run<'_> {
             .spawn()
             .map_err(|error| format!("{}: {error}", self.plugin))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A plugin that ends before it has read all says so in its exit status.
+            // Fails if the plugin ends before it has read everything; its exit status shows why.
             let _ = stdin.write_all(input.as_bytes());
         }
         let output = child
@@ -88,11 +88,11 @@ impl Run<'_> {
         Ok((elapsed, Err(failure)))
     }
 
-    /// The most memory the process ever had, in kB, read when it is about to end.
+    /// The peak resident memory of the process in kB (`VmHWM`), read at its exit.
     fn peak(&self, implementation: &Implementation) -> Option<u64> {
         let mut child = self.command(implementation).spawn().ok()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).ok()?);
-        // It waits for its input, so it can be seized before it does anything.
+        // It waits for its input, so it is traced from then on.
         ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACEEXIT).ok()?;
         child
             .stdin
@@ -153,7 +153,7 @@ pub(crate) fn peak_memory(host: &Host, implementations: &[Implementation]) -> Ve
         .collect()
 }
 
-/// The middle one.
+/// The median; `None` without values.
 pub(crate) fn median<T: Ord + Copy>(values: &mut [T]) -> Option<T> {
     values.sort_unstable();
     values.get(values.len() / 2).copied()

@@ -1,10 +1,10 @@
-//! The ratios as bars.
+//! The ratios as a bar chart.
 
 use plotters::prelude::*;
 
 use crate::report::Line;
 
-/// An SVG with one bar per line: our time as a share of the other implementation's.
+/// An SVG with one bar per line: the ratio of our time to that of the other implementation.
 pub(crate) fn ratios(lines: &[Line]) -> String {
     let mut svg = String::new();
     if draw(&mut svg, lines).is_err() {

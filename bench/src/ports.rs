@@ -1,5 +1,4 @@
-//! Port mappings: on a container that other plugins have attached, so a previous result is all it
-//! takes.
+//! Port mappings of a container that other plugins have attached: a previous result suffices.
 
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use crate::implementation::Implementation;
 use crate::measure::{Run, median};
 use crate::scenario::{MASTER, Measured, network, with};
 
-/// Mappings of the large case.
+/// Number of mappings of the measured container.
 const MANY: u16 = 500;
-/// Containers that hold as many each beforehand, with 10 000 mappings in all.
+/// Number of containers with as many mappings each, 10 000 in all.
 const HOLDERS: u16 = 20;
 
 /// One mapped port, by iptables.
@@ -24,7 +23,7 @@ pub(crate) fn one_by_iptables(implementation: &Implementation, what: &str) -> Va
     )
 }
 
-/// One mapped port, by nftables on the implementation that can.
+/// One mapped port, by nftables if the implementation supports it.
 pub(crate) fn one_by_nftables(implementation: &Implementation, what: &str) -> Value {
     one(
         implementation,
@@ -38,7 +37,7 @@ fn one(implementation: &Implementation, what: &str, keys: Value) -> Value {
     with(mapped(implementation, what, "10.96.7.7", &mapping), keys)
 }
 
-/// The configuration of a container with this address, as a runtime passes it on.
+/// The configuration of a container with this address, as a runtime passes it.
 fn mapped(implementation: &Implementation, what: &str, address: &str, mappings: &Value) -> Value {
     with(
         network(implementation, "portmap", what),
@@ -54,8 +53,8 @@ fn mapped(implementation: &Implementation, what: &str, address: &str, mappings: 
     )
 }
 
-/// Many ports of one container in map mode, first on an empty node, then on one with 10 000
-/// mappings. The second is in the first column and the first in the second.
+/// Many ports of one container in map mode. The first column is for a node with 10 000 mappings, the
+/// second for an empty one.
 pub(crate) fn many_in_maps(
     host: &Host,
     ours: &Implementation,

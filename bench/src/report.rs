@@ -1,4 +1,4 @@
-//! The figures as a table and as a Markdown page.
+//! The results as a table and as a Markdown page.
 
 use std::fmt::Write;
 use std::io;
@@ -13,13 +13,13 @@ use crate::scenario::Measured;
 const SIZED: [&str; 4] = ["bridge", "ptp", "loopback", "host-local"];
 /// The most memory a bridge ADD may take, in kB.
 const MEMORY_BUDGET: u64 = 3072;
-/// How much longer a DEL may take than the kernel needs to start it and to remove its link.
+/// The highest ratio of a DEL to the time of the kernel to start it and to remove its link.
 const FLOOR_BUDGET: f64 = 1.1;
 
 /// Everything that was measured.
 pub(crate) struct Report {
     rounds: usize,
-    /// What is to be known of the other implementation.
+    /// Version and limits of the other implementation, for the text.
     peer: String,
     pub(crate) rows: Vec<Measured>,
     pub(crate) skipped: Vec<(&'static str, String)>,
@@ -55,7 +55,7 @@ impl Report {
         let note = if peer.knows_nftables() {
             ""
         } else {
-            ", which knows no nftables: those rows compare with its iptables"
+            ", which does not support nftables: those rows compare with its iptables"
         };
         Self {
             rounds,
@@ -142,7 +142,7 @@ impl Report {
         layout(&rows)
     }
 
-    /// Writes the page and its plot; the answer is the page.
+    /// Writes the page and its plot, and returns the path of the page.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<PathBuf> {
         std::fs::create_dir_all(folder)?;
         let mut page = format!(

@@ -16,15 +16,15 @@ use crate::ports;
 pub(crate) struct Scenario {
     /// How the report calls it.
     pub(crate) name: &'static str,
-    /// The plugins it needs; a implementation without them cannot take part.
+    /// The plugins it needs; an implementation without them is not measured.
     plugins: &'static [&'static str],
-    /// The configuration for a implementation.
+    /// The configuration for an implementation.
     config: fn(&Implementation, &str) -> Value,
-    /// Reservations the address store holds beforehand.
+    /// Number of addresses that are reserved before.
     leases: u32,
-    /// Whether ADD makes a link, whose removal by the kernel is most of a DEL.
+    /// Whether ADD creates a link, whose removal by the kernel is most of a DEL.
     link: bool,
-    /// The highest ratio to the other implementation for ADD and for DEL, where there is a budget.
+    /// The highest allowed ratio to the other implementation for ADD and for DEL.
     budget: [Option<f64>; 2],
 }
 
@@ -32,27 +32,27 @@ pub(crate) struct Scenario {
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
     pub(crate) medians: [[Duration; 2]; 2],
-    /// What the kernel takes to start the executable and to remove the link.
+    /// Time of the kernel to start the executable and to remove the link.
     pub(crate) floor: Option<Duration>,
     pub(crate) budget: [Option<f64>; 2],
 }
 
-/// How long to leave the kernel alone before a removal is timed. What was made or removed just
-/// before keeps it busy for a while (grace periods, work it put off), which a removal has to wait
-/// for: without this pause the faster implementation pays for the work of the slower one.
+/// Pause before a removal is timed. The kernel still works on what was created or removed before
+/// (grace periods, deferred work), and a removal waits for that: without the pause the faster
+/// implementation would pay for the work of the slower one.
 const SETTLING: Duration = Duration::from_millis(50);
 
-/// Two ticks of a kernel with 250 of them in a second.
-const TICKS: u64 = 8000;
+/// Two ticks of a kernel with 250 per second, in microseconds.
+const TWO_TICKS: u64 = 8000;
 
-/// The pause before a removal. Grace periods end with ticks, and so does a pause: one of the same
-/// length for everybody would favour who begins right behind a tick.
-pub(crate) fn settle(round: usize) {
-    let part = u64::try_from(round).unwrap_or_default() * 617 % TICKS;
+/// Pauses before a removal. Grace periods and sleeps end at ticks, so pauses of equal length would
+/// favour an implementation that starts right after one.
+fn settle(round: usize) {
+    let part = u64::try_from(round).unwrap_or_default() * 617 % TWO_TICKS;
     sleep(SETTLING + Duration::from_micros(part));
 }
 
-/// One end of a pair of the host: macvlan links are made on it.
+/// One end of a pair on the host, the master of macvlan links.
 pub(crate) const MASTER: &str = "master0";
 
 /// Everything that is measured, in the order of the report.
@@ -203,22 +203,14 @@ fn host_local(implementation: &Implementation, what: &str) -> Value {
 }
 
 impl Scenario {
-    /// Alternates between the implementations, each time with a fresh container.
+    /// The medians of ADD and DEL; an error says why it cannot be measured.
     pub(crate) fn measure(
         &self,
         host: &Host,
         implementations: &[Implementation; 2],
         rounds: usize,
     ) -> Result<Measured, String> {
-        for implementation in implementations {
-            if let Some(missing) = self
-                .plugins
-                .iter()
-                .find(|plugin| !implementation.has(plugin))
-            {
-                return Err(format!("{} has no {missing}", implementation.name));
-            }
-        }
+        ensure_plugins(implementations, self.plugins)?;
         let what = format!("bench{}", self.leases);
         let configs = implementations
             .each_ref()
@@ -226,38 +218,27 @@ impl Scenario {
         for config in &configs {
             hold_leases(config, self.leases)?;
         }
-        let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
+        let time = |verb: &str, which: usize, container: &str, netns: &Container| {
+            let run = self.run(verb, &configs[which], container, netns);
+            match verb {
+                "DEL" => run.time_anyway(&implementations[which]),
+                _ => run.time(&implementations[which]),
+            }
+        };
         let mut floor = Vec::new();
-        let mut used = Used::default();
-        // The first round fills caches and makes what is shared, and does not count.
-        for round in 0..=rounds {
-            for turn in 0..2 {
-                let which = (round + turn) % 2;
-                let container = format!("c{}-{round}", implementations[which].name);
-                let netns = host.netns(&container);
-                used.0.push(netns.clone());
-                let run = |verb| self.run(verb, &configs[which], &container, &netns);
-                let add = run("ADD").time(&implementations[which])?;
-                settle(round);
-                let del = run("DEL").time_anyway(&implementations[which])?;
-                if round > 0 {
-                    times[0][which].push(add);
-                    times[1][which].push(del);
-                }
+        let medians = alternate(host, implementations, rounds, time, |round, used| {
+            if !self.link {
+                return Ok(());
             }
-            if self.link {
-                let container = format!("kernel-{round}");
-                let netns = host.netns(&container);
-                used.0.push(netns.clone());
-                let run = |verb| self.run(verb, &configs[0], &container, &netns);
-                run("ADD").time(&implementations[0])?;
-                settle(round);
-                // A call is a process: what none can do without is to be started and to remove.
-                floor.push(run("VERSION").time(&implementations[0])? + removal(&netns)?);
-                run("DEL").time(&implementations[0])?;
-            }
-        }
-        let medians = times.map(|verb| verb.map(|mut t| median(&mut t).unwrap_or_default()));
+            let container = format!("kernel-{round}");
+            let netns = used.netns(host, &container);
+            let run = |verb| self.run(verb, &configs[0], &container, &netns);
+            run("ADD").time(&implementations[0])?;
+            settle(round);
+            // The least that any DEL needs: to start a process and to remove the link.
+            floor.push(run("VERSION").time(&implementations[0])? + removal(&netns)?);
+            run("DEL").time(&implementations[0]).map(drop)
+        })?;
         Ok(Measured {
             name: self.name,
             medians,
@@ -283,10 +264,65 @@ impl Scenario {
     }
 }
 
-/// Namespaces that go all together when their scenario is over: their end, too, is work that the
-/// kernel puts off.
+/// Fails unless both implementations have these plugins.
+pub(crate) fn ensure_plugins(
+    implementations: &[Implementation; 2],
+    plugins: &[&str],
+) -> Result<(), String> {
+    for implementation in implementations {
+        if let Some(missing) = plugins.iter().find(|plugin| !implementation.has(plugin)) {
+            return Err(format!("{} has no {missing}", implementation.name));
+        }
+    }
+    Ok(())
+}
+
+/// Runs ADD and DEL of the implementations in turn, each time with a new container, and returns the
+/// medians: first ADD, then DEL, of each implementation.
+///
+/// `time` runs a verb of the implementation at an index for a container. `after_round` runs once per
+/// round.
+pub(crate) fn alternate(
+    host: &Host,
+    implementations: &[Implementation; 2],
+    rounds: usize,
+    time: impl Fn(&str, usize, &str, &Container) -> Result<Duration, String>,
+    mut after_round: impl FnMut(usize, &mut Used) -> Result<(), String>,
+) -> Result<[[Duration; 2]; 2], String> {
+    let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
+    let mut used = Used::default();
+    // The first round fills caches and creates shared objects, and does not count.
+    for round in 0..=rounds {
+        for turn in 0..2 {
+            let which = (round + turn) % 2;
+            let container = format!("c{}-{round}", implementations[which].name);
+            let netns = used.netns(host, &container);
+            let add = time("ADD", which, &container, &netns)?;
+            settle(round);
+            let del = time("DEL", which, &container, &netns)?;
+            if round > 0 {
+                times[0][which].push(add);
+                times[1][which].push(del);
+            }
+        }
+        after_round(round, &mut used)?;
+    }
+    Ok(times.map(|verb| verb.map(|mut times| median(&mut times).unwrap_or_default())))
+}
+
+/// Namespaces that are removed together at the end of their scenario, as the kernel defers the work
+/// of a removal.
 #[derive(Default)]
-pub(crate) struct Used(pub(crate) Vec<Container>);
+pub(crate) struct Used(Vec<Container>);
+
+impl Used {
+    /// Creates a namespace.
+    fn netns(&mut self, host: &Host, name: &str) -> Container {
+        let netns = host.netns(name);
+        self.0.push(netns.clone());
+        netns
+    }
+}
 
 impl Drop for Used {
     fn drop(&mut self) {
@@ -295,22 +331,22 @@ impl Drop for Used {
     }
 }
 
-/// What the kernel takes to remove the container's interface.
+/// Time of the kernel to remove the container's interface.
 fn removal(netns: &Container) -> Result<Duration, String> {
     let inside = Netns::open(netns.path()).map_err(|error| error.to_string())?;
-    let route = inside
+    let socket = inside
         .run(RtnlSocket::open)
         .map_err(|error| error.to_string())?;
-    let route = route.map_err(|error| error.to_string())?;
+    let socket = socket.map_err(|error| error.to_string())?;
     let start = Instant::now();
-    route
+    socket
         .delete_link_by_name("eth0")
         .map_err(|error| error.to_string())?;
     Ok(start.elapsed())
 }
 
-/// Fills the address store of a network as its plugins would have, from the upper end of the range
-/// downwards, so that new reservations do not meet the old ones.
+/// Writes reservations of a network as its plugins do, from the upper end of the range downwards, so
+/// that the next addresses are free.
 fn hold_leases(config: &Value, count: u32) -> Result<(), String> {
     if count == 0 {
         return Ok(());

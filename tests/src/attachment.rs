@@ -1,4 +1,4 @@
-//! A container that has been attached.
+//! A container attached to a network.
 
 use ferrule_testkit::{Call, Container, Outcome};
 use serde_json::Value;
@@ -10,19 +10,19 @@ use crate::with_prev_result;
 pub struct Attachment {
     /// Its namespace.
     pub container: Container,
-    /// The call that attached it, for further verbs.
+    /// The call of its ADD, for further verbs.
     pub call: Call,
     /// The configuration of the network.
     pub config: Value,
-    /// What ADD answered.
+    /// The result of ADD.
     pub result: Value,
 }
 
 impl Attachment {
-    /// The address ADD answered at this position, without prefix length.
+    /// The address at this position of the result, without prefix length.
     ///
     /// # Panics
-    /// When the result has none there.
+    /// If the result has none there.
     #[track_caller]
     pub fn address(&self, position: usize) -> &str {
         let address = self.result["ips"][position]["address"].as_str();
@@ -30,10 +30,10 @@ impl Attachment {
         address.split('/').next().unwrap_or(address)
     }
 
-    /// The name of the host's end, as ADD answered it.
+    /// The name of the host end in the result.
     ///
     /// # Panics
-    /// When the result has none.
+    /// If the result has none.
     #[track_caller]
     pub fn host_end(&self) -> &str {
         let interfaces = self.result["interfaces"].as_array();
@@ -44,13 +44,13 @@ impl Attachment {
             .unwrap_or_else(|| panic!("no host end in {}", self.result))
     }
 
-    /// CHECK with the result of ADD.
+    /// Runs CHECK with the result of ADD.
     #[track_caller]
     pub fn check(&self) -> Outcome {
         self.call_with_result().check()
     }
 
-    /// DEL with the result of ADD, which must succeed.
+    /// Runs DEL with the result of ADD, which must succeed.
     #[track_caller]
     pub fn detach(&self) -> Outcome {
         self.call_with_result().del().succeeds().stdout_is("")

@@ -1,4 +1,4 @@
-//! The same request to our plugin and to the Go plugin, each on a fresh host state.
+//! Comparison of our plugin with the Go plugin: the same request on the same host state.
 
 use ferrule_testkit::{Call, Host, Namespace, Outcome};
 use serde::Serialize as _;
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 
 use crate::Network;
 
-/// What an ADD came to, with everything random in it replaced by words.
+/// Output and effects of an ADD, with random values replaced by words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// Standard output, byte by byte.
     pub output: String,
-    /// The network of host and container, one fact per line.
+    /// The network state of host and container, as lines.
     pub network: Vec<String>,
 }
 
-/// Both must have answered the same bytes and, where they succeeded, wired the same.
+/// Asserts that both printed the same bytes and, if they succeeded, have the same network state.
 ///
-/// A refused request of ours has changed nothing, one of theirs may have.
+/// After a failure only the output is compared, as the Go plugins may leave changes.
 ///
 /// # Panics
-/// When they differ, with the lines that do.
+/// If they differ, with the lines that do.
 #[track_caller]
 pub fn assert_alike(network: &Network, ours: &Trace, theirs: &Trace) {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
@@ -48,17 +48,17 @@ fn difference(ours: &[String], theirs: &[String]) -> Vec<String> {
     [only('+', ours, theirs), only('-', theirs, ours)].concat()
 }
 
-/// The newest version the Go plugins of Debian speak.
+/// The newest version that the Go plugins of Debian support.
 const PEER_NEWEST: &str = "1.0.0";
 
-/// ADD by ours and by the Go plugin of the same name; each is taken back again.
+/// Runs ADD, then DEL, of ours and of the Go plugin of the same name.
 ///
-/// The Go plugin is asked in 1.0.0 where it does not speak the version yet; the results of 1.1.0
-/// differ in the version alone. From 1.0.0 on current Go plugins sort the keys and leave out an empty
-/// `dns`, as Debian's do not yet: their output is brought into that form.
+/// Debian's Go plugins do not support 1.1.0 and get 1.0.0 instead; the results differ only in the
+/// version. From 1.0.0 on current Go plugins sort the keys and omit an empty `dns`, which Debian's do
+/// not: their output is converted to that form.
 ///
 /// # Panics
-/// When the configuration names no version.
+/// If the configuration has no version.
 pub fn side_by_side(host: &Host, network: &Network) -> (Trace, Trace) {
     let version = network.config["cniVersion"].as_str().unwrap().to_owned();
     let asked = if version == "1.1.0" {
@@ -94,7 +94,7 @@ fn sorted(text: &str) -> String {
 fn trace(host: &Host, call: &Call) -> Trace {
     let container = host.netns("c1");
     for namespace in [host as &Namespace, &container] {
-        // The Go plugins wait for the detection of duplicates, two seconds each time.
+        // The Go plugins wait for duplicate address detection, two seconds each time.
         namespace
             .exec("sysctl -q -w net.ipv6.conf.default.accept_dad=0")
             .succeeds();
@@ -102,7 +102,7 @@ fn trace(host: &Host, call: &Call) -> Trace {
     let outcome: Outcome = call.add();
     let lines = |side: &str, namespace: &Namespace| {
         let text = without_random(&namespace.network_snapshot().to_string());
-        // The kernel adds some local routes when it has looked for duplicates.
+        // The kernel adds some local routes after duplicate address detection.
         let lasting = text
             .lines()
             .filter(|line| !(line.starts_with("route6") && line.contains("table local")));
@@ -123,7 +123,7 @@ fn trace(host: &Host, call: &Call) -> Trace {
     trace
 }
 
-/// Hardware addresses and names of host ends replaced, and our mark on a host end taken away.
+/// The text with MAC addresses and names of host ends replaced, and without our alias of a host end.
 fn without_random(text: &str) -> String {
     let words =
         text.split_inclusive(|letter: char| !(letter.is_alphanumeric() || ":-_".contains(letter)));

@@ -1,9 +1,9 @@
-//! The world beyond a host.
+//! A host outside the node.
 
 use ferrule_testkit::{Container, Host};
 
-/// A namespace beyond the host that knows no way to the containers, with the addresses `192.0.2.9`
-/// and `2001:db8::9`. The host is `192.0.2.1` and `2001:db8::1` there.
+/// A namespace with the addresses `192.0.2.9` and `2001:db8::9` and without routes to the containers,
+/// connected to the host by its link `wire` with `192.0.2.1` and `2001:db8::1`.
 pub fn external_host(host: &Host) -> Container {
     let outside = host.netns("outside");
     host.ip("link add wire type veth peer name eth0 netns outside");

@@ -1,7 +1,7 @@
 //! Black-box tests of the built executables: one file or folder per plugin in `tests/`.
 //!
-//! They drive the executables as a container runtime does, each in a private host of its own.
-//! How to write one is told in `ferrule_testkit`. Here are the networks that the tests of several
+//! They call the executables as a container runtime does, each test on a private host.
+//! `ferrule_testkit` explains how to write one. This crate has the networks that tests of several
 //! plugins share.
 
 mod attachment;

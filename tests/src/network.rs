@@ -1,16 +1,16 @@
-//! A network configuration and calls about it.
+//! A network configuration and calls with it.
 
 use ferrule_testkit::{Call, Host};
 use serde_json::{Value, json};
 
 use crate::Attachment;
 
-/// A network of one plugin, IPv4 and IPv6 with a default route each, on addresses that
-/// `host-local` keeps. [`Network::with`] changes it.
+/// A network of one plugin with addresses of `host-local`: IPv4 and IPv6, with a default route each.
+/// [`Network::with`] changes it.
 #[derive(Debug, Clone)]
 pub struct Network {
     plugin: &'static str,
-    /// The configuration as plugins get it.
+    /// The configuration on standard input.
     pub config: Value,
 }
 
@@ -20,15 +20,15 @@ impl Network {
         Self::new("bridge", json!({ "bridge": "cni0", "isGateway": true }))
     }
 
-    /// Containers behind a pair each.
+    /// Containers routed through a veth pair each.
     pub fn ptp() -> Self {
         Self::new("ptp", json!({}))
     }
 
-    /// The network of a plugin that tests of both run on.
+    /// The network of the plugin `bridge` or `ptp`, for tests of both.
     ///
     /// # Panics
-    /// For plugins other than `bridge` and `ptp`.
+    /// For other plugins.
     pub fn of(plugin: &str) -> Self {
         match plugin {
             "bridge" => Self::bridge(),
@@ -49,10 +49,10 @@ impl Network {
         Self { plugin, config }.with(keys)
     }
 
-    /// The same with these keys set anew; those that are null are taken out.
+    /// The same with these keys set; null removes a key.
     ///
     /// # Panics
-    /// When `keys` is no object.
+    /// If `keys` is not an object.
     #[must_use]
     pub fn with(mut self, keys: Value) -> Self {
         let Value::Object(keys) = keys else {
@@ -80,7 +80,7 @@ impl Network {
         self.with(json!({ "ipam": null }))
     }
 
-    /// The same with addresses of one container fixed beforehand, by the plugin `static`.
+    /// The same with these addresses, by the plugin `static`.
     #[must_use]
     pub fn with_addresses(self, addresses: &[&str]) -> Self {
         let list: Vec<Value> = addresses
@@ -90,7 +90,7 @@ impl Network {
         self.with(json!({ "ipam": { "type": "static", "addresses": list } }))
     }
 
-    /// A call of our plugin about the interface `eth0` of a container, which need not exist.
+    /// A call of our plugin for the interface `eth0` of a container, which need not exist.
     pub fn call(&self, host: &Host, container: &str) -> Call {
         self.prepare(host.plugin(self.plugin), container)
     }
@@ -107,7 +107,7 @@ impl Network {
             .config(&self.config)
     }
 
-    /// Makes a container and attaches it.
+    /// Creates a container and attaches it.
     #[track_caller]
     pub fn attach(&self, host: &Host, container: &str) -> Attachment {
         let namespace = host.netns(container);
@@ -125,7 +125,7 @@ impl Network {
 /// The configuration with these keys set; a key that is null stays in it.
 ///
 /// # Panics
-/// When `keys` is no object.
+/// If `keys` is not an object.
 #[must_use]
 pub fn with_keys(mut config: Value, keys: &Value) -> Value {
     for (key, value) in keys.as_object().expect("keys are an object") {
@@ -134,7 +134,7 @@ pub fn with_keys(mut config: Value, keys: &Value) -> Value {
     config
 }
 
-/// The configuration that CHECK and DEL get: with the result of ADD in it.
+/// The configuration of CHECK and DEL: with the result of ADD as `prevResult`.
 #[must_use]
 pub fn with_prev_result(config: &Value, result: &Value) -> Value {
     let mut config = config.clone();

@@ -1,4 +1,4 @@
-//! Packets as tests send them.
+//! Packets that tests send.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -9,20 +9,19 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 
-/// Whether the very first packet to an address is answered within a second.
+/// Whether the first echo request to an address is answered within a second.
 pub fn answers_at_once(from: &Namespace, address: impl Display) -> bool {
     let address = address.to_string();
     let ping = ["ping", "-n", "-q", "-c", "1", "-W", "1", &address];
     from.exec(ping).status.success()
 }
 
-/// Sends, from a link of the namespace, what a router announces itself and the network
-/// `fd00:bad::/64` with (RFC 4861, section 4.2, and RFC 4862, section 5.5.3).
-/// Whether it was sent is the answer: shortly after the link has come up it has no address to send
-/// it from.
+/// Sends a router advertisement of the prefix `fd00:bad::/64` (RFC 4861, section 4.2, and RFC 4862,
+/// section 5.5.3) from a link of the namespace. Returns `false` if it cannot be sent, as while the
+/// link has no address shortly after it has come up.
 ///
 /// # Panics
-/// When there is no such link or no raw socket.
+/// If there is no such link or no raw socket.
 pub fn sends_router_advertisement(from: &Namespace, link: &str) -> bool {
     let index = from.link(link)["ifindex"].as_u64().unwrap();
     let index = u32::try_from(index).unwrap();

@@ -1,8 +1,8 @@
-//! What must hold for every plugin whose link is in the container alone.
+//! Tests for every plugin whose only link is in the container.
 
 #![expect(
     clippy::missing_panics_doc,
-    reason = "each of these is a judgement: a panic is how a test fails"
+    reason = "these are tests: a panic is how a test fails"
 )]
 
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{Attachment, Network, assert_alike, side_by_side};
 
-/// The addresses that `host-local` holds for the network, in order.
+/// The addresses that `host-local` has reserved for the network, sorted.
 pub fn leases() -> Vec<String> {
     let files = std::fs::read_dir("/var/lib/cni/networks/net");
     let names = files.into_iter().flatten().flatten();
@@ -25,7 +25,7 @@ pub fn leases() -> Vec<String> {
     leases
 }
 
-/// The host without the address plugin's books, which have leases of their own kind of check.
+/// The host without the files of the address plugin, for which there is [`leases`].
 fn state(host: &Host) -> Snapshot {
     host.snapshot().ignoring(&["/var/lib/cni"])
 }
@@ -33,21 +33,21 @@ fn state(host: &Host) -> Snapshot {
 #[track_caller]
 fn assert_nothing_left(host: &Host, before: &Snapshot) {
     assert_eq!(leases(), Vec::<String>::new());
-    // The kernel takes a removed namespace, and what is in it, apart in its own time.
+    // The kernel removes a namespace and its links in the background.
     let is_same = || before.difference(&state(host)).is_empty();
     if !(0..40).any(|_| is_same() || pause()) {
         assert_same(before, &state(host));
     }
 }
 
-/// Waits a little, and is not satisfied.
+/// Waits a little; always `false`.
 fn pause() -> bool {
     std::thread::sleep(Duration::from_millis(50));
     false
 }
 
-/// DEL, once and again, takes link and addresses away: also when the container has renamed the
-/// link or is gone, and without touching what is another's.
+/// DEL removes link and addresses and can be repeated, also if the container has renamed the link or
+/// is gone. It does not change what belongs to others.
 pub fn del_leaves_nothing(host: &Host, network: &Network) {
     let before = state(host);
 
@@ -76,7 +76,7 @@ pub fn del_leaves_nothing(host: &Host, network: &Network) {
     unnamed.call.clone().netns("").del().succeeds();
     unnamed.container.remove();
     assert_nothing_left(host, &before);
-    // Known by the id of a process, which a process on the host has got since.
+    // The path of a process whose id belongs to a process on the host by now.
     let recycled = network.attach(host, "c6");
     recycled.container.remove();
     host.ip("link add eth0 type veth peer name eth1");
@@ -92,8 +92,8 @@ pub fn del_leaves_nothing(host: &Host, network: &Network) {
     assert_nothing_left(host, &before);
 }
 
-/// DEL for a container whose namespace has become another's leaves the other one's link alone, and
-/// one of another kind, too.
+/// DEL for a container whose namespace belongs to another container by now does not remove the link
+/// of the other one, nor a link of another kind.
 pub fn del_spares_others(host: &Host, network: &Network) {
     let first = network.attach(host, "shared");
     first.container.ip("link delete eth0");
@@ -114,7 +114,7 @@ pub fn del_spares_others(host: &Host, network: &Network) {
     first.container.remove();
 }
 
-/// An ADD that fails, early or late, leaves no link and no address.
+/// A failed ADD leaves neither link nor address, whichever step fails.
 pub fn failed_add_leaves_nothing(host: &Host, network: &Network) {
     let subnet = json!({ "subnet": "10.1.2.0/24" });
     let full = json!({ "subnet": "10.1.2.0/24", "rangeStart": "10.1.2.9", "rangeEnd": "10.1.2.9" });
@@ -150,8 +150,8 @@ pub fn failed_add_leaves_nothing(host: &Host, network: &Network) {
     holder.detach();
 }
 
-/// GC releases the addresses of attachments that are not listed, removes a link of theirs that
-/// came to the host, and leaves the others alone.
+/// GC releases the addresses of unlisted attachments and removes a link of theirs that was moved to
+/// the host. It does not change listed attachments.
 pub fn gc_collects_what_is_dead(host: &Host, network: &Network) {
     let alive = network.attach(host, "alive");
     let held = leases();
@@ -168,7 +168,7 @@ pub fn gc_collects_what_is_dead(host: &Host, network: &Network) {
     ]);
     gc(both).succeeds().stdout_is("");
     assert!(host.has_link("stray"));
-    // Without a list nothing is collected.
+    // Without a list nothing is removed.
     network.call(host, "any").gc().succeeds().stdout_is("");
     assert!(host.has_link("stray") && leases().len() > held.len());
     gc(json!([{ "containerID": "alive", "ifname": "eth0" }])).succeeds();
@@ -180,10 +180,10 @@ pub fn gc_collects_what_is_dead(host: &Host, network: &Network) {
     assert!(alive.container.has_link("eth0"));
 }
 
-/// Each of these changes makes CHECK fail, with words that tell it. A change is a line for `ip`
-/// inside the container, or after `host:` on the host; several are joined by `;`. `MAC` stands for
-/// the link's hardware address, `ADDRESS` for its first address and `NETNS` for the container.
-pub fn check_notices(host: &Host, network: &Network, changes: &[(&str, &str)]) {
+/// CHECK fails after each of these changes, with this text. A change is an `ip` command in the
+/// container, or on the host after `host:`; several are joined by `;`. `MAC` is replaced by the link's
+/// MAC address, `ADDRESS` by its first address and `NETNS` by the container's name.
+pub fn check_detects(host: &Host, network: &Network, changes: &[(&str, &str)]) {
     for (number, (change, text)) in changes.iter().enumerate() {
         let attachment = network.attach(host, &format!("c{number}"));
         attachment.check().succeeds().stdout_is("");
@@ -209,7 +209,7 @@ fn apply(host: &Host, attachment: &Attachment, change: &str, name: &str) {
     }
 }
 
-/// What one suite added, the other checks and removes.
+/// Ferrule and the Go plugin check and remove the attachments of each other.
 pub fn suites_share_attachments(host: &Host, network: &Network) {
     let network = network.clone().version("1.0.0");
     let before = state(host);
@@ -234,16 +234,16 @@ pub fn suites_share_attachments(host: &Host, network: &Network) {
     assert_nothing_left(host, &before);
 }
 
-/// In every version the answer is that of the Go plugin, but for the MTU in results of 1.1.0.
-/// Quicker than [`results_are_the_peers`], as the wiring is not looked at.
-pub fn answers_are_the_peers(host: &Host, network: &Network) {
+/// In every version the result is that of the Go plugin, except the MTU in results of 1.1.0. Faster
+/// than [`results_and_links_are_the_peers`], as the network state is not compared.
+pub fn results_are_the_peers(host: &Host, network: &Network) {
     for version in VERSIONS {
         let container = host.netns("c1");
         let network = network.clone().version(version);
         let call = network.call(host, "c1");
         let ours = without_random(call.add().json());
         call.del().succeeds();
-        // The newest that Debian's speak.
+        // The newest that Debian's plugins support.
         let asked = if *version == "1.1.0" {
             "1.0.0"
         } else {
@@ -258,7 +258,7 @@ pub fn answers_are_the_peers(host: &Host, network: &Network) {
     }
 }
 
-/// The result with a word for each hardware address, and without what only one suite says.
+/// The result with MAC addresses replaced, and without values that only one implementation has.
 fn without_random(mut result: Value) -> Value {
     for entry in result["interfaces"].as_array_mut().into_iter().flatten() {
         entry["mac"] = json!("MAC");
@@ -274,8 +274,8 @@ fn without_random(mut result: Value) -> Value {
     result
 }
 
-/// Result and wiring are those of the Go plugin, but for the MTU in results of 1.1.0.
-pub fn results_are_the_peers(host: &Host, network: &Network, version: &str) {
+/// Result and network state are those of the Go plugin, except the MTU in results of 1.1.0.
+pub fn results_and_links_are_the_peers(host: &Host, network: &Network, version: &str) {
     let (mut ours, theirs) = side_by_side(host, &network.clone().version(version));
     if version == "1.1.0" && ours.output.contains("\"mtu\": ") {
         let lines = ours.output.lines();

@@ -14,11 +14,11 @@ use ferrule_testkit::Namespace;
 use nix::errno::Errno;
 use nix::libc;
 
-/// Frames longer than any link here carries.
-const ROOM: usize = 1 << 16;
+/// Size of the buffer, larger than any frame, in bytes.
+const BUFFER: usize = 1 << 16;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Who attaches: a user and a group without any privilege.
+/// A user and a group without privileges.
 #[derive(Debug, Clone, Copy)]
 pub struct User {
     /// User id.
@@ -27,7 +27,7 @@ pub struct User {
     pub gid: u32,
 }
 
-/// An open end.
+/// An open file of the tap.
 #[derive(Debug)]
 pub struct TapEnd {
     file: File,
@@ -41,14 +41,14 @@ pub struct Machine {
 }
 
 impl TapEnd {
-    /// Attaches to the tap `name` of a namespace as this user, or with all privileges.
+    /// Attaches to the tap `name` of a namespace, as this user or as root.
     ///
     /// # Errors
-    /// As the kernel refuses it: `EPERM` for a user that is not the owner, `EINVAL` where one side
-    /// has several queues and the other has not, `EBUSY` when the only queue is taken.
+    /// Those of the kernel: `EPERM` for a user that is not the owner, `EINVAL` if only one side has
+    /// several queues, `EBUSY` if the only queue is in use.
     ///
     /// # Panics
-    /// When `/dev/net/tun` cannot be opened.
+    /// If `/dev/net/tun` cannot be opened.
     pub fn attach(
         namespace: &Namespace,
         name: &str,
@@ -72,16 +72,16 @@ impl TapEnd {
         })
     }
 
-    /// Answers for a machine of this address.
+    /// Starts a thread that answers for a machine with this address.
     ///
     /// # Panics
-    /// On a thread of its own, when an answer cannot be sent.
+    /// That thread panics if an answer cannot be sent.
     pub fn serve(self, address: Ipv4Addr) -> Machine {
         let over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&over);
         let mut file = self.file;
         let worker = std::thread::spawn(move || {
-            let mut frame = vec![0; ROOM];
+            let mut frame = vec![0; BUFFER];
             while !seen.load(Ordering::Relaxed) {
                 match file.read(&mut frame) {
                     Ok(length) => {
@@ -92,7 +92,7 @@ impl TapEnd {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         std::thread::sleep(PAUSE);
                     }
-                    // The link is down, or gone.
+                    // The link is down or removed.
                     Err(_) => return,
                 }
             }
@@ -113,8 +113,8 @@ impl Drop for Machine {
     }
 }
 
-/// Gives up every privilege, for the calling thread alone: the C library's functions would do it
-/// for the whole process.
+/// Drops all privileges of the calling thread. The functions of the C library do it for the whole
+/// process.
 fn become_user(user: User) -> Result<(), Errno> {
     let (uid, gid) = (libc::c_long::from(user.uid), libc::c_long::from(user.gid));
     #[expect(
@@ -149,20 +149,20 @@ fn set_interface(file: &File, name: &str, queues: bool) -> Result<(), Errno> {
     Errno::result(outcome).map(drop)
 }
 
-/// The hardware address of the machine with this address.
+/// The MAC address of the machine with this address.
 fn mac_of(address: Ipv4Addr) -> [u8; 6] {
     let [a, b, c, d] = address.octets();
     [0x02, 0x01, a, b, c, d]
 }
 
-/// What the machine with this address says to a frame.
+/// The answer of the machine with this address to a frame.
 fn answer(frame: &[u8], own: Ipv4Addr) -> Option<Vec<u8>> {
     let is_for_own = |at: usize| frame.get(at..at + 4) == Some(&own.octets());
     let mut answer = frame.to_vec();
     answer.get_mut(..6)?.copy_from_slice(frame.get(6..12)?);
     answer.get_mut(6..12)?.copy_from_slice(&mac_of(own));
     match frame.get(12..14)? {
-        // A request (RFC 826): the reply has both sides exchanged.
+        // An ARP request (RFC 826): the reply swaps sender and target.
         [0x08, 0x06] if frame.get(20..22)? == [0, 1] && is_for_own(38) => {
             answer[21] = 2;
             answer[22..28].copy_from_slice(&mac_of(own));
@@ -170,8 +170,8 @@ fn answer(frame: &[u8], own: Ipv4Addr) -> Option<Vec<u8>> {
             answer[32..42].copy_from_slice(frame.get(22..32)?);
             Some(answer)
         }
-        // An echo request (RFC 792) in a packet without options: the type goes from 8 to 0, which
-        // the checksum makes up for. Exchanged addresses leave theirs as it is.
+        // An echo request (RFC 792) in a packet without options: the type changes from 8 to 0, and the
+        // ICMP checksum accordingly. Swapped addresses do not change the IP checksum.
         [0x08, 0x00] if frame.get(23)? == &1 && frame.get(34)? == &8 && is_for_own(30) => {
             answer[26..30].copy_from_slice(&own.octets());
             answer[30..34].copy_from_slice(frame.get(26..30)?);

@@ -1,26 +1,26 @@
-//! A cable for links that are put on a network interface of the host.
+//! A link of the host that serves as master, with a peer at its other end.
 
 use ferrule_testkit::{Container, Host};
 
 use crate::Network;
 
-/// A cable from the host's interface `wire0` to `wire1` in a namespace of its own, which has the
-/// gateway's addresses of [`Network`]s.
+/// A veth pair from `wire0` on the host to `wire1` in a separate namespace, which has the gateway
+/// addresses of [`Network`]s.
 #[derive(Debug)]
 pub struct Wire {
-    /// What is at the far end.
+    /// The namespace of the far end.
     pub far: Container,
 }
 
 impl Wire {
-    /// Lays the cable; the far end has the addresses on `wire1` itself.
+    /// Creates the pair, with the gateway addresses on `wire1`.
     pub fn new(host: &Host) -> Self {
         let wire = Self::without_addresses(host);
         wire.answer_on("wire1");
         wire
     }
 
-    /// Lays the cable without addresses at the far end.
+    /// Creates the pair without addresses.
     pub fn without_addresses(host: &Host) -> Self {
         let far = host.netns("far");
         host.ip("link add wire0 type veth peer name wire1 netns far");
@@ -29,7 +29,7 @@ impl Wire {
         Self { far }
     }
 
-    /// Gives a link of the far end the gateway's addresses.
+    /// Adds the gateway addresses to a link of the far end.
     pub fn answer_on(&self, link: &str) {
         self.far.ip(["address", "add", "10.1.2.1/24", "dev", link]);
         let ipv6 = ["address", "add", "fd00:1:2::1/64", "dev", link, "nodad"];
@@ -38,7 +38,7 @@ impl Wire {
 }
 
 impl Network {
-    /// Containers with a link of their own on `wire0`.
+    /// Containers with a link of this plugin on `wire0`.
     pub fn on_wire(plugin: &'static str) -> Self {
         Self::new(plugin, serde_json::json!({ "master": "wire0" }))
     }

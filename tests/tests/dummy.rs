@@ -1,6 +1,6 @@
 //! The plugin `dummy`: black-box tests. Debian has no Go plugin of that name.
 
-use ferrule_tests::single_link::{self, check_notices};
+use ferrule_tests::single_link::{self, check_detects};
 use ferrule_tests::{Network, answers_at_once};
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ ferrule_testkit::test! {
 ferrule_testkit::test! {
     /// CHECK detects each change; an address plugin is required.
     fn check_detects_every_change(host) needs [Dummy] {
-        check_notices(host, &dummy(), &[
+        check_detects(host, &dummy(), &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 mtu 1400", "MTU"),
             ("link set eth0 down", "down"),

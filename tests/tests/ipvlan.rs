@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrule_testkit::{Host, assert_same};
-use ferrule_tests::single_link::{self, check_notices};
+use ferrule_tests::single_link::{self, check_detects};
 use ferrule_tests::{Network, Wire, answers_at_once};
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ ferrule_testkit::test! {
             with_result.with(keys).call(host, "first").check().fails();
         }
         attachment.detach();
-        check_notices(host, &network, &[
+        check_detects(host, &network, &[
             ("link set eth0 type ipvlan mode l3", "mode l3, expected l2"),
             ("link set eth0 mtu 1350", "MTU"),
             ("link set eth0 down", "down"),
@@ -300,11 +300,11 @@ ferrule_testkit::test! {
     /// has added.
     fn the_go_plugin_agrees(host) needs [Ipvlan, PeerPlugins] {
         Wire::new(host);
-        single_link::answers_are_the_peers(host, &ipvlan().with_addresses(&["10.1.2.9/24"]));
+        single_link::results_are_the_peers(host, &ipvlan().with_addresses(&["10.1.2.9/24"]));
         let routes = json!([{ "dst": "10.77.0.0/16", "gw": "10.1.2.9" }, { "dst": "0.0.0.0/0" }]);
         let keys = json!({ "mtu": 1400, "mode": "l2", "dns": { "nameservers": ["192.0.2.7"] },
             "ipam": { "type": "host-local", "subnet": "10.1.2.0/24", "routes": routes } });
-        single_link::results_are_the_peers(host, &ipvlan().with(keys), "1.0.0");
+        single_link::results_and_links_are_the_peers(host, &ipvlan().with(keys), "1.0.0");
         single_link::suites_share_attachments(host, &ipvlan());
     }
 }

@@ -1,7 +1,7 @@
 //! The plugin `vlan`: black-box tests.
 
 use ferrule_testkit::assert_same;
-use ferrule_tests::single_link::{self, check_notices};
+use ferrule_tests::single_link::{self, check_detects};
 use ferrule_tests::{Network, Wire, answers_at_once};
 use serde_json::json;
 
@@ -70,7 +70,7 @@ ferrule_testkit::test! {
             { "name": "eth0", "mac": mac, "mtu": 1400, "sandbox": path },
         ]));
         attachment.detach();
-        check_notices(host, &network, &[
+        check_detects(host, &network, &[
             ("link set eth0 mtu 1350", "MTU"),
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 down", "down"),
@@ -203,9 +203,9 @@ ferrule_testkit::test! {
     /// has added.
     fn the_go_plugin_agrees(host) needs [Vlan8021q, PeerPlugins] {
         Wire::new(host);
-        single_link::answers_are_the_peers(host, &vlan(100).with_addresses(&["10.1.2.9/24"]));
+        single_link::results_are_the_peers(host, &vlan(100).with_addresses(&["10.1.2.9/24"]));
         let keys = json!({ "mtu": 1400, "dns": { "nameservers": ["192.0.2.7"] } });
-        single_link::results_are_the_peers(host, &vlan(7).with(keys), "1.0.0");
+        single_link::results_and_links_are_the_peers(host, &vlan(7).with(keys), "1.0.0");
         single_link::suites_share_attachments(host, &vlan(100));
     }
 }

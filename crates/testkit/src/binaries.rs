@@ -1,18 +1,18 @@
-//! Where the executables under test are.
+//! Paths of the executables under test.
 
 use std::path::{Path, PathBuf};
 
 /// Where Debian's package `containernetworking-plugins` puts the Go plugins.
 pub const PEER_FOLDER: &str = "/usr/lib/cni";
 
-/// Names the folder to take our executables from. `tests/executables` builds them and sets it, and
-/// leaves one alone that was set by hand, for instance to release builds.
+/// The folder of our executables. `tests/executables` builds them and sets the variable, unless it
+/// was set by hand, for instance to release builds.
 const FOLDER_VARIABLE: &str = "FERRULE_BIN_DIR";
 
-/// The folder with our executables.
+/// The folder of our executables.
 ///
 /// # Panics
-/// When nobody says which: what lies in cargo's folder may be older than the source.
+/// If the variable is not set: those in cargo's folder may be older than the source.
 #[track_caller]
 pub fn folder() -> PathBuf {
     given_folder().expect(
@@ -27,7 +27,7 @@ fn given_folder() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// Cargo's folder of one profile, `target/debug`, that an executable was built to.
+/// The folder of a profile (`target/debug`) in which cargo has built an executable.
 pub(crate) fn profile_folder(executable: &Path) -> &Path {
     let folder = executable.parent().unwrap_or(executable);
     if folder.ends_with("deps") {
@@ -37,8 +37,8 @@ pub(crate) fn profile_folder(executable: &Path) -> &Path {
     }
 }
 
-/// Whether the executables bear the name of their build behind the last byte. While tests are
-/// listed, they need not be built yet: those that `tests/executables` builds do.
+/// Whether the executables have a build id after their last byte. While tests are listed they may not
+/// have been built yet; then they will have one.
 pub(crate) fn is_named_build() -> bool {
     const NAME: &[u8] = b"ferrule build ";
     const DIGITS: usize = 64;
@@ -50,16 +50,16 @@ pub(crate) fn is_named_build() -> bool {
     })
 }
 
-/// One of our executables.
+/// The path of one of our executables.
 ///
 /// # Panics
-/// When it was not built.
+/// If it was not built.
 #[track_caller]
 pub(crate) fn ours(name: &str) -> PathBuf {
     present(folder().join(name))
 }
 
-/// The path itself, when there is a file.
+/// Returns the path if it is that of a file.
 #[track_caller]
 pub(crate) fn present(executable: PathBuf) -> PathBuf {
     assert!(

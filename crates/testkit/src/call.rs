@@ -1,4 +1,4 @@
-//! Calling a plugin the way a runtime does.
+//! Calls of plugins, as runtimes make them.
 
 use std::borrow::Borrow;
 use std::ffi::{OsStr, OsString};
@@ -14,9 +14,9 @@ use crate::process::Running;
 /// The search path plugins get for the tools they start.
 const TOOL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A call that is being put together and can be run any number of times.
+/// A call of an executable: a builder that can be run any number of times.
 ///
-/// The environment holds `PATH` and what the builder sets, nothing else. Starting points are
+/// The environment has `PATH` and what the builder sets, nothing else. Calls come from
 /// [`Host::plugin`](crate::Host::plugin), [`Host::peer_plugin`](crate::Host::peer_plugin) and
 /// [`Host::cnitool`](crate::Host::cnitool).
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Call {
         self.env("CNI_CONTAINERID", id)
     }
 
-    /// `CNI_NETNS`: a container, or any path.
+    /// `CNI_NETNS`: a [`Container`](crate::Container), or any path.
     #[must_use]
     pub fn netns(self, path: impl AsRef<Path>) -> Self {
         self.env("CNI_NETNS", path.as_ref())
@@ -81,13 +81,13 @@ impl Call {
         self.env("CNI_ARGS", args)
     }
 
-    /// `CNI_PATH`, in place of the folder the executable is in.
+    /// `CNI_PATH`, instead of the folder of the executable.
     #[must_use]
     pub fn cni_path(self, path: impl AsRef<OsStr>) -> Self {
         self.env("CNI_PATH", path)
     }
 
-    /// Set any environment variable; the last value given wins.
+    /// Sets an environment variable, replacing an earlier value.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self = self.without_env(&name);
@@ -96,7 +96,7 @@ impl Call {
         self
     }
 
-    /// Take an environment variable away.
+    /// Removes an environment variable.
     #[must_use]
     pub fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
         self.variables.retain(|(known, _)| known != name.as_ref());
@@ -109,51 +109,51 @@ impl Call {
         self.stdin(config.borrow().to_string())
     }
 
-    /// Standard input, byte by byte.
+    /// Standard input as bytes.
     #[must_use]
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
     }
 
-    /// Run to the end.
+    /// Runs the call to its end.
     #[track_caller]
     pub fn run(&self) -> Outcome {
         self.start().wait()
     }
 
-    /// Start and leave running, for calls that overlap.
+    /// Starts the call without waiting, for calls that overlap.
     #[track_caller]
     pub fn start(&self) -> Running {
         self.namespace
             .inside(|| Running::start(&mut self.command(), &self.input))
     }
 
-    /// ADD with what was set so far.
+    /// Runs ADD.
     #[track_caller]
     pub fn add(&self) -> Outcome {
         self.clone().verb("ADD").run()
     }
 
-    /// DEL with what was set so far.
+    /// Runs DEL.
     #[track_caller]
     pub fn del(&self) -> Outcome {
         self.clone().verb("DEL").run()
     }
 
-    /// CHECK with what was set so far.
+    /// Runs CHECK.
     #[track_caller]
     pub fn check(&self) -> Outcome {
         self.clone().verb("CHECK").run()
     }
 
-    /// GC, without the variables that name a container: it concerns a whole network.
+    /// Runs GC, without the variables of a container.
     #[track_caller]
     pub fn gc(&self) -> Outcome {
         self.of_network("GC").run()
     }
 
-    /// STATUS, without the variables that name a container: it concerns a whole network.
+    /// Runs STATUS, without the variables of a container.
     #[track_caller]
     pub fn status(&self) -> Outcome {
         self.of_network("STATUS").run()

@@ -1,4 +1,4 @@
-//! Seeing frames on the wire.
+//! Packet capture.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -16,25 +16,25 @@ use crate::namespace::Namespace;
 
 /// Kernel's `PACKET_OUTGOING`: the frame was sent from here, `linux/if_packet.h`.
 const OUTGOING: u8 = 4;
-/// How long one look at the socket waits.
+/// Receive timeout of the socket.
 const PAUSE: TimeVal = TimeVal::new(0, 20_000);
 
-/// A running capture of every frame on every link of a namespace, also links that come later.
-/// The kernel keeps the frames until they are asked for.
+/// A running capture of every frame on every link of a namespace, including links that are added
+/// later. The socket queues the frames.
 #[derive(Debug)]
 pub struct Capture {
     namespace: Namespace,
     socket: OwnedFd,
 }
 
-/// A captured Ethernet frame. A VLAN tag that the kernel keeps beside the frame is not shown.
+/// A captured Ethernet frame, without a VLAN tag that the kernel has stripped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The link it was seen on; empty when that is gone already.
+    /// Name of the link; empty if the link has been removed.
     pub link: String,
-    /// Whether it was sent from this namespace, not received.
+    /// Whether it was sent from this namespace; otherwise it was received.
     pub outgoing: bool,
-    /// All of it, from the destination address on.
+    /// The frame, from the destination address on.
     pub bytes: Vec<u8>,
 }
 
@@ -45,14 +45,14 @@ pub struct Arp {
     pub operation: u16,
     /// The sender's hardware address, as `02:00:00:00:00:01`.
     pub sender_mac: String,
-    /// The sender's address. The same as `target` in an announcement.
+    /// The sender's address. In an announcement it equals `target`.
     pub sender: Ipv4Addr,
-    /// The address asked for.
+    /// The target address.
     pub target: Ipv4Addr,
 }
 
 impl Namespace {
-    /// Start capturing here.
+    /// Starts a capture in this namespace.
     pub fn capture(&self) -> Capture {
         let socket = self.inside(|| {
             let kind = (AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC);
@@ -69,10 +69,10 @@ impl Namespace {
 }
 
 impl Capture {
-    /// The next frame this accepts, those before it being dropped; `None` when none came within
-    /// the time.
-    pub fn wait_for(&self, patience: Duration, accept: impl Fn(&Frame) -> bool) -> Option<Frame> {
-        let deadline = Instant::now() + patience;
+    /// The next frame that `accept` returns true for; frames before it are dropped. `None` after the
+    /// time-out.
+    pub fn wait_for(&self, timeout: Duration, accept: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             if let Some(frame) = self.next().filter(&accept) {
                 return Some(frame);
@@ -81,9 +81,9 @@ impl Capture {
         None
     }
 
-    /// All frames so far, and those that still come within the time.
-    pub fn collect(&self, patience: Duration) -> Vec<Frame> {
-        let deadline = Instant::now() + patience;
+    /// All frames so far, and those that arrive before the time-out.
+    pub fn collect(&self, timeout: Duration) -> Vec<Frame> {
+        let deadline = Instant::now() + timeout;
         let mut frames = Vec::new();
         while Instant::now() < deadline {
             frames.extend(self.next());
@@ -113,22 +113,22 @@ impl Capture {
 }
 
 impl Frame {
-    /// The hardware address it was sent to, as `ff:ff:ff:ff:ff:ff`.
+    /// The destination address, as `ff:ff:ff:ff:ff:ff`.
     pub fn destination(&self) -> String {
         mac(self.part(0))
     }
 
-    /// The hardware address it was sent from.
+    /// The source address.
     pub fn source(&self) -> String {
         mac(self.part(6))
     }
 
-    /// The protocol inside: 0x0800 IPv4, 0x0806 ARP, 0x86dd IPv6.
+    /// The ethertype: 0x0800 IPv4, 0x0806 ARP, 0x86dd IPv6.
     pub fn ethertype(&self) -> u16 {
         u16::from_be_bytes(self.part(12))
     }
 
-    /// The ARP message inside, if there is one.
+    /// The ARP message in it, if any.
     pub fn arp(&self) -> Option<Arp> {
         (self.ethertype() == 0x0806 && self.bytes.len() >= 42).then(|| Arp {
             operation: u16::from_be_bytes(self.part(20)),
@@ -138,7 +138,7 @@ impl Frame {
         })
     }
 
-    /// The target of the neighbour advertisement inside (RFC 4861, section 4.4), if there is one.
+    /// The target of the neighbour advertisement in it (RFC 4861, section 4.4), if any.
     pub fn advertised(&self) -> Option<Ipv6Addr> {
         let is_advertisement = self.ethertype() == 0x86dd
             && self.bytes.len() >= 78
@@ -147,7 +147,7 @@ impl Frame {
         is_advertisement.then(|| Ipv6Addr::from(self.part::<16>(62)))
     }
 
-    /// Bytes from an offset on, zeros where the frame is shorter.
+    /// Bytes from an offset on, padded with zeros.
     fn part<const N: usize>(&self, offset: usize) -> [u8; N] {
         std::array::from_fn(|index| self.bytes.get(offset + index).copied().unwrap_or(0))
     }

@@ -19,29 +19,28 @@ const STATE_FOLDER: &str = "/var/lib/cni";
 const RUN_FOLDER: &str = "/run/cni";
 const WORK_FOLDER: &str = "/run/ferrule";
 
-/// The private host of one test. It lends its network namespace, so everything
-/// [`Namespace`] can do works on it directly.
+/// The private host of one test. It dereferences to its [`Namespace`].
 ///
-/// It belongs to the thread that made it: that thread, the threads it starts and the processes it
-/// starts live on this host; the rest of the test executable does not. All of it vanishes with
+/// The thread that created it, and the threads and processes that this thread starts, are on this
+/// host; the other threads of the test executable are not. Namespaces and mounts disappear with
 /// them, so there is nothing to clean up.
 #[derive(Debug)]
 pub struct Host {
     namespace: Namespace,
 }
 
-/// A container's network namespace, mounted at `/run/netns/<name>` of the test's host. It lends
-/// its namespace: everything [`Namespace`] can do works on it directly.
+/// A container's network namespace, mounted at `/run/netns/<name>` of the test's host. It
+/// dereferences to its [`Namespace`].
 #[derive(Debug, Clone)]
 pub struct Container {
     namespace: Namespace,
 }
 
 impl Host {
-    /// Turn the calling thread into a private host.
+    /// Moves the calling thread to a new private host.
     ///
     /// # Panics
-    /// Without root, or when the kernel refuses a namespace or a mount.
+    /// Without root, or if the kernel refuses a namespace or a mount.
     #[expect(clippy::new_without_default, reason = "it changes the calling thread")]
     pub fn new() -> Self {
         assert!(
@@ -51,9 +50,9 @@ impl Host {
         adopt_orphans();
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("unshare");
         change_mount("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE);
-        // /sys shows the links of the namespace it was mounted in, so it has to be mounted anew.
+        // /sys shows the links of the namespace in which it was mounted.
         mount_new("sysfs", "/sys");
-        // All of /run: namespaces, state of plugins and the lock of iptables belong to one host.
+        // All of /run, for namespaces, state of plugins and the lock of iptables.
         mount_new("tmpfs", "/run");
         std::fs::create_dir_all(STATE_FOLDER).expect("create /var/lib/cni");
         mount_new("tmpfs", STATE_FOLDER);
@@ -69,8 +68,7 @@ impl Host {
         host
     }
 
-    /// Make a network namespace and mount it at `/run/netns/<name>`. As with any new namespace
-    /// its `lo` is down.
+    /// Creates a network namespace and mounts it at `/run/netns/<name>`. Its `lo` is down.
     pub fn netns(&self, name: &str) -> Container {
         let path = Path::new(NETNS_FOLDER).join(name);
         self.inside(|| {
@@ -82,48 +80,48 @@ impl Host {
         }
     }
 
-    /// A folder for the files of this test, private to it and gone with it.
+    /// A private folder for the files of this test.
     pub fn work_folder(&self) -> PathBuf {
         PathBuf::from(WORK_FOLDER)
     }
 
-    /// Our plugin of this name, ready to be called.
+    /// A call of our plugin of this name.
     pub fn plugin(&self, name: &str) -> Call {
         let folder = binaries::folder();
         Call::plugin(&self.namespace, folder.clone(), binaries::ours(name))
     }
 
-    /// Debian's Go plugin of this name (package `containernetworking-plugins`), called the same
-    /// way. Give the test `needs [PeerPlugins]`.
+    /// A call of Debian's Go plugin of this name (package `containernetworking-plugins`). The test
+    /// needs `needs [PeerPlugins]`.
     pub fn peer_plugin(&self, name: &str) -> Call {
         let folder = PathBuf::from(PEER_FOLDER);
         let executable = binaries::present(folder.join(name));
         Call::plugin(&self.namespace, folder, executable)
     }
 
-    /// Our `cnitool` with these arguments, reading the configurations written by
-    /// [`Host::write_network`] and finding our plugins.
+    /// A call of our `cnitool` with these arguments, with our plugins and the configurations of
+    /// [`Host::write_network`].
     pub fn cnitool(&self, words: impl Words) -> Call {
         Call::tool(&self.namespace, binaries::ours("cnitool"), words.words())
             .cni_path(binaries::folder())
             .env("NETCONFPATH", self.network_folder())
     }
 
-    /// Any executable, called the same way: the environment holds what the builder sets.
+    /// A call of any executable; its environment has only what the builder sets.
     pub fn executable(&self, path: impl Into<PathBuf>, words: impl Words) -> Call {
         Call::tool(&self.namespace, path.into(), words.words())
     }
 
-    /// The folder [`Host::write_network`] writes to.
+    /// The folder that [`Host::write_network`] writes to.
     pub fn network_folder(&self) -> PathBuf {
         self.work_folder().join("net.d")
     }
 
-    /// Write a network configuration (`10-x.conflist`, `20-y.conf`) where
-    /// [`Host::cnitool`] finds it. Returns its path.
+    /// Writes a network configuration (`10-x.conflist`, `20-y.conf`) for [`Host::cnitool`] and returns
+    /// its path.
     ///
     /// # Panics
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write_network(&self, file_name: &str, config: &Value) -> PathBuf {
         let folder = self.network_folder();
         std::fs::create_dir_all(&folder).expect("create the network folder");
@@ -142,11 +140,11 @@ impl Deref for Host {
 }
 
 impl Container {
-    /// Delete the namespace as a runtime does: unmount it and remove the file. The path stays
-    /// known, for a DEL that comes after.
+    /// Removes the namespace as a runtime does: unmounts it and deletes the file. The value keeps the
+    /// path, for a later DEL.
     ///
     /// # Panics
-    /// When it was removed already.
+    /// If it was removed already.
     pub fn remove(&self) {
         umount2(self.path(), MntFlags::MNT_DETACH).expect("unmount a namespace");
         std::fs::remove_file(self.path()).expect("remove the file of a namespace");
@@ -167,15 +165,15 @@ impl AsRef<Path> for Container {
     }
 }
 
-/// Processes that plugins leave behind become children of the test process, not of init: then a
-/// snapshot can tell whose they are.
+/// Makes the test process the parent of orphans (`PR_SET_CHILD_SUBREAPER`), so that snapshots contain
+/// processes that plugins leave running.
 fn adopt_orphans() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| nix::sys::prctl::set_child_subreaper(true).expect("become a subreaper"));
 }
 
-/// Bind the calling thread's network namespace to a new file. The thread's own `/proc` entry, as
-/// the process's shows the main thread's namespace.
+/// Mounts the calling thread's network namespace on a new file. `/proc/self` would be the namespace of
+/// the main thread.
 fn mount_current_namespace(path: &Path) {
     std::fs::File::create_new(path).expect("create the file to mount a namespace on");
     let source = Some("/proc/thread-self/ns/net");

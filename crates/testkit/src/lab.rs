@@ -1,5 +1,5 @@
-//! The lab kernel: user-mode Linux over this machine's files, for what the running kernel lacks.
-//! `tests/lab/run` starts it; here is the choice of what to run there.
+//! The lab kernel: user-mode Linux over this machine's files, for features that the running kernel
+//! lacks. `tests/lab/run` starts it; this module decides what runs there.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use crate::needs::Need;
 
 /// Set by the script for processes on the lab kernel.
 const HERE_VARIABLE: &str = "FERRULE_ON_LAB";
-/// Makes a test executable print the needs that are met, one per line, in place of testing.
+/// Makes a test executable print the needs that are met, one per line, instead of running tests.
 const PROBE_VARIABLE: &str = "FERRULE_PROBE";
-/// Tells the script where it may write.
+/// The folder that the script writes to.
 const FOLDER_VARIABLE: &str = "FERRULE_LAB_DIR";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/run");
 const KERNEL: &str = "/usr/bin/linux.uml";
-/// Starts a line of a probe's answer, to tell it from anything else that is printed.
+/// Prefix of the lines of a probe's output, among other lines.
 const MARK: &str = "met: ";
 
 /// Whether this process runs on the lab kernel.
@@ -28,12 +28,12 @@ pub(crate) fn is_here() -> bool {
     std::env::var_os(HERE_VARIABLE).is_some()
 }
 
-/// Whether this process was started to probe, and not to test.
+/// Whether this process was started as a probe.
 pub(crate) fn is_probe() -> bool {
     std::env::var_os(PROBE_VARIABLE).is_some()
 }
 
-/// Answer a probe.
+/// Prints the needs that are met.
 pub(crate) fn answer_probe() {
     let mut out = std::io::stdout();
     for need in Need::OF_KERNEL.iter().filter(|need| need.is_met()) {
@@ -41,7 +41,7 @@ pub(crate) fn answer_probe() {
     }
 }
 
-/// Run this test executable's test of this name on the lab kernel; its output comes out here.
+/// Runs the test of this name in this test executable on the lab kernel, with its output here.
 pub(crate) fn run_test(name: &str) -> Result<(), Failed> {
     let executable = std::env::current_exe()?;
     let mut command = script();
@@ -56,8 +56,8 @@ pub(crate) fn run_test(name: &str) -> Result<(), Failed> {
     }
 }
 
-/// Names of the needs that the lab kernel meets, or why there is no lab kernel. Found out by
-/// starting it once; remembered in a file until that kernel or the kit changes.
+/// Names of the needs that the lab kernel meets, or why there is no lab kernel. The kernel is started
+/// once as a probe; a file keeps the result until that kernel or the needs change.
 pub(crate) fn met_needs() -> Result<HashSet<String>, String> {
     if !Path::new(KERNEL).exists() {
         return Err(format!(
@@ -67,7 +67,7 @@ pub(crate) fn met_needs() -> Result<HashSet<String>, String> {
     let folder = folder();
     let step = |what: &str, error: std::io::Error| format!("{what} {}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(|error| step("create", error))?;
-    // Test executables are listed side by side: one starts the kernel, the others wait for it.
+    // Test executables are listed in parallel: one starts the kernel, the others wait for it.
     let lock = File::create(folder.join("lock")).map_err(|error| step("write to", error))?;
     lock.lock().map_err(|error| step("lock", error))?;
     let path = folder.join("needs");
@@ -80,10 +80,7 @@ pub(crate) fn met_needs() -> Result<HashSet<String>, String> {
     let met = probe()?;
     let mut answer = signature;
     for name in &met {
-        answer.extend([
-            MARK, name, "
-",
-        ]);
+        answer.extend([MARK, name, "\n"]);
     }
     fs::write(&path, answer).map_err(|error| step("write to", error))?;
     Ok(met)
@@ -115,8 +112,7 @@ fn marked(text: &str) -> HashSet<String> {
         .collect()
 }
 
-/// What an old answer must start with to be still good: the kernel's file, the starting script's
-/// and the questions, as they are now.
+/// The first line of a valid result file: modification times of kernel and script, and the needs.
 fn signature() -> String {
     let age = |path: &str| fs::metadata(path).and_then(|data| data.modified()).ok();
     format!(
@@ -135,7 +131,7 @@ fn script() -> Command {
     command
 }
 
-/// Beside the profile's folder in cargo's target folder: all profiles use the same lab.
+/// `lab` in cargo's target folder, shared by all profiles.
 fn folder() -> PathBuf {
     let executable = std::env::current_exe().unwrap_or_default();
     let profile = binaries::profile_folder(&executable);

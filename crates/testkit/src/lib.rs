@@ -30,30 +30,29 @@
 //!
 //! - [`test!`] declares a test: `fn name(host)`, `fn name(host, case in CASES)`, each optionally
 //!   with `needs [Ipvlan, Tool("dnsmasq")]` ([`Need`]). Each gets a private [`Host`].
-//! - [`Host`] makes containers ([`Host::netns`]) and calls ([`Host::plugin`],
-//!   [`Host::peer_plugin`], [`Host::cnitool`]), and takes a [`Snapshot`] of everything a plugin
-//!   could have left behind ([`Host::snapshot`], [`assert_same`]).
-//! - [`Namespace`] is what a host and a container have in common: `ip`, `ip_json`, `exec`,
-//!   `link`, `addresses`, `ping`, `listen_tcp`, `listen_udp`.
-//! - [`Call`] is a plugin call: its environment, its input, then `add()`, `del()`, `check()`,
-//!   `gc()`, `status()`, or `verb("…").run()`. [`Outcome`] judges what came out.
-//!
+//! - [`Host`] creates containers ([`Host::netns`]) and calls ([`Host::plugin`],
+//!   [`Host::peer_plugin`], [`Host::cnitool`]), and takes a [`Snapshot`] of the state that plugins can
+//!   change ([`Host::snapshot`], [`assert_same`]).
+//! - [`Namespace`] is common to host and container: `ip`, `ip_json`, `exec`, `link`, `addresses`,
+//!   `ping`, `listen_tcp`, `listen_udp`.
+//! - [`Call`] is a plugin call: its environment and input, then `add()`, `del()`, `check()`, `gc()`,
+//!   `status()`, or `verb("…").run()`. [`Outcome`] has its status and output, with assertions.
 //! - [`Containerd`] and [`Podman`] are container runtimes that call the plugins on this host.
-//! - [`Capture`] sees frames on the wire ([`Namespace::capture`]).
+//! - [`Capture`] captures packets ([`Namespace::capture`]).
 //! - [`Call::killed_at_syscall`] kills a plugin at a chosen system call.
 //!
 //! # Which kernel
 //!
-//! A test whose needs the running kernel does not meet runs itself once more on the lab kernel
-//! (Debian's `user-mode-linux`, over this machine's files) when that one meets them all; that
-//! costs under a second. Otherwise it is listed as ignored, with the reason. `tests/lab/run CMD…`
-//! runs any command there. So a test that uses the packet filter, IPv6 or a link other than veth
-//! and bridge says so: `needs [Iptables]`, `needs [Nftables]`, `needs [Ipv6]`. On the lab kernel a
-//! process takes a tenth of a second to start and a whole snapshot half a second: a sweep of kills
-//! over every system call looks there with [`Namespace::has_link`] rather than with snapshots.
+//! If the running kernel does not meet the needs of a test, the test runs on the lab kernel (Debian's
+//! `user-mode-linux`, over this machine's files), provided that one meets all of them; its start takes
+//! under a second. Otherwise the test is listed as ignored, with the reason. So a test that uses the
+//! packet filter, IPv6 or a link other than veth and bridge declares it: `needs [Iptables]`,
+//! `needs [Nftables]`, `needs [Ipv6]`. `tests/lab/run CMD…` runs any command on the lab kernel. A
+//! process takes a tenth of a second to start there and a snapshot half a second, so a sweep of kills
+//! over every system call uses [`Namespace::has_link`] instead of snapshots.
 //!
-//! Executables are those that nextest has just built (`tests/executables`), or from
-//! `FERRULE_BIN_DIR`. Everything needs root.
+//! The executables are those that nextest has just built (`tests/executables`), or those in
+//! `FERRULE_BIN_DIR`. All tests need root.
 
 #![expect(
     clippy::expect_used,
@@ -61,11 +60,11 @@
 )]
 #![expect(
     clippy::missing_panics_doc,
-    reason = "test support: every judgement panics"
+    reason = "test support: every assertion panics"
 )]
 #![expect(
     clippy::indexing_slicing,
-    reason = "only of JSON values, where what is not there is null"
+    reason = "only of JSON values, where a missing one is null"
 )]
 
 mod binaries;

@@ -1,14 +1,14 @@
-//! That no test file is forgotten: a file that no module declares is never compiled.
+//! A check for forgotten test files: a file that no module declares is never compiled.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every source file below a package's `tests/` must be the root of a test executable (a `path` in
-/// its Cargo.toml) or a module below one.
+/// Checks that every source file below a package's `tests/` is the root of a test executable (a
+/// `path` in its Cargo.toml) or a module of one.
 ///
 /// # Panics
-/// When one is not, or cannot be read.
+/// If one is neither, or cannot be read.
 #[track_caller]
 pub fn assert_every_file_is_a_module(package: &str) {
     let forgotten = forgotten(Path::new(package));
@@ -34,7 +34,7 @@ fn forgotten(package: &Path) -> BTreeSet<PathBuf> {
     all.difference(&compiled).cloned().collect()
 }
 
-/// Add a file and the modules that it declares, which are in `folder`.
+/// Adds a file and the modules that it declares, which are in `folder`.
 fn add_with_children(file: PathBuf, folder: &Path, compiled: &mut BTreeSet<PathBuf>) {
     let text = read(&file);
     compiled.insert(file);
@@ -42,14 +42,14 @@ fn add_with_children(file: PathBuf, folder: &Path, compiled: &mut BTreeSet<PathB
         let inner = folder.join(name);
         let file = folder.join(format!("{name}.rs"));
         let candidates = [file, inner.join("mod.rs")];
-        // Neither is there where an attribute tells the path: that file is another package's.
+        // Neither exists if an attribute sets the path: that file belongs to another package.
         if let Some(file) = candidates.into_iter().find(|file| file.exists()) {
             add_with_children(file, &inner, compiled);
         }
     }
 }
 
-/// The module that a line declares in a file of its own.
+/// The module that a line declares, if it is in another file.
 fn declared(line: &str) -> Option<&str> {
     let (visibility, name) = line.strip_suffix(';')?.split_once("mod ")?;
     (visibility.is_empty() || visibility.starts_with("pub")).then_some(name)

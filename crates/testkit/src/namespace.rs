@@ -1,4 +1,4 @@
-//! A network namespace seen from outside: run code and tools in it.
+//! A network namespace: runs code and tools in it.
 
 use std::fs::File;
 use std::panic::resume_unwind;
@@ -12,9 +12,9 @@ use crate::process::{self, Running};
 use crate::words::Words;
 
 /// A network namespace that has a path. [`Host`](crate::Host) and
-/// [`Container`](crate::Container) both lend theirs, so all of this works on either.
+/// [`Container`](crate::Container) dereference to theirs.
 ///
-/// No descriptor is kept: when the path is unmounted, nothing here keeps the namespace alive.
+/// It holds no descriptor, so it does not keep an unmounted namespace alive.
 #[derive(Debug, Clone)]
 pub struct Namespace {
     path: PathBuf,
@@ -25,16 +25,16 @@ impl Namespace {
         Self { path }
     }
 
-    /// Where the namespace is mounted, for `CNI_NETNS`. The path stays known after the removal.
+    /// The path on which the namespace is mounted, for `CNI_NETNS`; also after its removal.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Run `work` on a thread inside this namespace and hand back what it returns. What it opens
-    /// (sockets above all) stays in this namespace for good.
+    /// Runs `work` on a thread in this namespace and returns its result. Sockets that it opens stay in
+    /// this namespace.
     ///
     /// # Panics
-    /// When the namespace is gone, or when `work` panics.
+    /// If the namespace is gone, or if `work` panics.
     #[track_caller]
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let file = match File::open(&self.path) {
@@ -51,13 +51,13 @@ impl Namespace {
         result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Run any command inside, to its end.
+    /// Runs a command in this namespace to its end.
     #[track_caller]
     pub fn exec(&self, words: impl Words) -> Outcome {
         self.start(words).wait()
     }
 
-    /// Run any command inside with this on its standard input, to its end.
+    /// As [`Self::exec`], with this standard input.
     #[track_caller]
     pub fn exec_with_input(&self, words: impl Words, input: &str) -> Outcome {
         let mut command = process::command(words.words());
@@ -65,21 +65,20 @@ impl Namespace {
             .wait()
     }
 
-    /// Start any command inside and leave it running.
+    /// Starts a command in this namespace without waiting.
     #[track_caller]
     pub fn start(&self, words: impl Words) -> Running {
         let mut command = process::command(words.words());
         self.inside(|| Running::start(&mut command, b""))
     }
 
-    /// Run `ip …` inside; it must succeed. Returns what it printed.
+    /// Runs `ip …`, which must succeed, and returns its output.
     #[track_caller]
     pub fn ip(&self, words: impl Words) -> String {
         self.tool("ip", words)
     }
 
-    /// Run `ip -j -d …` inside; it must succeed. Returns the JSON it printed, an empty list where
-    /// it printed nothing.
+    /// Runs `ip -j -d …`, which must succeed, and returns its JSON; an empty list for no output.
     #[track_caller]
     pub fn ip_json(&self, words: impl Words) -> Value {
         let mut all = "-j -d".words();
@@ -89,7 +88,7 @@ impl Namespace {
         serde_json::from_str(text).expect("ip -j prints JSON")
     }
 
-    /// Run a named tool inside; it must succeed. Returns what it printed.
+    /// Runs a tool, which must succeed, and returns its output.
     #[track_caller]
     pub fn tool(&self, name: &str, words: impl Words) -> String {
         let mut all = name.words();
@@ -97,11 +96,11 @@ impl Namespace {
         self.exec(all).succeeds().stdout
     }
 
-    /// The rules of an iptables table or of one of its chains (empty: all of them), as `-S` prints
+    /// The rules of an iptables table or of one of its chains (empty: of all chains), as `-S` prints
     /// them. `tool` is `iptables` or `ip6tables`.
     ///
     /// # Panics
-    /// When the tool is missing, or there is no such chain.
+    /// If the tool or the chain is missing.
     pub fn iptables_rules(&self, tool: &str, table: &str, chain: &str) -> Vec<String> {
         self.inside(|| {
             let read = || {
@@ -116,28 +115,27 @@ impl Namespace {
         })
     }
 
-    /// Whether a link of this name exists here.
+    /// Whether a link of this name exists.
     pub fn has_link(&self, name: &str) -> bool {
         self.exec(["ip", "link", "show", "dev", name])
             .status
             .success()
     }
 
-    /// One link as `ip -j -d address show` tells it: `["mtu"]`, `["address"]` (the MAC),
-    /// `["master"]`, `["linkinfo"]["info_kind"]`, `["addr_info"]` (list of addresses).
+    /// A link as `ip -j -d address show` prints it: `["mtu"]`, `["address"]` (the MAC), `["master"]`,
+    /// `["linkinfo"]["info_kind"]`, `["addr_info"]` (list of addresses).
     ///
     /// # Panics
-    /// When there is no such link.
+    /// If there is no such link.
     #[track_caller]
     pub fn link(&self, name: &str) -> Value {
         self.ip_json(["address", "show", "dev", name])[0].take()
     }
 
-    /// The addresses of a link as `address/prefix`, without the link-local IPv6 ones the kernel
-    /// makes by itself.
+    /// The addresses of a link as `address/prefix`, without link-local IPv6 ones.
     ///
     /// # Panics
-    /// When there is no such link.
+    /// If there is no such link.
     #[track_caller]
     pub fn addresses(&self, name: &str) -> Vec<String> {
         let link = self.link(name);

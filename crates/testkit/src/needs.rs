@@ -1,4 +1,4 @@
-//! What a test needs of the kernel and the machine, found out by trying.
+//! Requirements of tests on the kernel and the machine, which are probed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::binaries::{self, PEER_FOLDER};
 use crate::lab;
 
-/// Something a test cannot do without.
+/// A requirement of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
     /// Links of kind `ipvlan`.
@@ -33,37 +33,37 @@ pub enum Need {
     Tun,
     /// Bridges that filter VLANs.
     BridgeVlanFiltering,
-    /// IPv4 packets on bridges pass the packet filter (`br_netfilter`).
+    /// The packet filter sees IPv4 packets on bridges (`br_netfilter`).
     BridgeNetfilter,
     /// The token bucket filter, `tc qdisc … tbf`.
     TokenBucketFilter,
-    /// Redirecting packets that come in to another link: `ingress`, `u32`, `mirred`.
+    /// Redirection of a link's ingress: `ingress`, `u32`, `mirred`.
     IngressRedirect,
-    /// IPv6 in the network stack.
+    /// IPv6.
     Ipv6,
     /// `nf_tables` with the `inet` family, address translation and sets.
     Nftables,
-    /// The command `iptables` with address translation, whichever back end it has.
+    /// The command `iptables` with address translation, with either back end.
     Iptables,
-    /// The command `ip6tables` with address translation, whichever back end it has.
+    /// The command `ip6tables` with address translation, with either back end.
     Ip6tables,
-    /// `iptables-legacy` and `ip6tables-legacy`, which write to the kernel's older tables.
+    /// `iptables-legacy` and `ip6tables-legacy`.
     LegacyIptables,
-    /// Labels on processes, and on what they make.
+    /// `SELinux`.
     Selinux,
-    /// A network device, `eth0` of the first namespace, to be done with as one likes: the lab
-    /// kernel's. The kernel gives hardware back to that namespace alone.
+    /// A spare network device, `eth0` of the initial namespace: that of the lab kernel. The kernel
+    /// returns hardware to that namespace only.
     SpareHardware,
     /// Debian's Go plugins, package `containernetworking-plugins`.
     PeerPlugins,
-    /// Our executables bear the name of their build, as `make build` and `make test` have it.
+    /// Our executables have a build id, as after `make build` and `make test`.
     NamedBuild,
-    /// A command on the search path. The message says to install it.
+    /// A command on the search path.
     Tool(&'static str),
 }
 
 impl Need {
-    /// Everything that depends on the kernel, and may therefore be found on the lab kernel.
+    /// The needs that depend on the kernel, which the lab kernel may meet.
     pub const OF_KERNEL: &[Self] = &[
         Self::Ipvlan,
         Self::Macvlan,
@@ -86,10 +86,10 @@ impl Need {
         Self::SpareHardware,
     ];
 
-    /// Whether the running kernel and machine have it. Tried once per process.
+    /// Whether the running kernel and machine meet it. Probed once per process.
     ///
     /// # Panics
-    /// Without root: nothing can be tried then.
+    /// Without root.
     pub fn is_met(self) -> bool {
         static KNOWN: LazyLock<Mutex<HashMap<Need, bool>>> = LazyLock::new(Mutex::default);
         let known = KNOWN
@@ -107,7 +107,7 @@ impl Need {
         })
     }
 
-    /// Whether another kernel under the same files could have it.
+    /// Whether it depends on the kernel.
     pub fn is_of_kernel(self) -> bool {
         Self::OF_KERNEL.contains(&self)
     }
@@ -127,14 +127,14 @@ impl Need {
         }
     }
 
-    /// Commands that all succeed in an empty namespace where the need is met. Links are made on a
-    /// veth pair, as every kernel of interest has that.
+    /// Commands that all succeed in an empty namespace if the need is met. Links are created on a
+    /// veth pair, which every supported kernel has.
     fn commands(self) -> &'static [&'static str] {
-        const PARENT: &str = "ip link add pa type veth peer name pb";
+        const MASTER: &str = "ip link add pa type veth peer name pb";
         match self {
-            Self::Ipvlan => &[PARENT, "ip link add l0 link pa type ipvlan"],
-            Self::Macvlan => &[PARENT, "ip link add l0 link pa type macvlan"],
-            Self::Vlan8021q => &[PARENT, "ip link add l0 link pa type vlan id 5"],
+            Self::Ipvlan => &[MASTER, "ip link add l0 link pa type ipvlan"],
+            Self::Macvlan => &[MASTER, "ip link add l0 link pa type macvlan"],
+            Self::Vlan8021q => &[MASTER, "ip link add l0 link pa type vlan id 5"],
             Self::Dummy => &["ip link add l0 type dummy"],
             Self::Vxlan => &["ip link add l0 type vxlan id 5 dstport 4789"],
             Self::Vrf => &["ip link add l0 type vrf table 10"],
@@ -146,11 +146,11 @@ impl Need {
                 "sysctl net.bridge.bridge-nf-call-iptables",
             ],
             Self::TokenBucketFilter => &[
-                PARENT,
+                MASTER,
                 "tc qdisc add dev pa root tbf rate 1mbit burst 10k latency 10ms",
             ],
             Self::IngressRedirect => &[
-                PARENT,
+                MASTER,
                 "tc qdisc add dev pa ingress",
                 "tc filter add dev pa parent ffff: u32 match u32 0 0 action mirred egress redirect dev pb",
             ],
@@ -193,7 +193,7 @@ impl fmt::Display for Need {
     }
 }
 
-/// Whether a command of this name can be started.
+/// Whether a command of this name is on the search path.
 pub(crate) fn is_on_search_path(name: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
@@ -215,7 +215,7 @@ fn in_throw_away_namespace(commands: &[&str]) -> bool {
                 .expect("the tests need root (they make network and mount namespaces)");
             let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
             mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("private mounts");
-            // The lock of iptables must not be waited for, nor the host's own one be taken.
+            // A private lock of iptables.
             mount(
                 Some("tmpfs"),
                 "/run",

@@ -1,4 +1,4 @@
-//! What a finished process left behind, and the judgements tests pass on it.
+//! Exit status and output of a process, with assertions about them.
 
 use std::fmt::{self, Write as _};
 use std::process::ExitStatus;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// A finished process: how it ended and what it printed.
+/// A process that has ended: its status and output.
 ///
-/// The judging methods panic with the whole command, status and output, and return the outcome so
-/// that they can be chained: `outcome.fails_with_code(7).mentions("vlan")`.
+/// Assertions panic with command, status and output, and return the outcome so that they can be
+/// chained: `outcome.fails_with_code(7).mentions("vlan")`.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The command, as a person would type it, for failure messages.
+    /// The command line with its variables, for failure messages.
     pub command: String,
-    /// How the process ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// Everything it printed on standard output, invalid UTF-8 replaced.
+    /// Standard output, invalid UTF-8 replaced.
     pub stdout: String,
-    /// Everything it printed on standard error, invalid UTF-8 replaced.
+    /// Standard error, invalid UTF-8 replaced.
     pub stderr: String,
     /// Wall-clock time from start to end.
     pub elapsed: Duration,
@@ -31,23 +31,23 @@ pub struct CniError {
     pub code: u64,
     /// The short message.
     pub msg: String,
-    /// The longer text, empty where the plugin printed none.
+    /// The details; empty if the plugin printed none.
     pub details: String,
 }
 
 #[expect(
     clippy::return_self_not_must_use,
-    reason = "the judgement is what they are called for"
+    reason = "they are called for the assertion"
 )]
 impl Outcome {
-    /// The process must have ended with status 0.
+    /// Asserts exit status 0.
     #[track_caller]
     pub fn succeeds(self) -> Self {
         assert!(self.status.success(), "expected success of {self}");
         self
     }
 
-    /// The process must have ended with a status other than 0, not through a signal.
+    /// Asserts an exit status other than 0, not a signal.
     #[track_caller]
     pub fn fails(self) -> Self {
         assert!(
@@ -57,7 +57,7 @@ impl Outcome {
         self
     }
 
-    /// The process must have failed with a CNI error object of this code.
+    /// Asserts a failure with a CNI error object of this code.
     #[track_caller]
     pub fn fails_with_code(self, code: u64) -> Self {
         let outcome = self.fails();
@@ -66,7 +66,7 @@ impl Outcome {
         outcome
     }
 
-    /// The error object's message or details must contain this text.
+    /// Asserts that the error's message or details contain this text.
     #[track_caller]
     pub fn mentions(self, text: &str) -> Self {
         let error = self.error();
@@ -77,7 +77,7 @@ impl Outcome {
         self
     }
 
-    /// Standard output must be exactly this.
+    /// Asserts that standard output is exactly this.
     #[track_caller]
     pub fn stdout_is(self, text: &str) -> Self {
         assert_eq!(self.stdout, text, "unexpected standard output of {self}");

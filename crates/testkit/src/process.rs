@@ -1,4 +1,4 @@
-//! Starting processes: a command with its input, run to its end or left running.
+//! Processes: started with an input, run to their end or left running.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::outcome::Outcome;
 
-/// A started process whose output is being collected.
+/// A running process.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -18,10 +18,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Start `command` with `input` on its standard input, in the namespaces of this thread.
+    /// Starts `command` with `input` on its standard input, in the namespaces of this thread.
     ///
     /// # Panics
-    /// When the executable cannot be started.
+    /// If the executable cannot be started.
     #[track_caller]
     pub(crate) fn start(command: &mut Command, input: &[u8]) -> Self {
         let description = describe(command);
@@ -48,17 +48,17 @@ impl Running {
         self.child.id()
     }
 
-    /// Kill the process (SIGKILL). Its outcome can still be waited for.
+    /// Kills the process (SIGKILL); [`Self::wait`] still returns its outcome.
     pub fn kill(&mut self) {
         self.child
             .kill()
             .expect("kill a child that was not waited for");
     }
 
-    /// Wait for the end.
+    /// Waits for the end.
     ///
     /// # Panics
-    /// When the output cannot be read.
+    /// If the output cannot be read.
     pub fn wait(self) -> Outcome {
         let output = self
             .child
@@ -78,15 +78,15 @@ impl Running {
     }
 }
 
-/// Write `input` to a child's standard input, beside whatever else goes on. A process may end
-/// without reading it: a broken pipe is its business.
+/// Writes `input` to a child's standard input on a thread. A broken pipe is ignored: the process may
+/// end without reading it.
 pub(crate) fn feed(child: &mut Child, input: &[u8]) -> JoinHandle<()> {
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let input = input.to_vec();
     std::thread::spawn(move || drop(stdin.write_all(&input)))
 }
 
-/// A command made of separate words, the first being the executable.
+/// A command of these words, the first of which is the executable.
 pub(crate) fn command(words: Vec<OsString>) -> Command {
     let mut words = words.into_iter();
     let mut command = Command::new(words.next().expect("a command has a first word"));
@@ -94,7 +94,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Command {
     command
 }
 
-/// The command as a person would type it, CNI variables first.
+/// The command line, with its variables in front.
 pub(crate) fn describe(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         let (name, value) = (name.to_string_lossy(), value?.to_string_lossy());

@@ -1,8 +1,8 @@
-//! How tests are declared, listed and run.
+//! Declaration, listing and running of tests.
 //!
-//! Tests run under `libtest-mimic` in place of the standard harness, as that one cannot ignore a
-//! test for a reason found at run time. A test whose needs no kernel meets is listed as ignored,
-//! so `cargo nextest` counts it as skipped and never as passed.
+//! Tests run under `libtest-mimic`, as the standard harness cannot ignore a test for a reason that is
+//! found at run time. A test whose needs no kernel meets is listed as ignored, so that `cargo nextest`
+//! counts it as skipped, not as passed.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -20,34 +20,34 @@ pub const VERSIONS: &[&str] = &[
     "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
 ];
 
-/// Names a file that gets one line per test that is skipped or runs on the lab kernel.
+/// Path of a file that gets one line per test that is skipped or runs on the lab kernel.
 const REPORT_VARIABLE: &str = "FERRULE_REPORT";
 
-/// A declared test. Made by [`test!`](crate::test), not by hand.
+/// A declared test, created by [`test!`](crate::test).
 #[derive(Debug)]
 pub struct Test {
-    /// The module it is in, with the crate.
+    /// Its module path, including the crate.
     pub module: &'static str,
     /// The function's name.
     pub name: &'static str,
-    /// What it cannot do without.
+    /// Its needs.
     pub needs: &'static [Need],
-    /// What one case cannot do without besides.
+    /// Further needs of a case.
     pub needs_of_case: fn(&str) -> &'static [Need],
-    /// The cases it runs once for each of; empty for a test without cases.
+    /// Its cases, one run each; empty for a test without cases.
     pub cases: &'static [&'static str],
-    /// The body; gets the case, or an empty string.
+    /// The body; its second argument is the case, or an empty string.
     pub body: fn(&Host, &str),
 }
 
 inventory::collect!(Test);
 
-/// Declare a test. It gets a private [`Host`](crate::Host); what it lacks on the running kernel
-/// it finds on the lab kernel, and where that lacks it too it is listed as ignored.
+/// Declares a test, which gets a private [`Host`](crate::Host). If the running kernel does not meet
+/// its needs, it runs on the lab kernel; if that one does not either, it is listed as ignored.
 ///
 /// ```ignore
 /// ferrule_testkit::test! {
-///     /// Says what must hold.
+///     /// What the test asserts.
 ///     fn one(host) { host.ip("link show"); }
 /// }
 /// ferrule_testkit::test! { fn two(host) needs [Ipvlan, Tool("dnsmasq")] { /* … */ } }
@@ -96,8 +96,8 @@ macro_rules! test {
     };
 }
 
-/// The `main` of a test executable, at the end of its root, and a test that no file below the
-/// package's `tests/` is forgotten.
+/// The `main` of a test executable, at the end of its root file, and a test that every file below the
+/// package's `tests/` is a module.
 #[macro_export]
 macro_rules! main {
     () => {
@@ -113,7 +113,7 @@ macro_rules! main {
     };
 }
 
-/// List or run the tests declared in this executable, as its arguments say.
+/// Lists or runs the tests of this executable, according to its arguments.
 pub fn run_tests() -> ExitCode {
     if lab::is_probe() {
         lab::answer_probe();
@@ -121,7 +121,7 @@ pub fn run_tests() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let tests = inventory::iter::<Test>.into_iter().flat_map(cases);
-    // Needs are tried by starting processes: only for the tests that are asked for.
+    // Probes start processes, so only the needs of selected tests are probed.
     let wanted = tests.filter(|(name, ..)| match &arguments.filter {
         Some(filter) if arguments.exact => filter == name,
         Some(filter) => name.contains(filter.as_str()),
@@ -134,7 +134,7 @@ pub fn run_tests() -> ExitCode {
 }
 
 fn cases(test: &'static Test) -> Vec<(String, &'static str, &'static Test)> {
-    // As the standard harness names them: without the crate.
+    // As in the standard harness, without the crate.
     let name = match test.module.split_once("::") {
         Some((_, module)) => format!("{module}::{}", test.name),
         None => test.name.to_owned(),
@@ -167,7 +167,7 @@ fn trial(name: String, case: &'static str, test: &'static Test, arguments: &Argu
     .with_ignored_flag(skipped)
 }
 
-/// Where a test runs, and why not here.
+/// Where a test runs, with the reason if not here.
 enum Plan {
     Here,
     Lab(String),
@@ -175,7 +175,7 @@ enum Plan {
 }
 
 fn plan(needs: &[Need]) -> Plan {
-    // Nothing can be found out without root; the test then says that it needs it.
+    // Nothing can be probed without root; the test fails with a message that says so.
     let missing = if geteuid().is_root() {
         unmet(needs)
     } else {
@@ -213,8 +213,8 @@ fn plan(needs: &[Need]) -> Plan {
     ))
 }
 
-/// Run the body on a thread of its own, as a private host belongs to its thread: a second test
-/// in this process starts from the untouched namespaces again.
+/// Runs the body on a thread, to which its private host belongs: the next test of this process starts
+/// in the original namespaces.
 fn run_here(name: &str, case: &'static str, body: fn(&Host, &str)) -> Result<(), Failed> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let lab = if lab::is_here() { "lab " } else { "" };
@@ -232,8 +232,8 @@ fn run_here(name: &str, case: &'static str, body: fn(&Host, &str)) -> Result<(),
     })
 }
 
-/// Say why a test is skipped: on standard error when running, and in the report of the runner.
-/// Runners list ignored tests in a pass of their own, and only that one is written down.
+/// Reports why a test is skipped: on standard error when running, and in the report file. Runners list
+/// ignored tests separately; only that listing is written to the file.
 fn report_skipped(name: &str, reason: &str, arguments: &Arguments) {
     if !arguments.list {
         let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
@@ -246,7 +246,7 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Add a line to the file that `make test` sums up at the end, if it asked for one.
+/// Appends a line to the report file, if the variable names one; `make test` sums it up.
 fn report(what: &str, name: &str, reason: &str) {
     let Some(path) = std::env::var_os(REPORT_VARIABLE) else {
         return;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_no_machine_can_run_is_ignored() {
+    fn a_test_with_an_unmet_need_is_ignored() {
         assert!(as_trial(&[Need::Tool("ferrule-no-such-command")]).has_ignored_flag());
         assert!(!as_trial(&[Need::Tool("sh")]).has_ignored_flag());
         assert!(!as_trial(&[]).has_ignored_flag());
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_is_made_to_run_without_its_needs_fails() {
+    fn an_ignored_test_fails_if_it_is_run() {
         let trial = as_trial(&[Need::Tool("ferrule-no-such-command")]);
         let all = Arguments {
             include_ignored: true,

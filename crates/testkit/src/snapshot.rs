@@ -1,4 +1,4 @@
-//! The whole state of a host as comparable lines of text.
+//! The state of a host as comparable lines of text.
 
 mod machine;
 mod network;
@@ -9,8 +9,8 @@ use std::fmt::{self, Write as _};
 use crate::host::Host;
 use crate::namespace::Namespace;
 
-/// Everything a plugin could have left behind, one fact per line, sorted, without what changes
-/// by itself (counters, indices, timers, carrier, link-local IPv6).
+/// All state that plugins can change, as sorted lines, without values that change by themselves
+/// (counters, indices, timers, carrier, link-local IPv6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     lines: Vec<String>,
@@ -22,8 +22,8 @@ impl Snapshot {
         Self { lines }
     }
 
-    /// The same without every line that names one of these: a link (`cni0`), a chain or table, or
-    /// a path, which stands for everything under it too. Whole words are compared.
+    /// The same without the lines that contain one of these words: a link (`cni0`), a chain or table,
+    /// or a path, which includes everything below it.
     #[must_use]
     pub fn ignoring(mut self, names: &[&str]) -> Self {
         self.lines
@@ -36,8 +36,8 @@ impl Snapshot {
         self.lines.iter().any(|line| line.contains(text))
     }
 
-    /// The lines that differ, `-` for those only here and `+` for those only in `later`; empty
-    /// when both tell the same.
+    /// The lines that differ, with `-` if they are only here and `+` if only in `later`; empty if both
+    /// are equal.
     pub fn difference(&self, later: &Self) -> String {
         let mut counts = BTreeMap::<&str, i32>::new();
         for line in &self.lines {
@@ -65,10 +65,10 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// Two snapshots must tell the same.
+/// Asserts that two snapshots are equal.
 ///
 /// # Panics
-/// When they differ, with the lines that do.
+/// If they differ, with the lines that do.
 #[track_caller]
 pub fn assert_same(before: &Snapshot, after: &Snapshot) {
     let difference = before.difference(after);
@@ -79,15 +79,15 @@ pub fn assert_same(before: &Snapshot, after: &Snapshot) {
 }
 
 impl Namespace {
-    /// The network state of this namespace alone.
+    /// The network state of this namespace only.
     pub fn network_snapshot(&self) -> Snapshot {
         Snapshot::new(network::lines(self))
     }
 }
 
 impl Host {
-    /// The state of the whole host: network, packet filter, files of plugins, namespaces and
-    /// processes left running.
+    /// The state of the host: network, packet filter, files of plugins, namespaces and running
+    /// processes.
     pub fn snapshot(&self) -> Snapshot {
         let mut lines = network::lines(self);
         lines.extend(machine::files());

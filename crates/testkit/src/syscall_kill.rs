@@ -17,15 +17,15 @@ use crate::call::Call;
 use crate::outcome::Outcome;
 use crate::process::{describe, feed};
 
-/// How long the children of a killed plugin may go on.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the children of a killed plugin may run.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Call {
-    /// Run, and kill the process (SIGKILL) as it enters its `count`-th system call, which then
-    /// does not happen. Counted from 1, after the `exec` that starts the executable, over all
-    /// threads of the process; its child processes run free, and have ended at return.
+    /// Runs the call and kills the process (SIGKILL) on entry to its `count`-th system call, which is
+    /// not executed. System calls of all threads are counted from 1, after the `exec` of the
+    /// executable. Child processes are not traced; they have ended when this returns.
     ///
-    /// `None` when the process ended by itself before. A sweep over every system call is
+    /// `None` if the process ended before. A sweep over every system call is
     ///
     /// ```ignore
     /// for count in 1.. {
@@ -36,10 +36,10 @@ impl Call {
     /// ```
     ///
     /// # Panics
-    /// When the process cannot be traced, or its children go on for longer than 30 seconds.
+    /// If the process cannot be traced, or its children run for longer than 30 seconds.
     #[track_caller]
     pub fn killed_at_syscall(&self, count: usize) -> Option<Outcome> {
-        // On a thread of its own: the tracer is a thread, and waits for its own children alone.
+        // On a separate thread: the tracer is a thread, which waits only for its own children.
         self.namespace().inside(|| trace(self, count))
     }
 }
@@ -100,14 +100,14 @@ fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 
 struct Tracer {
     main: Pid,
-    /// System calls still to come before the kill, the fatal one included.
+    /// Number of system calls until the kill, including the fatal one.
     count: usize,
-    /// Threads that are inside a system call, so that their next stop is its end.
+    /// Threads in a system call, whose next stop is its exit.
     inside: HashSet<Pid>,
 }
 
 impl Tracer {
-    /// How the process ended, and the system call it was killed in, if it was.
+    /// The exit status, and the system call in which the process was killed, if it was.
     fn run(mut self) -> (ExitStatus, Option<String>) {
         let mut known = HashSet::new();
         let mut killed_in = None;
@@ -130,7 +130,7 @@ impl Tracer {
                     }
                     thread
                 }
-                // The stop after exec, and the first stop of a new thread.
+                // The stop after exec, or the first stop of a new thread.
                 WaitStatus::Stopped(thread, _) if known.insert(thread) => {
                     if thread == self.main {
                         let options = Options::PTRACE_O_TRACESYSGOOD
@@ -141,17 +141,17 @@ impl Tracer {
                     thread
                 }
                 WaitStatus::Stopped(thread, signal) => {
-                    go_on(thread, Some(signal));
+                    resume(thread, Some(signal));
                     continue;
                 }
                 WaitStatus::PtraceEvent(thread, ..) => thread,
                 _ => continue,
             };
-            go_on(thread, None);
+            resume(thread, None);
         }
     }
 
-    /// Stops at a system call come in pairs, at its start and at its end.
+    /// Whether the stop is an entry: a system call has a stop at its entry and one at its exit.
     fn enters(&mut self, thread: Pid) -> bool {
         !self.inside.remove(&thread) && self.inside.insert(thread)
     }
@@ -167,29 +167,29 @@ fn next_stop() -> WaitStatus {
     }
 }
 
-fn go_on(thread: Pid, signal: Option<Signal>) {
+fn resume(thread: Pid, signal: Option<Signal>) {
     match ptrace::syscall(thread, signal) {
-        // Another thread has ended the process meanwhile.
+        // Another thread has ended the process.
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => panic!("let a traced thread go on: {error}"),
+        Err(error) => panic!("resume a traced thread: {error}"),
     }
 }
 
-/// The number and arguments of the system call a stopped thread is in.
+/// The number and arguments of the system call of a stopped thread.
 fn name_of_call(thread: Pid) -> String {
     let text = std::fs::read_to_string(format!("/proc/{thread}/syscall")).unwrap_or_default();
     format!("number {}", text.trim())
 }
 
-/// Wait for the children of a killed process: as orphans they are ours now.
+/// Waits for the children of a killed process, which this process has adopted.
 fn wait_for_group(group: Pid) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match waitpid(Pid::from_raw(-group.as_raw()), Some(WaitPidFlag::WNOHANG)) {
             Err(Errno::ECHILD) => return,
             Ok(WaitStatus::StillAlive) if Instant::now() > deadline => {
                 let _ = killpg(group, Signal::SIGKILL);
-                panic!("a child of a killed plugin goes on for longer than {PATIENCE:?}");
+                panic!("a child of a killed plugin runs for longer than {TIMEOUT:?}");
             }
             Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
             Ok(_) | Err(Errno::EINTR) => {}

@@ -1,4 +1,4 @@
-//! Judging a network by its packets: ping, and TCP and UDP exchanges.
+//! Traffic: ping, and TCP and UDP exchanges.
 
 use std::fmt::Display;
 use std::io::{self, Read, Write};
@@ -8,45 +8,44 @@ use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
 
-/// How long an exchange may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Deadline of an exchange.
+const TIMEOUT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(5);
 const GREETING: &[u8] = b"ferrule";
 
 impl Namespace {
-    /// Whether an address (IPv4 or IPv6, `%link` allowed) answers a ping from here within two
-    /// seconds.
+    /// Whether an address (IPv4 or IPv6, with `%link` if need be) answers a ping within two seconds.
     pub fn ping(&self, address: impl Display) -> bool {
         self.answers(&format!("ping {address}"))
     }
 
-    /// As [`Namespace::ping`], over IPv6 alone.
+    /// As [`Namespace::ping`], over IPv6 only.
     pub fn ping6(&self, address: impl Display) -> bool {
         self.answers(&format!("ping -6 {address}"))
     }
 
-    /// One answer is enough; it is asked for every 0.2 seconds, as a first packet may get lost
-    /// while neighbours are being resolved.
+    /// Waits for one reply to echo requests every 0.2 seconds, as the first packet may be lost during
+    /// neighbour discovery.
     fn answers(&self, command: &str) -> bool {
         self.exec(format!("{command} -n -q -c 1 -i 0.2 -w 2"))
             .status
             .success()
     }
 
-    /// Listen for TCP on `address:port` (`[address]:port`) here. Port 0 takes a free one.
+    /// Listens for TCP on `address:port` (`[address]:port`); port 0 chooses a free one.
     ///
     /// # Panics
-    /// When the address cannot be listened on.
+    /// If the address cannot be bound.
     #[track_caller]
     pub fn listen_tcp(&self, address: &str) -> TcpServer {
         let opened = self.inside(|| TcpListener::bind(address));
         TcpServer(opened.unwrap_or_else(|error| panic!("listen for TCP on {address}: {error}")))
     }
 
-    /// Receive UDP on `address:port` (`[address]:port`) here. Port 0 takes a free one.
+    /// Receives UDP on `address:port` (`[address]:port`); port 0 chooses a free one.
     ///
     /// # Panics
-    /// When the address cannot be received on.
+    /// If the address cannot be bound.
     #[track_caller]
     pub fn listen_udp(&self, address: &str) -> UdpServer {
         let opened = self.inside(|| UdpSocket::bind(address));
@@ -54,8 +53,8 @@ impl Namespace {
     }
 }
 
-/// Ask from `client` while answering here. Returns what the answering side saw, or the failure of
-/// the asking side, which is told so that nobody waits for what will not come.
+/// Runs `ask` in `client` and `answer` at the same time, and returns the address of the client as
+/// `answer` saw it, or the error of `ask`. Then the flag stops `answer` from waiting.
 fn exchange(
     client: &Namespace,
     destination: impl Display,
@@ -78,16 +77,16 @@ fn exchange(
 pub struct TcpServer(TcpListener);
 
 impl TcpServer {
-    /// The address listened on, with the real port.
+    /// The address and port that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.0.local_addr().expect("a bound socket has an address")
     }
 
-    /// Connect from `client` to `destination` and exchange data both ways. Returns the client's
-    /// address as this server saw it, after whatever translation lies between.
+    /// Connects from `client` to `destination` and sends data both ways. Returns the client's address
+    /// as the server sees it, after address translation.
     ///
     /// # Errors
-    /// When nothing gets through within two seconds, or the connection is refused.
+    /// If there is no connection within two seconds, or it is refused.
     pub fn reached_from(
         &self,
         client: &Namespace,
@@ -100,7 +99,7 @@ impl TcpServer {
 
     fn answer_one(&self, given_up: &AtomicBool) -> io::Result<SocketAddr> {
         self.0.set_nonblocking(true)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let (mut stream, peer) = loop {
             match self.0.accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -113,7 +112,7 @@ impl TcpServer {
             }
         };
         stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let mut text = [0; GREETING.len()];
         stream.read_exact(&mut text)?;
         stream.write_all(&text)?;
@@ -126,8 +125,8 @@ fn dial(destination: &str) -> io::Result<()> {
         .to_socket_addrs()?
         .next()
         .ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(GREETING)?;
     let mut text = [0; GREETING.len()];
     stream.read_exact(&mut text)?;
@@ -143,16 +142,16 @@ fn dial(destination: &str) -> io::Result<()> {
 pub struct UdpServer(UdpSocket);
 
 impl UdpServer {
-    /// The address received on, with the real port.
+    /// The address and port that it receives on.
     pub fn address(&self) -> SocketAddr {
         self.0.local_addr().expect("a bound socket has an address")
     }
 
-    /// Send a datagram from `client` to `destination` and get one back. Returns the client's
-    /// address as this server saw it, after whatever translation lies between.
+    /// Sends a datagram from `client` to `destination` and one back. Returns the client's address as
+    /// the server sees it, after address translation.
     ///
     /// # Errors
-    /// When nothing gets through within two seconds, or the destination refuses.
+    /// If no reply arrives within two seconds, or the destination refuses.
     pub fn reached_from(
         &self,
         client: &Namespace,
@@ -162,7 +161,7 @@ impl UdpServer {
     }
 
     fn answer_one(&self) -> io::Result<SocketAddr> {
-        self.0.set_read_timeout(Some(PATIENCE))?;
+        self.0.set_read_timeout(Some(TIMEOUT))?;
         let mut text = [0; GREETING.len()];
         let (length, peer) = self.0.recv_from(&mut text)?;
         self.0
@@ -178,8 +177,8 @@ fn ask(destination: &str) -> io::Result<()> {
         "0.0.0.0:0"
     };
     let socket = UdpSocket::bind(any)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    // Connected, so that only an answer from the address that was asked counts.
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    // Connected, so that only a reply from the destination is received.
     socket.connect(destination)?;
     socket.send(GREETING)?;
     let mut text = [0; GREETING.len()];

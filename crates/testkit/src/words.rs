@@ -1,9 +1,9 @@
-//! Command lines as tests like to write them: one string, or a list of words.
+//! Command lines as one string or as a list of words.
 
 use std::ffi::{OsStr, OsString};
 
-/// A command line. A string is split at white space (no quoting); a list is taken word by word,
-/// which is the form to use for words that contain blanks.
+/// A command line. A string is split at white space, without quoting; a list is used as it is, for
+/// words that contain blanks.
 pub trait Words {
     /// The separate words.
     fn words(self) -> Vec<OsString>;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrule_testkit::{Namespace, Running, assert_same};
-use ferrule_tests::single_link::{check_notices, leases};
+use ferrule_tests::single_link::{check_detects, leases};
 use serde_json::{Value, json};
 
 use crate::host_device::{idle_wire, on_wire, reaches_far_end, state};
@@ -164,7 +164,7 @@ ferrule_testkit::test! {
     /// CHECK detects each change.
     fn check_detects_every_change(host) {
         idle_wire(host);
-        check_notices(host, &on_wire(), &[
+        check_detects(host, &on_wire(), &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 mtu 1300", "MTU"),
             ("link set eth0 down", "down"),

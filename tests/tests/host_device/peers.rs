@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrule_testkit::{Host, assert_same};
-use ferrule_tests::single_link::{leases, results_are_the_peers};
+use ferrule_tests::single_link::{leases, results_and_links_are_the_peers};
 use ferrule_tests::with_prev_result;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ ferrule_testkit::test! {
     /// Results and links are those of the Go plugin.
     fn results_are_the_go_plugins(host, version in VERSIONS) needs [PeerPlugins] {
         idle_wire(host);
-        results_are_the_peers(host, &on_wire(), version);
+        results_and_links_are_the_peers(host, &on_wire(), version);
     }
 }
 
@@ -22,7 +22,7 @@ ferrule_testkit::test! {
     fn results_without_addresses_are_the_go_plugins(host, version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0"])
         needs [PeerPlugins] {
         idle_wire(host);
-        results_are_the_peers(host, &on_wire().without_ipam(), version);
+        results_and_links_are_the_peers(host, &on_wire().without_ipam(), version);
     }
 }
 

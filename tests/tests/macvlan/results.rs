@@ -19,7 +19,7 @@ ferrule_testkit::test! {
             macvlan.clone().with_addresses(&["10.1.2.9/32"]),
             macvlan.without_ipam(),
         ] {
-            single_link::results_are_the_peers(host, &network, version);
+            single_link::results_and_links_are_the_peers(host, &network, version);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Settings of the link, its master, and refused values.
 
 use ferrule_testkit::{Host, assert_same};
-use ferrule_tests::single_link::check_notices;
+use ferrule_tests::single_link::check_detects;
 use ferrule_tests::{Network, Wire};
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ ferrule_testkit::test! {
         Wire::new(host);
         host.ip("link add other type veth peer name other1");
         let network = Network::on_wire("macvlan").with(json!({ "bcqueuelen": 200, "mtu": 1450 }));
-        check_notices(host, &network, &[
+        check_detects(host, &network, &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 mtu 1400", "MTU"),
             ("link set eth0 type macvlan mode private", "mode private, expected bridge"),

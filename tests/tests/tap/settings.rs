@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use ferrule_testkit::assert_same;
-use ferrule_tests::single_link::check_notices;
+use ferrule_tests::single_link::check_detects;
 use serde_json::{Value, json};
 
 use crate::tap::tap;
@@ -98,7 +98,7 @@ ferrule_testkit::test! {
         let other_owner = format!("{again} user 5 group 54322; {as_before}");
         let other_group = format!("{again} user 54321; {as_before}");
         let more_queues = format!("{again} user 54321 group 54322 multi_queue; {as_before}");
-        check_notices(host, &tap().with(keys), &[
+        check_detects(host, &tap().with(keys), &[
             ("link set eth0 address 02:00:00:00:00:99", "MAC"),
             ("link set eth0 mtu 1300", "MTU"),
             ("link set eth0 down", "down"),

@@ -1,14 +1,18 @@
-//! Messages compared with those the `nft` tool sends for the same sentence.
+//! Messages compared with those that the `nft` tool sends for the same text.
 
 use std::fmt::Write as _;
 
+#[path = "../../tests/ruleset/rules.rs"]
+mod rules;
+
+use self::rules::{inet, network};
 use super::comment::COMMENT;
 use super::constants::rule;
 use super::*;
 use crate::nfnetlink::attributes;
 use ferrule_kernel::Family::{V4, V6};
 
-/// Sentences and the bytes behind them, line by line.
+/// Texts of the tool, each followed by a line with the message.
 const GOLDEN: &str = include_str!("golden.txt");
 
 /// Length of `struct nlmsghdr`.
@@ -17,13 +21,13 @@ const HEADER: usize = 16;
 const TABLE: Table<'_> = Table::new(Family::Inet, "t");
 const BRIDGE: Table<'_> = Table::new(Family::Bridge, "b");
 
-/// Something to do to a transaction.
+/// A change that is added to a transaction.
 type Change<'a> = &'a dyn Fn(&mut Transaction);
 
-/// The tool's message for a sentence.
-fn golden(sentence: &str) -> Vec<u8> {
-    let mut lines = GOLDEN.lines().skip_while(|line| *line != sentence);
-    assert!(lines.next().is_some(), "no golden bytes for {sentence:?}");
+/// The tool's message for a text.
+fn golden(text: &str) -> Vec<u8> {
+    let mut lines = GOLDEN.lines().skip_while(|line| *line != text);
+    assert!(lines.next().is_some(), "no golden bytes for {text:?}");
     let digits = lines.next().unwrap();
     (0..digits.len())
         .step_by(2)
@@ -39,51 +43,13 @@ fn written(change: impl FnOnce(&mut Transaction)) -> Vec<u8> {
     transaction.requests[0].bytes[HEADER..].to_vec()
 }
 
-fn inet() -> Rule {
-    Rule::new(Family::Inet)
-}
-
-fn network(text: &str) -> ipnetwork::IpNetwork {
-    text.parse().unwrap()
-}
-
-/// Rules by the tool's sentence.
+/// The shared rules, and those that cannot be in the chain `c` of a kernel's table.
 fn rules() -> Vec<(&'static str, Rule)> {
-    vec![
-        (
-            r#"ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade comment "mine""#,
-            inet()
-                .source(network("10.1.2.3/32"))
-                .destination_outside(network("10.1.2.3/24"))
-                .masquerade()
-                .with_comment("mine"),
-        ),
-        (
-            "ip daddr 224.0.0.0/4 return",
-            inet()
-                .destination(network("224.0.0.0/4"))
-                .return_to_caller(),
-        ),
+    let mut rules = rules::rules();
+    rules.extend([
         (
             "ip6 daddr ff00::/8 goto c",
             inet().destination(network("ff00::/8")).goto("c"),
-        ),
-        (
-            "ip6 saddr fe80::/10 drop",
-            inet().source(network("fe80::/10")).drop(),
-        ),
-        (
-            "fib daddr type local tcp dport 80 dnat ip to 10.0.0.3:8080",
-            inet()
-                .destination_is_local()
-                .destination_port(Transport::Tcp, 80)
-                .destination_nat("10.0.0.3:8080".parse().unwrap()),
-        ),
-        (
-            "udp dport 53 dnat ip6 to [fd00::3]:5353",
-            inet()
-                .destination_port(Transport::Udp, 53)
-                .destination_nat("[fd00::3]:5353".parse().unwrap()),
         ),
         (
             r#"iifname "br0" oifname != "br0" jump c"#,
@@ -91,16 +57,6 @@ fn rules() -> Vec<(&'static str, Rule)> {
                 .in_interface("br0")
                 .out_interface_other_than("br0")
                 .jump("c"),
-        ),
-        (
-            "ct state established,related accept",
-            inet()
-                .conntrack_state(ConntrackState::ESTABLISHED | ConntrackState::RELATED)
-                .accept(),
-        ),
-        (
-            "ct status dnat masquerade",
-            inet().destination_was_translated().masquerade(),
         ),
         (
             "meta mark & 0x2000 == 0x2000 counter masquerade",
@@ -112,52 +68,53 @@ fn rules() -> Vec<(&'static str, Rule)> {
                 .in_set(&[Field::Source(V4), Field::Destination(V4)], "s")
                 .return_to_caller(),
         ),
-    ]
+    ]);
+    rules
 }
 
 #[test]
 #[cfg(target_endian = "little")]
-fn rules_are_what_the_tool_makes_of_the_same_sentence() {
-    for (sentence, rule) in rules() {
-        let golden = golden(&format!("add rule inet t c {sentence}"));
+fn rules_are_those_that_the_tool_sends() {
+    for (text, rule) in rules() {
+        let golden = golden(&format!("add rule inet t c {text}"));
         let parts = attributes(&golden);
         let list = parts.get(rule::EXPRESSIONS).unwrap();
         assert_eq!(
             decode::expressions(list.nested()),
             rule.expressions(),
-            "{sentence}"
+            "{text}"
         );
         let data = parts.get(rule::USER_DATA);
         let comment = data.and_then(|data| comment::find(COMMENT, data.value));
-        assert_eq!(comment.as_deref(), rule.comment(), "{sentence}");
+        assert_eq!(comment.as_deref(), rule.comment(), "{text}");
 
         let bytes = written(|changes| {
             changes.append_rule(TABLE.chain("c"), &rule);
         });
-        // For sets of the same transaction the tool gives their number besides their name, and
-        // for bits of the mark it spells out the default operation.
-        if !sentence.contains('@') && !sentence.contains("mark") {
-            assert_eq!(hex(&bytes), hex(&golden), "{sentence}");
+        // The tool also sends the id of a set of the same transaction, and the default operation of
+        // a bitwise expression.
+        if !text.contains('@') && !text.contains("mark") {
+            assert_eq!(hex(&bytes), hex(&golden), "{text}");
         }
     }
 }
 
 #[test]
 #[cfg(target_endian = "little")]
-fn what_is_written_is_read_back() {
-    for (sentence, rule) in rules() {
+fn rules_read_back_as_written() {
+    for (text, rule) in rules() {
         let bytes = written(|changes| {
             changes.append_rule(TABLE.chain("c"), &rule);
         });
         let list = attributes(&bytes).get(rule::EXPRESSIONS);
         let read = decode::expressions(list.unwrap().nested());
-        assert_eq!(read, rule.expressions(), "{sentence}");
+        assert_eq!(read, rule.expressions(), "{text}");
     }
 }
 
 #[test]
 #[cfg(target_endian = "little")]
-fn tables_chains_and_elements_are_what_the_tool_sends() {
+fn tables_and_chains_are_those_that_the_tool_sends() {
     let nat = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
     let filter = BaseChain {
         policy: Some(Policy::Drop),
@@ -193,14 +150,14 @@ fn tables_chains_and_elements_are_what_the_tool_sends() {
             },
         ),
     ];
-    for (sentence, change) in cases {
-        assert_eq!(hex(&written(change)), hex(&golden(sentence)), "{sentence}");
+    for (text, change) in cases {
+        assert_eq!(hex(&written(change)), hex(&golden(text)), "{text}");
     }
 }
 
 #[test]
 #[cfg(target_endian = "little")]
-fn elements_are_what_the_tool_sends() {
+fn elements_are_those_that_the_tool_sends() {
     let tcp = Value::Transport(Transport::Tcp);
     let address = |text: &str| Value::Address(text.parse().unwrap());
     let cases = [
@@ -216,19 +173,19 @@ fn elements_are_what_the_tool_sends() {
                 .up_to(&[address("10.255.255.255"), address("10.1.1.1")]),
         ),
     ];
-    for (sentence, element) in cases {
-        let golden = golden(&format!("add element inet t {sentence}"));
+    for (text, element) in cases {
+        let golden = golden(&format!("add element inet t {text}"));
         let list = attributes(&golden).get(constants::element::ELEMENTS);
         let list = list.unwrap();
         let read: Vec<_> = list
             .nested()
             .map(|one| Element::parse(one.nested()))
             .collect();
-        assert_eq!(read, [Some(element.clone())], "{sentence}");
+        assert_eq!(read, [Some(element.clone())], "{text}");
         let bytes = written(|changes| {
-            changes.add_elements(TABLE.set(&sentence[..1]), &[element]);
+            changes.add_elements(TABLE.set(&text[..1]), &[element]);
         });
-        assert!(hex(&bytes).ends_with(&hex(list.value)), "{sentence}");
+        assert!(hex(&bytes).ends_with(&hex(list.value)), "{text}");
     }
 }
 

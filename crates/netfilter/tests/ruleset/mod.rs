@@ -1,11 +1,16 @@
-//! A ruleset of one's own and what the `nft` tool says about it, so that this crate does not only
-//! agree with itself.
+//! A private ruleset, and what the `nft` tool prints of it, so that this crate is not only compared
+//! with itself.
+
+mod rules;
 
 use std::process::Command;
 
 use crate::lab;
-use ferrule_kernel::IpNetwork;
-use ferrule_netfilter::nft::{Chain, ChainLayout, Family, Nft, Rule, Table, Transaction};
+use ferrule_netfilter::nft::{
+    Chain, ChainLayout, ConntrackState, Family, Nft, Rule, Table, Transaction, Transport,
+};
+
+pub(crate) use rules::{inet, network, rules};
 
 pub(crate) const TABLE: Table<'_> = Table::new(Family::Inet, "t");
 
@@ -15,11 +20,11 @@ pub(crate) fn private() -> Nft {
     Nft::open().unwrap()
 }
 
-/// What the tool prints; panics with its complaint.
+/// What the tool prints; panics with its error.
 pub(crate) fn nft(arguments: &[&str]) -> String {
     let output = Command::new("nft").args(arguments).output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "nft {arguments:?}: {complaint}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "nft {arguments:?}: {error}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -31,15 +36,6 @@ pub(crate) fn printed(chain: Chain<'_>) -> Vec<String> {
         .filter(|line| line.starts_with("\t\t"))
         .map(|line| line.trim().to_owned())
         .collect()
-}
-
-/// An empty rule for the table.
-pub(crate) fn inet() -> Rule {
-    Rule::new(Family::Inet)
-}
-
-pub(crate) fn network(text: &str) -> IpNetwork {
-    text.parse().unwrap()
 }
 
 pub(crate) fn commit(nft: &Nft, change: impl FnOnce(&mut Transaction)) {

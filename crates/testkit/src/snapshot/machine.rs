@@ -3,7 +3,7 @@
 use std::fs::{self, DirEntry};
 use std::path::Path;
 
-/// Files that come and go with the test itself or with tools, and say nothing about a plugin.
+/// Files of the test itself, of tools and of locks, and caches.
 const NOT_STATE: &[&str] = &[
     "/run/ferrule",
     "/run/xtables.lock",
@@ -11,7 +11,7 @@ const NOT_STATE: &[&str] = &[
     "/run/cni/host-local",
 ];
 
-/// What is in the folders of state, with contents. `/run` is private, so all of it is looked at.
+/// The files below `/run` and `/var/lib/cni`, with contents. `/run` is private to the test.
 pub(super) fn files() -> Vec<String> {
     let mut lines = Vec::new();
     for folder in ["/run", "/var/lib/cni"] {
@@ -57,7 +57,7 @@ fn describe(entry: &DirEntry) -> String {
     format!("special file {shown}")
 }
 
-/// Running processes that live on this host: those that share its mounts, apart from the test.
+/// Running processes of this host: those in its mount namespace, except the test.
 pub(super) fn processes() -> Vec<String> {
     let Ok(own) = fs::read_link("/proc/thread-self/ns/mnt") else {
         return Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn processes() -> Vec<String> {
         let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
-        // A process that has ended, even when not waited for, has no namespaces any more.
+        // A zombie has no namespaces.
         let namespace = fs::read_link(entry.path().join("ns/mnt"));
         if pid == std::process::id() || namespace.ok().as_ref() != Some(&own) {
             continue;

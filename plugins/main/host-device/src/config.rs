@@ -12,7 +12,7 @@ use crate::sysfs;
 /// The folder of all devices.
 const DEVICES: &str = "/sys/devices/";
 
-/// The configuration as written.
+/// The configuration.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -27,7 +27,7 @@ pub struct Config {
     /// Its address on the PCI bus.
     #[serde(rename = "pciBusID")]
     pci_bus_id: String,
-    /// A process drives the device. Detected for devices selected by their PCI address.
+    /// Whether a process drives the device; detected for devices selected by their PCI address.
     #[serde(rename = "DPDKMode")]
     dpdk_mode: bool,
     /// `deviceID`: the device that a device plugin allotted.
@@ -106,7 +106,7 @@ impl Config {
         })
     }
 
-    /// By what the device is known, for DEL: whether it is there does not matter then.
+    /// The selector for DEL, which does not require the device to exist.
     pub(crate) fn selector_if_any(&self) -> Option<Selector> {
         let pci = Some(self.pci_bus_id.as_str()).filter(|address| !address.is_empty());
         let (pci, auxiliary) = match self.ids() {
@@ -116,7 +116,7 @@ impl Config {
         self.selector(pci.as_deref(), auxiliary).ok()
     }
 
-    /// Whether the runtime names the device of each container, so that STATUS cannot know any.
+    /// Whether the runtime selects the device of each container, so that STATUS cannot check one.
     pub(crate) fn is_chosen_by_runtime(&self) -> bool {
         let named = [
             &self.device,
@@ -129,7 +129,7 @@ impl Config {
             && self.capabilities.device_id
     }
 
-    /// PCI address and auxiliary name: what the runtime says replaces the key `pciBusID`.
+    /// PCI address and auxiliary name; the runtime's `deviceID` replaces the key `pciBusID`.
     fn ids(&self) -> Result<(Option<String>, Option<String>), Error> {
         let id = &self.from_runtime.device_id;
         if id.is_empty() {

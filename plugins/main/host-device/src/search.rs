@@ -1,4 +1,4 @@
-//! Finding a device: on the host before ADD, and wherever it is afterwards.
+//! Searches for a device: on the host before ADD, on the host or in a namespace afterwards.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,10 +12,10 @@ use crate::config::Selector;
 use crate::record::Record;
 use crate::sysfs::{self, SysfsError};
 
-/// Where runtimes mount the namespaces of containers.
+/// Folder in which runtimes mount the namespaces of containers.
 const NAMED_NAMESPACES: &str = "/run/netns";
 
-/// The interface on the host that a selector means.
+/// The interface on the host that a selector selects.
 pub(crate) fn on_host(host: &Host, selector: &Selector) -> Result<Link, Error> {
     let found = match selector {
         Selector::Name(name) => host.link_by_name(name).map_err(NetError::from)?,
@@ -46,8 +46,8 @@ fn interface_in_sysfs(selector: &Selector) -> Result<String, SysfsError> {
 
 /// The recorded device among the links of a namespace.
 ///
-/// Hardware is known by what cannot be changed. A link without is the one of its kind that has the
-/// alias or, where the container has taken that away, the name that ADD gave it.
+/// Hardware is identified by its bus address and permanent MAC address. A virtual link is identified
+/// by its kind and alias or, if the container has removed the alias, by the name that ADD gave it.
 pub(crate) fn recorded(route: &RtnlSocket, record: &Record) -> Result<Option<Link>, NetError> {
     let mut links = route.links()?;
     links.retain(|link| record.is_of_kind(link));
@@ -65,7 +65,7 @@ pub(crate) fn recorded(route: &RtnlSocket, record: &Record) -> Result<Option<Lin
     Ok(links.into_iter().max_by_key(match_rank))
 }
 
-/// The recorded device on the host, under whatever name it came back.
+/// The recorded device on the host, under any name.
 pub(crate) fn recorded_on_host(host: &Host, record: &Record) -> Result<Option<Link>, NetError> {
     let hardware = record.hardware();
     if !hardware.is_unknown() {
@@ -94,8 +94,8 @@ fn of_hardware(
     Ok(None)
 }
 
-/// The container's namespace a record is about, as long as it is alive: at `netns`, or where a
-/// process is in it after the runtime has removed the path.
+/// The container's namespace of a record, if it is alive: at `netns`, or that of a process after the
+/// runtime has removed the path.
 pub(crate) fn namespace_of(record: &Record, netns: &Path) -> Result<Option<Sandbox>, NetError> {
     let there = Sandbox::open_if_there(netns)?;
     let Some(identity) = record.netns_identity else {
@@ -114,7 +114,7 @@ pub(crate) fn namespace_of(record: &Record, netns: &Path) -> Result<Option<Sandb
     Ok(found.transpose()?.flatten().filter(is_it))
 }
 
-/// The namespace file of some process that is in the namespace of this device and inode number.
+/// The namespace file of a process in the namespace with this device and inode number.
 fn process_in(identity: (u64, u64)) -> Option<PathBuf> {
     let processes = fs::read_dir("/proc").ok()?;
     let files = processes.flatten().map(|entry| entry.path().join("ns/net"));
@@ -124,8 +124,8 @@ fn process_in(identity: (u64, u64)) -> Option<PathBuf> {
     inside.next()
 }
 
-/// The device of an attachment without a record, in the container, and its name on the host: made
-/// by the Go plugin, which leaves that name as the alias. An error when it has been taken away.
+/// The device of an attachment without a record, in the container, and its name on the host. The Go
+/// plugin, which moved it, stores that name in the alias. An error if the alias has been removed.
 pub(crate) fn unrecorded(
     sandbox: &Sandbox,
     ifname: &str,
@@ -144,7 +144,7 @@ pub(crate) fn unrecorded(
             return Ok(Some((link, device)));
         }
     }
-    // Hardware that is called as ADD called it, its alias gone.
+    // Hardware with the name of ADD and without an alias.
     match named.filter(|link| link.kind.is_none() && link.name != "lo" && link.alias.is_none()) {
         None => Ok(None),
         Some(link) => match selector {
@@ -158,7 +158,7 @@ pub(crate) fn unrecorded(
     }
 }
 
-/// The name on the host that an alias tells, if it could be one.
+/// The alias as a name on the host, if it is a valid name.
 pub(crate) fn host_name(link: &Link) -> Option<String> {
     link.alias
         .clone()
@@ -196,12 +196,12 @@ fn means(
     }
 }
 
-/// A device without a record that the kernel gave back to the host when the container's namespace
-/// ended, and the name it is to have.
+/// A device without a record that the kernel returned to the host when the container's namespace
+/// ended, and the name that it gets.
 ///
-/// Its alias tells that name. But an alias may be anybody's free text: it counts only where it is
-/// the configured name, which nothing else has, or where the selected device is called as the
-/// kernel calls what it gives back.
+/// The alias is that name. As an alias may be any text, it is used only if it equals the configured
+/// name and no link has that name, or if the selected device has a name that the kernel gives to
+/// returned devices.
 pub(crate) fn unrecorded_on_host(
     host: &Host,
     ifname: &str,
@@ -225,14 +225,14 @@ pub(crate) fn unrecorded_on_host(
     }
 }
 
-/// What the kernel calls a device it gives back: as in the container or, where that name is taken,
-/// `dev` and a number.
+/// Whether the kernel gives this name to a returned device: that in the container or, if it exists on
+/// the host, `dev` and a number.
 fn is_kernels_name(name: &str, ifname: &str) -> bool {
     let digits = name.strip_prefix("dev").unwrap_or_default();
     name == ifname || (!digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
-/// Whether some container has the selected device, as far as can be seen.
+/// Whether a container has the selected device, as far as can be determined.
 pub(crate) fn is_in_use(selector: &Selector) -> Result<bool, Error> {
     let is_recorded = |record: &Record| match selector {
         Selector::Name(name) => record.device == *name,
@@ -253,8 +253,8 @@ pub(crate) fn is_in_use(selector: &Selector) -> Result<bool, Error> {
     Ok(exists?.exists())
 }
 
-/// Looks into the containers for a device that has no record: the Go plugin's. What cannot be
-/// opened is not looked into.
+/// Searches the named namespaces for a device without a record, which the Go plugin has moved.
+/// Namespaces that cannot be opened are skipped.
 fn is_in_named_namespace(selector: &Selector) -> bool {
     let Ok(entries) = fs::read_dir(NAMED_NAMESPACES) else {
         return false;

@@ -1,4 +1,4 @@
-//! Devices as `/sys` shows them: which interface is behind one, and which driver it has.
+//! Devices in `/sys`: their interfaces and drivers.
 //!
 //! `/sys` shows only the interfaces of the namespace it was mounted in, the host's.
 
@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 
 use cni_types::{Code, Error};
 
-/// Where devices are listed by bus.
+/// Folder of the devices, by bus.
 const BUSES: &str = "/sys/bus";
-/// Where the host's interfaces are listed by name.
+/// Folder of the host's interfaces, by name.
 const INTERFACES: &str = "/sys/class/net";
-/// Drivers by which a process handles a device without the kernel (DPDK).
+/// Drivers that give a process direct access to a device (DPDK).
 const USER_SPACE_DRIVERS: [&str; 3] = ["vfio-pci", "uio_pci_generic", "igb_uio"];
 
-/// What `/sys` does not show.
+/// A device or interface that is not found in `/sys`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SysfsError {
-    /// A name that leads elsewhere, or an empty one.
+    /// An empty name, or one with a slash.
     #[error("{0:?} is not the name of a device")]
     Name(String),
-    /// No interface belongs to the device, on the host.
+    /// The device has no interface on the host.
     #[error("no interface found at {path:?}: {source}")]
     NoInterface { path: PathBuf, source: io::Error },
-    /// No such PCI device, or no driver has it.
+    /// There is no such PCI device, or it has no driver.
     #[error("driver of PCI device {address:?} not found: {source}")]
     NoDriver { address: String, source: io::Error },
 }
@@ -63,7 +63,7 @@ pub(crate) fn interface_of(device: &Path) -> Result<String, SysfsError> {
     first_entry(&path, |_| true).map_err(|source| SysfsError::NoInterface { path, source })
 }
 
-/// The first interface of a PCI device. A paravirtual one has it a level below.
+/// The first interface of a PCI device. Of a virtio device it is in a subfolder.
 pub(crate) fn interface_of_pci(address: &str) -> Result<String, SysfsError> {
     let device = device_on_bus("pci", address)?;
     if device.join("net").exists() {
@@ -75,7 +75,7 @@ pub(crate) fn interface_of_pci(address: &str) -> Result<String, SysfsError> {
     }
 }
 
-/// Whether a process has the PCI device to itself, so that there is no interface to be moved.
+/// Whether the PCI device has a user-space driver, so that it has no interface.
 pub(crate) fn is_in_user_space(address: &str) -> Result<bool, SysfsError> {
     let link = device_on_bus("pci", address)?.join("driver");
     let driver = fs::read_link(link).map_err(|source| SysfsError::NoDriver {
@@ -86,15 +86,15 @@ pub(crate) fn is_in_user_space(address: &str) -> Result<bool, SysfsError> {
     Ok(USER_SPACE_DRIVERS.iter().any(|known| name == *known))
 }
 
-/// The address of the PCI device behind an interface of the host, if there is one. It is the
-/// device itself or, for paravirtual devices and parts of devices, one it is below.
+/// The PCI address of an interface of the host, if any: that of its device or, for virtio and auxiliary
+/// devices, of a parent.
 pub(crate) fn pci_of_interface(name: &str) -> Option<String> {
     let device = fs::canonicalize(Path::new(INTERFACES).join(name).join("device")).ok()?;
     let mut parts = device.iter().rev().filter_map(|part| part.to_str());
     parts.find(|part| is_pci_address(part)).map(str::to_owned)
 }
 
-/// Whether a text reads `0000:3b:00.2`: domain, bus, slot and function.
+/// Whether a text has the form `0000:3b:00.2`: domain, bus, slot and function.
 fn is_pci_address(text: &str) -> bool {
     let hexadecimal = |part: &str, least: usize, most: usize| {
         (least..=most).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit())

@@ -1,4 +1,4 @@
-//! Comparing the kernel's figures with those of ADD.
+//! CHECK: compares the kernel's values with those of ADD.
 
 use ferrule_kernel::{IngressFilter, Link, Tbf};
 use ferrule_net::{AttachmentId, Host, NetError, check};
@@ -6,7 +6,7 @@ use ferrule_net::{AttachmentId, Host, NetError, check};
 use crate::egress;
 use crate::limit::Limit;
 
-/// Whether what leaves a link has this limit, as this plugin or the Go plugin writes it.
+/// Fails unless the egress of a link has this limit, as this plugin or the Go plugin sets it.
 pub(crate) fn limit(host: &Host, link: &Link, limit: Limit) -> Result<(), NetError> {
     let name = &link.name;
     let qdisc = host.root_qdisc(link.index)?;
@@ -38,7 +38,7 @@ pub(crate) fn limit(host: &Host, link: &Link, limit: Limit) -> Result<(), NetErr
     mismatch(format!("interface {name:?}: {}", texts.join("; ")))
 }
 
-/// Whether what comes from the container goes through an IFB link that has this limit.
+/// Fails unless packets from the container go through an IFB link that has this limit.
 pub(crate) fn egress(
     host: &Host,
     host_end: &Link,
@@ -64,7 +64,7 @@ pub(crate) fn egress(
     };
     if host.ingress_filters(host_end.index)?.first() != Some(&redirection) {
         return mismatch(format!(
-            "interface {name:?} does not redirect what comes in to {:?}",
+            "interface {name:?} does not redirect its ingress to {:?}",
             ifb.name
         ));
     }

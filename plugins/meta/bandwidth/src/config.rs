@@ -1,4 +1,4 @@
-//! The keys of `bandwidth`, and the limits they ask for.
+//! The keys of `bandwidth`, and the limits that they set.
 
 use cni_types::json::JsonValue;
 use cni_types::{Code, Error};
@@ -6,28 +6,28 @@ use serde::Deserialize;
 
 use crate::limit::Limit;
 
-/// The four keys, at either place.
+/// The four keys of the configuration and of `runtimeConfig.bandwidth`.
 const KEYS: [&str; 4] = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"];
 
-/// What containerd passes as burst for a pod of which only a rate is known, in bits; CRI-O passes
-/// even more. It stands for "not said".
-const UNSAID_BURST: u64 = u32::MAX as u64;
+/// The burst that containerd passes for a pod with an annotation for the rate only, in bits; CRI-O
+/// passes a larger one. From this value on a burst of the runtime means the default.
+const DEFAULT_BURST: u64 = u32::MAX as u64;
 
-/// The configuration as written. Rates are in bits per second, bursts in bits; 0 is no limit.
+/// The configuration. Rates are in bits per second, bursts in bits; 0 is no limit.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "runtimeConfig is the key's name")]
 pub struct Config {
-    /// Bits per second to the container.
+    /// Rate to the container, in bits per second.
     ingress_rate: u64,
-    /// Bits that may go to the container at once.
+    /// Burst to the container, in bits.
     ingress_burst: u64,
-    /// Bits per second from the container.
+    /// Rate from the container, in bits per second.
     egress_rate: u64,
-    /// Bits that may come from the container at once.
+    /// Burst from the container, in bits.
     egress_burst: u64,
-    /// `bandwidth`: the same keys, in place of those here.
+    /// `bandwidth`: the same keys from the runtime, used if the configuration has none of them.
     runtime_config: RuntimeConfig,
 }
 
@@ -35,7 +35,7 @@ pub struct Config {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RuntimeConfig {
-    /// The same keys, in place of the configuration's.
+    /// The same keys, used if the configuration has none of them.
     bandwidth: Entry,
 }
 
@@ -50,7 +50,7 @@ struct Entry {
     egress_burst: u64,
 }
 
-/// What is limited, and how; at least one direction is.
+/// The limits of both directions, at least one of which is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Towards the container.
@@ -60,8 +60,8 @@ pub struct Limits {
 }
 
 impl Config {
-    /// The limits; none if neither direction is limited. `keys` is the configuration this was
-    /// decoded from: if it has any of the keys, be it with 0 or null, the runtime's do not count.
+    /// The limits; `None` if neither direction is limited. `keys` is the configuration from which this
+    /// was decoded: if it has any of the four keys, even as 0 or null, those of the runtime are ignored.
     pub(crate) fn limits(&self, keys: &JsonValue) -> Result<Option<Limits>, Error> {
         let is_static = KEYS.iter().any(|key| keys.field(key).is_some());
         let runtime = &self.runtime_config.bandwidth;
@@ -83,7 +83,7 @@ impl Config {
     }
 }
 
-/// The limit of one direction. The first three errors are the Go plugin's.
+/// The limit of one direction. The first three error texts are those of the Go plugin.
 fn limit(direction: &str, rate: u64, burst: u64, is_static: bool) -> Result<Option<Limit>, Error> {
     let fault = |what: &str| {
         let msg = format!("{direction}Rate {rate}, {direction}Burst {burst}: {what}");
@@ -103,8 +103,8 @@ fn limit(direction: &str, rate: u64, burst: u64, is_static: bool) -> Result<Opti
     if rate < 8 || bytes == 0 {
         return Err(fault("rate and burst are in bits, and at least 8"));
     }
-    let is_said = is_static || burst < UNSAID_BURST;
-    Ok(Some(Limit::new(rate / 8, bytes, is_said)))
+    let is_configured = is_static || burst < DEFAULT_BURST;
+    Ok(Some(Limit::new(rate / 8, bytes, is_configured)))
 }
 
 #[cfg(test)]

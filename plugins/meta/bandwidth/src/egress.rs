@@ -1,4 +1,4 @@
-//! The IFB link, by which what comes from the container takes its way.
+//! Egress: the IFB link to which packets from the container are redirected.
 
 use cni_types::Error;
 use ferrule_kernel::{Ifb, Link, LinkChange, LinkSelector, NetlinkError, RequestError, tc};
@@ -8,7 +8,7 @@ use ferrule_plugin::Undo;
 use crate::limit::Limit;
 use crate::{already_limited, remove};
 
-/// Makes the IFB link, limits what leaves it, and redirects what comes from the container to it.
+/// Creates the IFB link, limits its egress, and redirects packets from the container to it.
 pub(crate) fn add(
     host: &Host,
     id: &AttachmentId,
@@ -23,7 +23,7 @@ pub(crate) fn add(
         removed.map(drop).map_err(|e| NetError::from(e).into())
     });
     let mut batch = host.batch();
-    // The limit comes before the link is up: then no queue has to be emptied for it.
+    // The limit is set before the link is up, so that there is no queue to be emptied.
     batch.add(
         LinkChange::new(ifb.index)
             .alias(&id.alias())
@@ -45,7 +45,7 @@ pub(crate) fn add(
     Ok(ifb)
 }
 
-/// Makes the IFB link, down. By its group and name it is known until it has its alias.
+/// Creates the IFB link, down. Until it has its alias it is identified by its group and name.
 fn create(host: &Host, id: &AttachmentId, mtu: u32) -> Result<Link, Error> {
     let [name, second] = id.ifb_names();
     match create_as(host, id, &name, mtu) {
@@ -69,7 +69,7 @@ fn create_as(host: &Host, id: &AttachmentId, name: &str, mtu: u32) -> Result<Lin
         Ok([None]) => Err(RequestError::Malformed.during(format!("look up link {name:?}"))),
         Err(error) => {
             if error.message.is_none() {
-                // The link is there, but cannot be looked at.
+                // The link was created, but cannot be looked up.
                 let _ = host.delete_link_by_name(name);
             }
             Err(error)
@@ -77,14 +77,13 @@ fn create_as(host: &Host, id: &AttachmentId, name: &str, mtu: u32) -> Result<Lin
     }
 }
 
-/// Whether a link belongs to another attachment: another interface of the container, above all.
+/// Whether a link belongs to another attachment, such as another interface of the container.
 fn is_foreign(host: &Host, id: &AttachmentId, name: &str) -> Result<bool, NetError> {
     let link = host.link_by_name(name)?;
     Ok(link.is_some_and(|link| id.is_foreign(link.alias.as_deref())))
 }
 
-/// The attachment's IFB links: one, unless something went wrong. Those of the Go plugin have no
-/// alias.
+/// The attachment's IFB links: normally one. Those of the Go plugin have no alias.
 pub(crate) fn find(host: &Host, id: &AttachmentId) -> Result<Vec<Link>, NetError> {
     let [name, second] = &id.ifb_names();
     let names = [LinkSelector::Name(name), LinkSelector::Name(second)];

@@ -1,12 +1,12 @@
-//! The host's end of the container's veth pair.
+//! The host end of the container's veth pair.
 
 use cni_types::{CniResult, Request};
 use ferrule_kernel::Link;
 use ferrule_net::veth::{self, KIND};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox};
 
-/// Finds the host's end of the pair whose other end is the container's interface. It has to be in
-/// the previous result.
+/// Finds the host end of the pair whose other end is the container's interface. It must be in the
+/// previous result.
 pub(crate) fn find(
     host: &Host,
     sandbox: &Sandbox,
@@ -40,8 +40,8 @@ pub(crate) fn find(
     Ok(peer)
 }
 
-/// Finds the host's end for a DEL, if it is there and no other attachment's: the namespace may have
-/// been given to another container.
+/// Finds the host end for DEL; `None` if it is missing or belongs to another attachment, as the
+/// namespace may be that of another container by now.
 pub(crate) fn find_for_del(
     host: &Host,
     request: &Request,

@@ -1,9 +1,9 @@
 //! `bandwidth` limits the rates of a container that an earlier plugin has attached by a veth pair.
 //!
-//! What goes to the container leaves the host by the host's end of the pair, where a token bucket
-//! filter (tbf) limits it. What comes from the container comes in there, where nothing can wait: it
-//! is redirected to an IFB link, limited as it leaves that, and then comes in. The keys are those of
-//! [`Config`]; the page `docs/bandwidth.md` explains them.
+//! Packets to the container are egress of the host end, limited by a token bucket filter (tbf).
+//! Packets from the container are its ingress, which has no queue: they are redirected to an IFB link,
+//! whose egress is limited and then returns to the ingress path. The keys are those of [`Config`]; the
+//! page `docs/bandwidth.md` explains them.
 
 mod check;
 mod config;
@@ -117,7 +117,7 @@ impl ChainedPlugin for Bandwidth {
     }
 }
 
-/// A bucket smaller than a packet lets no such packet pass, which the Go plugin accepts.
+/// Warns of a bucket smaller than a packet, which drops such packets; the Go plugin accepts it.
 fn warn_of_small_burst(limit: Limit, mtu: u32) {
     let burst = limit.burst;
     if burst < mtu {
@@ -128,7 +128,7 @@ fn warn_of_small_burst(limit: Limit, mtu: u32) {
     }
 }
 
-/// Adds what to do where an earlier ADD has left its objects.
+/// Adds a hint to the error if the objects of an earlier ADD exist.
 fn already_limited(error: ferrule_kernel::NetlinkError) -> Error {
     let is_exists = error.is_exists();
     let error = Error::from(NetError::from(error));

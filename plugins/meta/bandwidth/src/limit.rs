@@ -1,39 +1,39 @@
-//! The figures of a token bucket filter, by the arithmetic of the Go plugin.
+//! The values of a token bucket filter, by the arithmetic of the Go plugin.
 //!
-//! That one counts in 32 bits, which overflow for the bursts that some runtimes pass, and its CHECK
-//! compares what comes out.
+//! The Go plugin calculates in 32 bits, which overflow for the bursts of some runtimes, and its CHECK
+//! compares the results.
 
 use ferrule_kernel::{Tbf, tc::TICKS_PER_8_MICROSECONDS};
 
-/// A queue holds the burst and what the rate yields in 25 ms, a 40th of a second.
+/// The queue holds the burst and what the rate yields in 25 ms, a 40th of a second.
 const QUEUES_PER_SECOND: u64 = 40;
 const MICROSECONDS: u64 = 1_000_000;
-/// The least that a burst nobody has asked for comes to, in bytes: ten packets.
+/// Minimum of a default burst in bytes: ten packets.
 const LEAST_BURST: u32 = 16 * 1024;
-/// Every packet is smaller, in bytes. A bucket or a queue that overflow makes smaller than this may
-/// let nothing pass.
+/// Upper bound of a packet in bytes. A bucket or queue that is smaller due to an overflow may let no
+/// packet pass.
 const MAX_PACKET: u64 = 64 * 1024;
 
 /// The limit of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
-    /// Bytes per second, not 0.
+    /// Rate in bytes per second, not 0.
     rate: u64,
-    /// Bytes that pass at once; from the rate if nobody has asked for a burst.
+    /// Burst in bytes; a default burst follows from the rate.
     pub(crate) burst: u32,
-    /// What the Go plugin takes for the burst.
+    /// Burst in bytes as configured, which the Go plugin uses.
     stated: u32,
 }
 
 impl Limit {
-    /// A limit of so many bytes per second and at once. A burst that nobody has asked for is as
-    /// short as the queue.
-    pub(crate) const fn new(rate: u64, burst: u32, is_asked_for: bool) -> Self {
+    /// A limit with a rate in bytes per second and a burst in bytes. If `is_configured` is false, the
+    /// burst is replaced by that of the queue.
+    pub(crate) const fn new(rate: u64, burst: u32, is_configured: bool) -> Self {
         let (queue, least) = (rate / QUEUES_PER_SECOND, LEAST_BURST as u64);
         let chosen = if queue > least { queue } else { least };
         Self {
             rate,
-            burst: if is_asked_for || chosen > burst as u64 {
+            burst: if is_configured || chosen > burst as u64 {
                 burst
             } else {
                 low_bits(chosen)
@@ -42,8 +42,8 @@ impl Limit {
         }
     }
 
-    /// The token bucket filter that puts the limit into effect: the Go plugin's, but where
-    /// overflow would keep packets from passing.
+    /// The token bucket filter of the limit: that of the Go plugin, except where an overflow would stop
+    /// all packets.
     pub(crate) fn tbf(self) -> Tbf {
         let mut tbf = self.go_tbf_of(self.burst);
         let queue = self.rate / QUEUES_PER_SECOND + u64::from(self.burst);
@@ -55,7 +55,7 @@ impl Limit {
         if ticks > u64::from(u32::MAX) && bucket < u128::from(MAX_PACKET) {
             tbf.buffer = u32::MAX;
         } else if tbf.buffer == 0 {
-            // Less than a microsecond.
+            // The burst takes less than a microsecond.
             let ticks = u64::from(self.burst) * MICROSECONDS * TICKS_PER_8_MICROSECONDS;
             tbf.buffer = low_bits(ticks.div_ceil(8 * self.rate));
         }
@@ -76,13 +76,13 @@ impl Limit {
         }
     }
 
-    /// How long a burst takes at the rate.
+    /// The time that a burst takes at the rate.
     fn microseconds(self, burst: u32) -> u64 {
         u64::from(burst) * MICROSECONDS / self.rate
     }
 }
 
-/// The lower 32 bits: what Go's conversion makes of a larger number on amd64.
+/// The lower 32 bits, as in Go's conversion on amd64.
 #[expect(clippy::cast_possible_truncation, reason = "what it is for")]
 const fn low_bits(number: u64) -> u32 {
     number as u32

@@ -1,4 +1,4 @@
-//! Taking limits from the host's end of a pair that stays.
+//! Removal of limits from the host end of a pair that stays.
 
 use cni_types::{CniResult, Request};
 use ferrule_kernel::{Errno, Link, NetlinkError, Tbf, tc};
@@ -6,8 +6,8 @@ use ferrule_net::{Host, NetError};
 
 use crate::host_end;
 
-/// Removes limit and redirection from the host's end, if it can be found; what somebody else has put
-/// there stays.
+/// Removes limit and redirection from the host end, if it is found. Queueing disciplines of others
+/// stay.
 pub(crate) fn from_host_end(
     host: &Host,
     request: &Request,
@@ -28,8 +28,8 @@ pub(crate) fn from_host_end(
     Ok(())
 }
 
-/// Whether what comes in by a link goes to these links, or to one that is gone (whose index reads as
-/// 0), and nowhere else.
+/// Whether all ingress of a link is redirected to these links, or to a removed one (whose index reads
+/// as 0).
 fn is_redirected(host: &Host, index: u32, ifbs: &[Link]) -> Result<bool, NetError> {
     let qdisc = host.ingress_qdisc(index)?;
     if qdisc.is_none_or(|qdisc| qdisc.kind != "ingress") {
@@ -42,8 +42,7 @@ fn is_redirected(host: &Host, index: u32, ifbs: &[Link]) -> Result<bool, NetErro
         .all(|filter| filter.redirect.is_some_and(targets)))
 }
 
-/// Success also if the object, or the link it was on, is not there, or is another one in its place
-/// (`EINVAL`: its handle differs).
+/// Ignores a missing object or link, and another object in its place (`EINVAL`: its handle differs).
 pub(crate) fn gone(removed: Result<(), NetlinkError>) -> Result<(), NetError> {
     match removed {
         Err(error) if error.is_not_found() || error.errno() == Some(Errno::EINVAL) => Ok(()),

@@ -1,4 +1,4 @@
-//! The plugin's keys.
+//! The keys of `flannel`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use cni_types::{Code, Error};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Where flanneld writes the node's subnet.
+/// Default path of the subnet file, which flanneld writes.
 const SUBNET_FILE: &str = "/run/flannel/subnet.env";
-/// Where the configurations of delegates are kept.
+/// Default folder of the records.
 const DATA_DIR: &str = "/var/lib/cni/flannel";
 
 /// The configuration of a flannel network.
@@ -16,13 +16,13 @@ const DATA_DIR: &str = "/var/lib/cni/flannel";
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// The file that flanneld writes.
+    /// Path of the subnet file, which flanneld writes.
     subnet_file: Option<PathBuf>,
-    /// The folder of the configurations that delegates got.
+    /// Folder of the records: the configurations of the delegates.
     data_dir: Option<PathBuf>,
-    /// What the delegate's configuration begins with.
+    /// Keys of the delegate's configuration.
     pub(crate) delegate: Map<String, Value>,
-    /// What the delegate's `ipam` begins with.
+    /// Keys of the delegate's `ipam`.
     pub(crate) ipam: Map<String, Value>,
     /// `runtimeConfig`, passed on to the delegate, even if it is empty.
     #[serde(rename = "runtimeConfig")]
@@ -30,12 +30,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The file that flanneld writes.
+    /// Path of the subnet file.
     pub(crate) fn subnet_file(&self) -> Result<&Path, Error> {
         path("subnetFile", self.subnet_file.as_deref(), SUBNET_FILE)
     }
 
-    /// The folder of the delegates' configurations.
+    /// The folder of the records.
     pub(crate) fn data_dir(&self) -> Result<&Path, Error> {
         path("dataDir", self.data_dir.as_deref(), DATA_DIR)
     }

@@ -1,5 +1,4 @@
-//! The configuration of the delegate: what the administrator wrote, completed by what flanneld
-//! tells.
+//! The configuration of the delegate: the administrator's keys, completed from the subnet file.
 
 use cni_types::json::{JsonValue, to_compact};
 use cni_types::{Code, Error, Request, Route, VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024};
@@ -12,7 +11,7 @@ use crate::subnet_env::SubnetEnv;
 const DEFAULT_TYPE: &str = "bridge";
 const DEFAULT_IPAM: &str = "host-local";
 
-/// A complete configuration of the plugin that does the work.
+/// A complete configuration of the delegate.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DelegateConfig {
     kind: String,
@@ -20,9 +19,9 @@ pub(crate) struct DelegateConfig {
 }
 
 impl DelegateConfig {
-    /// Merges the keys of the call with what flanneld tells. Keys that are there stay, also null.
+    /// Merges the keys of the call with the subnet file. Given keys stay, also null.
     ///
-    /// Without `env` the result is good for DEL and GC alone: nothing tells ranges then.
+    /// Without `env` the result has no ranges, which is enough for DEL and GC.
     pub(crate) fn build(call: &Call<Config>, env: Option<&SubnetEnv>) -> Result<Self, Error> {
         let mut object = call.config.delegate.clone();
         for key in ["name", "ipam"] {
@@ -58,7 +57,7 @@ impl DelegateConfig {
         Ok(Self { kind, object })
     }
 
-    /// Reads a configuration that was written down; none if it is no configuration.
+    /// Parses a recorded configuration; `None` if it is invalid.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let Ok(Value::Object(object)) = cni_types::json::read_value(bytes) else {
             return None;
@@ -68,13 +67,13 @@ impl DelegateConfig {
         Some(Self { kind, object })
     }
 
-    /// The network it is for.
+    /// The name of its network.
     pub(crate) fn network(&self) -> &str {
         let name = self.object.get("name").and_then(Value::as_str);
         name.unwrap_or_default()
     }
 
-    /// The same for CHECK: in the version and with the previous result of the request.
+    /// The same for CHECK: with the version and the previous result of the request.
     #[must_use]
     pub(crate) fn for_check(mut self, request: &Request) -> Self {
         self.set_version(request);
@@ -82,7 +81,7 @@ impl DelegateConfig {
         self
     }
 
-    /// The same for GC: without what concerns one container, with the list of the request.
+    /// The same for GC: without `runtimeConfig` of a container, with the attachments of the request.
     #[must_use]
     pub(crate) fn for_gc(mut self, request: &Request) -> Self {
         self.object.remove("runtimeConfig");
@@ -93,7 +92,7 @@ impl DelegateConfig {
         self
     }
 
-    /// A configuration that was written by an older version may not allow newer verbs.
+    /// Sets the version of the request: that of the record may be too old for the verb.
     fn set_version(&mut self, request: &Request) {
         let version = json!(request.version.as_str());
         self.object.insert("cniVersion".into(), version);
@@ -105,12 +104,12 @@ impl DelegateConfig {
         }
     }
 
-    /// As the delegate reads it.
+    /// The text for the delegate's standard input.
     pub(crate) fn text(&self) -> String {
         to_compact(&self.object)
     }
 
-    /// Finds the plugin that is to read `stdin`.
+    /// Finds the delegate's executable, to be run with `stdin`.
     pub(crate) fn delegate(&self, request: &Request, stdin: Vec<u8>) -> Result<Delegate, Error> {
         Delegate::find("delegate", &self.kind, request, stdin)
     }

@@ -1,4 +1,4 @@
-//! GC: the delegate collects by every configuration that it was ever given for this network.
+//! GC: runs the delegate with every configuration that is recorded for this network.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -12,13 +12,13 @@ use crate::config::Config;
 use crate::delegate_config::DelegateConfig;
 use crate::record::{Content, Record, RecordError, TEMP_SUFFIX, ensure_private, is_shared, remove};
 
-/// A configuration, and the records with it that nobody needs when the delegate has collected.
+/// A configuration, and its records that are removed after the delegate's GC.
 struct Collection {
     config: DelegateConfig,
     stale: Vec<Record>,
 }
 
-/// Has the delegate collect, then removes the records of attachments that are not listed.
+/// Runs the delegate's GC, then removes the records of attachments that are not listed.
 pub(crate) fn collect(
     call: &Call<Config>,
     current: Option<DelegateConfig>,
@@ -66,7 +66,7 @@ fn add(collections: &mut Vec<Collection>, config: DelegateConfig, stale: Option<
     }
 }
 
-/// Looks at one file. Those of live attachments tell configurations, too.
+/// Reads one file. Those of listed attachments have configurations, too.
 fn visit(
     call: &Call<Config>,
     folder: &Path,
@@ -80,7 +80,7 @@ fn visit(
     }
     let (container_id, is_listed) = match name.split_once(':') {
         Some((container_id, ifname)) => (container_id, keep.contains(container_id, ifname)),
-        // It is looked at under its other name.
+        // It is read under its other name.
         None if is_shared(&path) => return Ok(()),
         None => (name, keep.contains_container(name)),
     };
@@ -91,18 +91,18 @@ fn visit(
             let stale = (!is_listed).then_some(record);
             add(collections, config.for_gc(&call.request), stale);
         }
-        // Nothing tells the network. DEL removes it.
-        Content::Torn(why) => log(format_args!("{NAME}: GC leaves a file: {why}")),
+        // Its network is unknown. DEL removes it.
+        Content::Torn(why) => log(format_args!("{NAME}: GC keeps a file: {why}")),
         Content::Absent | Content::Unusable(_) => {}
     }
     Ok(())
 }
 
-/// Removes a file that was being written when its writer was killed.
+/// Removes a temporary file whose writer was killed.
 fn remove_abandoned(path: &Path) -> Result<(), RecordError> {
     match File::open(path) {
         Ok(file) if file.try_lock().is_ok() => remove(path),
-        // It is being written.
+        // Its writer is alive.
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(RecordError::at("open", path)(error)),
@@ -118,7 +118,7 @@ fn names(folder: &Path) -> Result<Vec<String>, RecordError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(RecordError::at("list", folder))?;
-        // Every name that a plugin gives is ASCII.
+        // Names of records are ASCII.
         names.extend(entry.file_name().into_string());
     }
     names.sort_unstable();

@@ -1,5 +1,5 @@
-//! `flannel` attaches containers to flannel's overlay network: it completes a configuration by what
-//! flanneld tells of this node, and has another plugin, usually `bridge`, do the work.
+//! `flannel` attaches containers to flannel's overlay network: it generates a configuration from the
+//! subnet that flanneld has leased for this node, and delegates to another plugin, usually `bridge`.
 
 mod config;
 mod delegate_config;
@@ -33,7 +33,7 @@ impl Plugin for FlannelPlugin {
         let text = config.text().into_bytes();
         let delegate = config.delegate(&call.request, text.clone())?;
         let record = record(call)?;
-        // An earlier ADD of this attachment may be in use: if this one fails, that one stays.
+        // The attachment may be in use by an earlier ADD, whose record stays if this ADD fails.
         let earlier = match record.read() {
             Content::Config(earlier, _) => Some(earlier),
             _ => None,
@@ -63,7 +63,7 @@ impl Plugin for FlannelPlugin {
             return Ok(());
         };
         match record.read() {
-            // A killed ADD may have left a file that it was writing.
+            // A killed ADD may have left a partly written file.
             Content::Absent => Ok(record.remove()?),
             Content::Config(text, config) => {
                 config.delegate(request, text)?.run(Command::Del)?;
@@ -114,15 +114,15 @@ impl Plugin for FlannelPlugin {
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
         let current = current(call)
-            .inspect_err(|error| log(format_args!("{NAME}: GC by records alone: {error}")));
+            .inspect_err(|error| log(format_args!("{NAME}: GC uses records only: {error}")));
         gc::collect(call, current.ok(), keep)
     }
 }
 
-/// DEL by the configuration as it is now, which is probably that of ADD.
+/// DEL with the current configuration, which is probably that of ADD.
 fn del_by_current(call: &Call<Config>, why: &str) -> Result<(), Error> {
     log(format_args!(
-        "{NAME}: DEL by the present configuration: {why}"
+        "{NAME}: DEL uses the current configuration: {why}"
     ));
     let config = current(call)?;
     let text = config.text().into_bytes();
@@ -146,7 +146,7 @@ fn configured(call: &Call<Config>) -> Result<DelegateConfig, Error> {
     DelegateConfig::build(call, Some(&env))
 }
 
-/// The delegate's configuration for DEL and GC, without ranges where flanneld tells none.
+/// The delegate's configuration for DEL and GC, without ranges if there is no subnet file.
 fn current(call: &Call<Config>) -> Result<DelegateConfig, Error> {
     let env = call.config.subnet_file().map(SubnetEnv::load);
     let env = env.ok().and_then(Result::ok);

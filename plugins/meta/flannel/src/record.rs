@@ -1,16 +1,15 @@
 //! The record of an attachment: the delegate's configuration, written before the delegate runs.
 //!
-//! DEL repeats what ADD told the delegate, whatever flanneld says by then. The Go plugin names the
-//! file after the container alone, so two interfaces of one container overwrite each other's:
+//! DEL passes the delegate the configuration of ADD, whatever the subnet file has by then. The Go
+//! plugin names the file by the container only, so two interfaces of one container share a name:
 //!
 //! ```text
 //! <dataDir>/<container>                   the file of the Go plugin
-//! <dataDir>/<container>:<interface>       the same file (a hard link), or a further interface's
-//! <dataDir>/<container>:<interface>:new   what is being written, under a lock
+//! <dataDir>/<container>:<interface>       the same file (a hard link), or that of another interface
+//! <dataDir>/<container>:<interface>:new   the file while it is written, under a lock
 //! ```
 //!
-//! Neither ids of containers nor names of interfaces contain a colon. A file that the Go plugin made
-//! has one name.
+//! Neither container ids nor interface names contain a colon. A file of the Go plugin has one name.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -23,7 +22,7 @@ use nix::unistd::geteuid;
 
 use crate::delegate_config::DelegateConfig;
 
-/// What the name of a file ends in while it is being written.
+/// Suffix of a file while it is written.
 pub(crate) const TEMP_SUFFIX: &str = ":new";
 
 /// A file operation that failed.
@@ -53,16 +52,16 @@ impl From<RecordError> for Error {
     }
 }
 
-/// What the files say about an attachment.
+/// The content of a record.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// Nothing: ADD did not get as far as the delegate, or DEL is done.
+    /// No record: ADD did not run the delegate, or DEL is complete.
     Absent,
-    /// What the delegate read at ADD, byte by byte.
+    /// The delegate's standard input at ADD, as bytes and parsed.
     Config(Vec<u8>, DelegateConfig),
-    /// There is a file, but it holds no configuration. The Go plugin leaves such ones when killed.
+    /// The file is not a configuration, as a killed Go plugin leaves it; why.
     Torn(String),
-    /// There may be a file, but it cannot be trusted, or is that of another network; why.
+    /// The file cannot be read or trusted, or belongs to another network; why.
     Unusable(String),
 }
 
@@ -117,8 +116,8 @@ impl Record {
         }
     }
 
-    /// Writes the record, in place of an earlier one of this attachment. A file that the container
-    /// has for another interface stays.
+    /// Writes the record, replacing an earlier one of this attachment. The file of another interface of
+    /// the container stays.
     pub(crate) fn write(&self, text: &[u8]) -> Result<(), RecordError> {
         let mut folder = DirBuilder::new();
         let created = folder.recursive(true).mode(0o700).create(&self.folder);
@@ -128,7 +127,7 @@ impl Record {
         let temp = self.open_temp()?;
         let written = self.write_files(temp, text);
         if written.is_err() {
-            // The first error is the one to report. An earlier record stays.
+            // An earlier record stays. The first error is returned.
             let _ = if is_new {
                 self.remove()
             } else {
@@ -138,7 +137,7 @@ impl Record {
         written
     }
 
-    /// The lock tells GC that the writer is alive.
+    /// Opens and locks the temporary file; the lock shows GC that the writer is alive.
     fn open_temp(&self) -> Result<File, RecordError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -151,7 +150,7 @@ impl Record {
     }
 
     fn write_files(&self, mut temp: File, text: &[u8]) -> Result<(), RecordError> {
-        // Addresses outlive a restart of the node, as must what releases them.
+        // Reserved addresses survive a restart of the node, and so must the record.
         let written = temp.write_all(text).and_then(|()| temp.sync_all());
         written.map_err(RecordError::at("write", &self.temp))?;
         if self.is_linked() {
@@ -166,11 +165,11 @@ impl Record {
         }
     }
 
-    /// Puts an earlier record of this attachment back in place of the one that was written since.
+    /// Restores an earlier record of this attachment.
     pub(crate) fn restore(&self, earlier: &[u8]) -> Result<(), RecordError> {
         let is_go_file = |found: Metadata| found.nlink() == 1;
         if fs::symlink_metadata(&self.container).is_ok_and(is_go_file) {
-            // It is still there.
+            // The file of the Go plugin was not replaced.
             return self.remove();
         }
         self.write(earlier)
@@ -185,7 +184,7 @@ impl Record {
         remove(&self.own)
     }
 
-    /// Whether both names are those of one file.
+    /// Whether both names belong to the same file.
     fn is_linked(&self) -> bool {
         let identity = |path: &Path| {
             let found = fs::symlink_metadata(path).ok()?;
@@ -196,19 +195,19 @@ impl Record {
     }
 }
 
-/// Whether the file belongs to an interface that has named it, too.
+/// Whether the file has a second name, that of an interface.
 pub(crate) fn is_shared(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.nlink() > 1)
 }
 
-/// Fails if others can put files into the folder: who writes one chooses what runs as root.
+/// Fails if others can write to the folder: a record determines which executable runs as root.
 pub(crate) fn ensure_private(folder: &Path) -> Result<(), RecordError> {
     let refused = |found: &Metadata| {
         if !found.is_dir() {
             return Some(io::Error::from(ErrorKind::NotADirectory));
         }
         let is_ours = found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
-        let message = "others can write to it: take that right away, or set dataDir";
+        let message = "others can write to it: change its mode, or set dataDir";
         (!is_ours).then(|| io::Error::new(ErrorKind::PermissionDenied, message))
     };
     let error = match fs::metadata(folder) {

@@ -1,4 +1,4 @@
-//! The file in which flanneld tells the subnet of this node.
+//! The subnet file, in which flanneld writes the subnet of this node.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use cni_types::{AddressError, Cidr, Code, Error};
 use ferrule_file::os_text;
 
-/// The largest file that is taken for one of flanneld's, in bytes. A usual one has 120.
+/// Largest accepted file in bytes; a usual one has 120.
 const MAX_BYTES: usize = 64 << 10;
 
-/// What flanneld tells about the overlay network and this node's part of it.
+/// Content of the subnet file: the overlay network and this node's subnet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SubnetEnv {
     /// The overlay's networks, IPv4 before IPv6, each once.
     pub(crate) networks: Vec<Cidr>,
     /// This node's subnets, IPv4 before IPv6.
     pub(crate) subnets: Vec<Cidr>,
-    /// What fits into the overlay's packets, in bytes.
+    /// MTU of the overlay, in bytes.
     pub(crate) mtu: u32,
-    /// Whether flanneld masquerades what leaves the overlay.
+    /// Whether flanneld masquerades traffic that leaves the overlay.
     pub(crate) ip_masq: bool,
 }
 
@@ -56,7 +56,7 @@ impl From<SubnetEnvError> for Error {
             SubnetEnvError::Read { .. } => Code::Io,
             _ => Code::Decode,
         };
-        // Administrators and tools look for these words in logs.
+        // Text of the Go plugin, which administrators and tools search for in logs.
         Self::new(
             code,
             format!("failed to load flannel 'subnet.env' file: {error}"),
@@ -77,7 +77,7 @@ const IPMASQ: &str = "FLANNEL_IPMASQ";
 const KEYS: [&str; 6] = [NETWORK, SUBNET, IPV6_NETWORK, IPV6_SUBNET, MTU, IPMASQ];
 
 impl SubnetEnv {
-    /// Reads the file; one without an end is refused, and a pipe is not waited for.
+    /// Reads the file, with a bound on its length and without blocking on a pipe.
     pub(crate) fn load(path: &Path) -> Result<Self, SubnetEnvError> {
         let text = ferrule_file::read_text(path).map_err(|source| SubnetEnvError::Read {
             path: path.to_owned(),
@@ -92,8 +92,8 @@ impl SubnetEnv {
         Self::parse(path, &text)
     }
 
-    /// Keys are those of flanneld, unknown lines are ignored, the last line of a key counts. The
-    /// families of addresses are not compared with their keys, as in the Go plugin.
+    /// Parses the file. Unknown lines are ignored, and the last line of a key is used. As in the Go
+    /// plugin, the family of an address is not compared with its key.
     fn parse(path: &Path, text: &str) -> Result<Self, SubnetEnvError> {
         let mut values: [Option<&str>; KEYS.len()] = [None; KEYS.len()];
         for line in text.lines() {
@@ -161,7 +161,7 @@ fn parse_cidr(path: &Path, key: &'static str, text: &str) -> Result<Cidr, Subnet
     }
 }
 
-/// Digits alone: the standard library would accept a plus sign, too.
+/// Parses digits only: the standard library also accepts a plus sign.
 fn parse_mtu(path: &Path, text: &str) -> Result<u32, SubnetEnvError> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.then(|| text.parse().ok()).flatten();

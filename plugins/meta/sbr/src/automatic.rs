@@ -1,4 +1,4 @@
-//! ADD with tables of its own.
+//! ADD without a configured table.
 
 use cni_types::{Error, IpConfig};
 use ferrule_kernel::route::{MAIN_TABLE, SCOPE_LINK};
@@ -13,10 +13,10 @@ use crate::{lock, rules};
 /// The lowest table that is chosen.
 const FIRST_TABLE: u32 = 100;
 
-/// Gives each address a table and a rule, and takes the interface's routes out of the main table.
+/// Adds a table and a rule for each address, and removes the interface's routes from the main table.
 ///
-/// The tables are filled before the rules are there, and the main table is emptied last: at every
-/// moment packets find a way.
+/// First the tables are filled, then the rules are added, then the main table is emptied: so there is
+/// a route at every moment.
 pub(crate) fn add(
     sandbox: &Sandbox,
     ifname: &str,
@@ -46,7 +46,7 @@ pub(crate) fn add(
         index: link.index,
     };
     let inside = sandbox.clone();
-    undo.push("put the routes back", move || Ok(before.restore(&inside)?));
+    undo.push("restore the routes", move || Ok(before.restore(&inside)?));
 
     let mut batch = sandbox.batch();
     for (ip, table) in ips.iter().zip(&tables) {
@@ -70,8 +70,8 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// The main table's route to the network of `ip` with its address as the preferred source. It
-/// comes in place of the one that is there, with its priority.
+/// The main table's route to the network of `ip`, with its address as preferred source. It replaces
+/// the existing one and has its priority.
 fn hint(ip: &IpConfig, link: &Link, captured: &[RouteCopy]) -> NewRoute {
     let dst = ip.address.masked().network();
     let earlier = captured
@@ -86,8 +86,8 @@ fn hint(ip: &IpConfig, link: &Link, captured: &[RouteCopy]) -> NewRoute {
     }
 }
 
-/// Adds a hint, or puts back what it was to replace: it is a convenience, and the kernel refuses it
-/// while the address is not usable.
+/// Adds a hint, or restores the route that it replaces: the kernel refuses a hint while the address is
+/// not usable, which does not fail ADD.
 fn add_hint(sandbox: &Sandbox, hint: &NewRoute, captured: &[RouteCopy]) -> Result<(), NetError> {
     let Err(error) = sandbox.execute(hint.add().unless_made()) else {
         return Ok(());
@@ -102,7 +102,7 @@ fn add_hint(sandbox: &Sandbox, hint: &NewRoute, captured: &[RouteCopy]) -> Resul
     Ok(batch.run()?)
 }
 
-/// Whether the route leads to what is on the link itself. IPv6 has no scopes.
+/// Whether the destination is on the link. IPv6 has no scopes.
 fn is_on_link(copy: &RouteCopy) -> bool {
     let entry = &copy.entry;
     if entry.dst.is_ipv4() {
@@ -116,7 +116,7 @@ fn is_replaced(copy: &RouteCopy, hints: &[NewRoute]) -> bool {
     is_on_link(copy) && hints.iter().any(|hint| hint.dst == copy.entry.dst)
 }
 
-/// The way back of a failed ADD.
+/// The state before ADD, for undo.
 struct Before {
     rules: Vec<NewRule>,
     hints: Vec<NewRoute>,
@@ -125,8 +125,8 @@ struct Before {
 }
 
 impl Before {
-    /// Puts the main table's routes back first: packets always find a way. Then removes the rules,
-    /// and the tables that were free.
+    /// Restores the routes of the main table, then removes the rules, then the routes of the tables that
+    /// were free: so there is a route at every moment.
     fn restore(&self, sandbox: &Sandbox) -> Result<(), NetError> {
         for hint in &self.hints {
             unless_absent(sandbox.execute(hint.delete()))?;
@@ -146,7 +146,7 @@ impl Before {
     }
 }
 
-/// Routes go by themselves, too: they expire, or go with an address.
+/// Ignores a missing route: routes expire, or are removed with an address.
 fn unless_absent(outcome: Result<(), NetlinkError>) -> Result<(), NetError> {
     match outcome {
         Err(error) if !error.is_not_found() => Err(error.into()),

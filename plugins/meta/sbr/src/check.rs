@@ -7,10 +7,10 @@ use ferrule_net::{NetError, Sandbox, check, routing};
 
 use crate::config::{Plan, Settings};
 
-/// Compares the container with what ADD does: for each address a rule, and in the table that it
-/// looks up the way out.
+/// Compares the container with what ADD does: a rule for each address, and the routes in the table
+/// that it looks up.
 ///
-/// As the Go plugin may have done the ADD, any table will do, and any gateway of a default route.
+/// The Go plugin may have run ADD, so any table and any gateway of a default route is accepted.
 pub(crate) fn check(
     sandbox: &Sandbox,
     ifname: &str,
@@ -50,7 +50,7 @@ fn entries(sandbox: &Sandbox, table: u32, index: u32) -> Result<Vec<RouteEntry>,
     Ok(found.into_iter().map(|copy| copy.entry).collect())
 }
 
-/// The table that what is sent from the address is routed by: that of the first rule.
+/// The table for packets from the address: that of the first matching rule.
 fn table_of(rules: &[Rule], ip: &IpConfig, expected: Option<u32>) -> Result<u32, NetError> {
     let source = Some(IpNetwork::from(ip.address.address()));
     let is_it = |rule: &&Rule| {
@@ -70,12 +70,12 @@ fn table_of(rules: &[Rule], ip: &IpConfig, expected: Option<u32>) -> Result<u32,
                 |table| format!("table {table}"),
             );
             NetError::Mismatch(format!(
-                "no routing rule has packets from {address} look up {which}"
+                "no routing rule for packets from {address} looks up {which}"
             ))
         })
 }
 
-/// What the table of an address leads to, as far as configuration and previous result tell it.
+/// The destinations in the table of an address, according to configuration and previous result.
 fn destinations(ip: &IpConfig, settings: &Settings, result: &CniResult) -> Vec<Cidr> {
     let address = ip.address.address();
     let mut found = check::destinations(result, ip);

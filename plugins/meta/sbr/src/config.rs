@@ -1,56 +1,54 @@
-//! The keys of `sbr`, and what they mean together.
+//! The keys of `sbr`.
 
 use std::net::IpAddr;
 
 use cni_types::{Code, Error, parse_address};
 use serde::Deserialize;
 
-/// The configuration as written.
+/// The configuration.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// The routing table that the rules look up. With it, no routes are moved: an administrator
-    /// keeps the table. If absent, each address gets a table of its own, numbered from 100.
+    /// The routing table that the rules look up. With it no route is moved, as the table is maintained
+    /// by someone else. If absent, each address gets a free table from 100 on.
     #[cfg_attr(test, schemars(range(min = 1, max = u32::MAX)))]
     table: Option<i64>,
-    /// Gateways of the default routes, at most one of each family, in place of those that the
-    /// address plugin answered.
+    /// Gateways of the default routes, at most one per family, instead of those of the previous result.
     #[cfg_attr(test, schemars(extend("items" = { "type": "string", "format": "ip" })))]
     gateways: Option<Vec<String>>,
-    /// Keep the routes to the interface's networks in the main table, with the interface's address as
-    /// the preferred source.
+    /// Whether the routes to the interface's networks stay in the main table, with the interface's
+    /// address as preferred source.
     add_source_hints: bool,
 }
 
-/// What is to be done.
+/// What ADD does.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Only rules, which look up this table.
+    /// Adds rules that look up this table.
     Table(u32),
-    /// Rules, and tables for them.
+    /// Adds rules and fills tables for them.
     Automatic(Settings),
 }
 
 /// How tables are filled.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Gateways that count instead of the addresses' own.
+    /// Gateways that replace those of the addresses.
     gateways: Vec<IpAddr>,
-    /// Whether the main table keeps the routes to the networks.
+    /// Whether the main table keeps the routes to the networks (`addSourceHints`).
     pub(crate) source_hints: bool,
 }
 
 impl Config {
-    /// The table of all rules, if it is configured and can be one.
+    /// The configured table, if it is valid.
     pub(crate) fn table(&self) -> Option<u32> {
         u32::try_from(self.table?).ok().filter(|table| *table > 0)
     }
 }
 
 impl Plan {
-    /// What the configuration asks for. `table` leaves the other keys without a meaning, as the Go
-    /// plugin has it.
+    /// Checks the configuration. With `table` the other keys are ignored, as in the Go plugin.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let invalid = |msg: String| Error::new(Code::InvalidConfig, msg);
         if let Some(table) = config.table {

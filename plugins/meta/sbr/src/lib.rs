@@ -1,9 +1,9 @@
-//! `sbr` has what a container sends from the addresses of one interface leave by that interface
-//! (source-based routing).
+//! `sbr` routes packets from the addresses of an interface through that interface (source-based
+//! routing).
 //!
-//! ADD gives each address a routing rule and a routing table of its own, into which it moves the
-//! interface's routes. DEL removes the rules; the tables go with the interface. The keys are those
-//! of [`Config`]; the page `docs/sbr.md` explains them.
+//! ADD adds a routing rule and a routing table for each address and moves the interface's routes to
+//! these tables. DEL removes the rules; the tables disappear with the interface. The keys are those of
+//! [`Config`]; the page `docs/sbr.md` explains them.
 
 mod automatic;
 mod check;
@@ -20,7 +20,7 @@ use ferrule_plugin::{Call, ChainedPlugin, Undo, attached_ips, log};
 pub use config::Config;
 use config::Plan;
 
-/// What only sbr does.
+/// The plugin `sbr`.
 pub struct Sbr;
 
 impl ChainedPlugin for Sbr {
@@ -99,12 +99,12 @@ impl ChainedPlugin for Sbr {
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         Plan::new(&call.config)?;
         let host = Host::open()?;
-        // A kernel without routing rules refuses the question.
-        let asked = host.rules(Family::V4).map_err(NetError::from);
-        asked.map(drop).map_err(link::unavailable)
+        // A kernel without routing rules refuses the dump.
+        let rules = host.rules(Family::V4).map_err(NetError::from);
+        rules.map(drop).map_err(link::unavailable)
     }
 
-    /// All there is, is in the containers.
+    /// Nothing to do: all state is in the containers.
     fn gc(&self, _: &Call<Config>, _: &Attachments) -> Result<(), Error> {
         Ok(())
     }

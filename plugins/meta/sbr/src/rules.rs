@@ -1,4 +1,4 @@
-//! Routing rules: one per address.
+//! Routing rules, one per address.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ferrule_kernel::{IpNetwork, NewRule, Rule};
 use ferrule_net::{NetError, Sandbox, routing};
 use ferrule_plugin::Undo;
 
-/// The rule that has what is sent from `address` routed by `table`.
+/// The rule that looks up `table` for packets from `address`.
 pub(crate) fn rule(address: IpAddr, table: u32) -> NewRule {
     NewRule {
         source: IpNetwork::from(address),
@@ -16,7 +16,7 @@ pub(crate) fn rule(address: IpAddr, table: u32) -> NewRule {
     }
 }
 
-/// ADD with a table that an administrator keeps: a rule for each address that has none yet.
+/// ADD with a configured table: adds a rule for each address that has none.
 pub(crate) fn add(
     sandbox: &Sandbox,
     ips: &[IpConfig],
@@ -31,14 +31,14 @@ pub(crate) fn add(
     };
     let new = ips.iter().map(|ip| rule(ip.address.address(), table));
     let new: Vec<NewRule> = new.filter(|new| !is_known(new)).collect();
-    let (doomed, inside) = (new.clone(), sandbox.clone());
+    let (added, inside) = (new.clone(), sandbox.clone());
     undo.push("remove the routing rules", move || {
-        Ok(delete_all(&inside, &doomed)?)
+        Ok(delete_all(&inside, &added)?)
     });
     Ok(add_all(sandbox, &new)?)
 }
 
-/// Adds rules; the kernel puts each before the earlier ones.
+/// Adds rules; the kernel adds each before the existing ones.
 pub(crate) fn add_all(sandbox: &Sandbox, rules: &[NewRule]) -> Result<(), NetError> {
     let mut batch = sandbox.batch();
     for rule in rules {
@@ -47,7 +47,7 @@ pub(crate) fn add_all(sandbox: &Sandbox, rules: &[NewRule]) -> Result<(), NetErr
     Ok(batch.run()?)
 }
 
-/// Deletes rules as far as they are there; goes on when one fails.
+/// Deletes rules, ignoring missing ones; continues after an error and returns the first.
 pub(crate) fn delete_all(sandbox: &Sandbox, rules: &[NewRule]) -> Result<(), NetError> {
     let mut outcome = Ok(());
     for rule in rules {
@@ -58,10 +58,10 @@ pub(crate) fn delete_all(sandbox: &Sandbox, rules: &[NewRule]) -> Result<(), Net
     outcome
 }
 
-/// DEL: deletes the rules for single addresses that the interface has now or had after ADD
-/// (`recorded`); of all tables, or of the configured one.
+/// DEL: deletes the rules for single addresses that the interface has, or had according to the
+/// previous result (`recorded`), of all tables or of the configured one.
 ///
-/// The Go plugin knows its rules by these addresses alone, and so must both.
+/// The addresses are all that identifies a rule, also one of the Go plugin.
 pub(crate) fn delete(
     sandbox: &Sandbox,
     ifname: &str,
@@ -71,13 +71,13 @@ pub(crate) fn delete(
     let mut addresses = recorded;
     if let Some(link) = sandbox.link_by_name(ifname)? {
         let present = match sandbox.addresses(link.index, None) {
-            // The interface goes at this moment.
+            // The interface was removed meanwhile.
             Err(error) if error.is_not_found() => Vec::new(),
             other => other?,
         };
         addresses.extend(present.iter().map(|one| one.address.ip()));
     }
-    let doomed = |rule: &Rule| {
+    let to_delete = |rule: &Rule| {
         let source = rule.source?;
         let found = rule
             .table
@@ -89,6 +89,7 @@ pub(crate) fn delete(
             priority: Some(rule.priority),
         })
     };
-    let doomed: Vec<NewRule> = routing::rules(sandbox)?.iter().filter_map(doomed).collect();
-    delete_all(sandbox, &doomed)
+    let rules = routing::rules(sandbox)?;
+    let rules: Vec<NewRule> = rules.iter().filter_map(to_delete).collect();
+    delete_all(sandbox, &rules)
 }

@@ -1,22 +1,22 @@
-//! The routing table of one address: the routes in it.
+//! The routes in the routing table of one address.
 
 use std::net::IpAddr;
 
 use cni_types::IpConfig;
 use ferrule_kernel::{IpNetwork, Message, NewRoute, RouteCopy, RouteMode};
 
-/// What goes into the table of one address.
+/// The content of the table of one address.
 pub(crate) struct TableContent<'r> {
     table: u32,
-    /// The routes that were in the main table.
+    /// Routes of the main table that are copied to it.
     copies: Vec<&'r RouteCopy>,
-    /// The default route, if a gateway is known and the copies have none.
+    /// The default route, if there is a gateway and the copies have no default route.
     default: Option<NewRoute>,
 }
 
 impl<'r> TableContent<'r> {
-    /// The content of `table`, which is that of `ip`, one of `ips`, all on the link of this index.
-    /// `configured` is the gateway from the configuration.
+    /// The content of `table` for `ip`, one of the addresses `ips` of the link of this index.
+    /// `configured` is the gateway of the configuration, `captured` the link's routes in the main table.
     pub(crate) fn new(
         table: u32,
         (ip, ips): (&IpConfig, &[IpConfig]),
@@ -61,8 +61,8 @@ impl<'r> TableContent<'r> {
     }
 }
 
-/// Whether a route goes into the table of `ip`: if it has to do with the network of `ip`, or with
-/// that of none of the addresses.
+/// Whether a route goes to the table of `ip`: if its source or a gateway is in the network of `ip`, or
+/// in that of none of the addresses.
 fn belongs(copy: &RouteCopy, ip: &IpConfig, ips: &[IpConfig]) -> bool {
     let entry = &copy.entry;
     let hops = entry.nexthops.iter().filter_map(|hop| hop.gateway);

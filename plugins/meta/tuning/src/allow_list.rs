@@ -1,4 +1,4 @@
-//! The administrator's list of settings that configurations may make.
+//! The administrator's allow-list of sysctls.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,10 +9,10 @@ use regex_lite::Regex;
 
 use crate::sysctl::Sysctl;
 
-/// Where the list is. Without the file everything is allowed.
+/// Path of the list. Without the file every sysctl is allowed.
 const FILE: &str = "/etc/cni/tuning/allowlist.conf";
 
-/// Fails unless each setting's name, as configured, matches a line of the list.
+/// Fails unless the name of each setting, as configured, matches a line of the list.
 pub(crate) fn check(sysctls: &[Sysctl]) -> Result<(), Error> {
     if sysctls.is_empty() {
         return Ok(());
@@ -25,7 +25,7 @@ pub(crate) fn check(sysctls: &[Sysctl]) -> Result<(), Error> {
     }
 }
 
-/// Each line is a regular expression that matches anywhere in a name; none begins a comment.
+/// Each line is a regular expression that matches anywhere in a name; there are no comments.
 fn allow(text: &str, sysctls: &[Sysctl]) -> Result<(), Error> {
     let mut others: Vec<&Sysctl> = sysctls.iter().collect();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

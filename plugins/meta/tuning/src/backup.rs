@@ -1,14 +1,14 @@
 //! The record of an interface's settings before ADD changed them.
 //!
 //! ```text
-//! <dataDir>/<container>_<interface>.json    the record, in path and form the Go plugin's
+//! <dataDir>/<container>_<interface>.json    the record, path and form as of the Go plugin
 //! <dataDir>/<tag>                           a second name (hard link) of the same file
 //! <dataDir>/<tag>.new                       a third one, while a record replaces an older one
 //! ```
 //!
-//! The Go plugin's name tells no network, so GC could not know whose a record is: the tag, a hash of
-//! network, container and interface, does. It is made first. A file that is written anew by somebody
-//! else under the first name is no longer the one that has the tag, and GC leaves it alone.
+//! The Go plugin's name does not contain the network, which GC needs: so there is the tag, a hash of
+//! network, container and interface. It is created first. If another plugin replaces the file of the
+//! first name, that file does not have the tag, and GC does not remove it.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
@@ -26,10 +26,10 @@ use thiserror::Error;
 
 use crate::link_settings::LinkSettings;
 
-/// Where records are, if the configuration names no folder; gone when the node starts anew.
+/// Default folder of the records; on a tmpfs, so that a restart of the node removes it.
 const FOLDER: &str = "/run/cni/tuning";
 
-/// What the name of a record that is to replace another one ends in.
+/// Suffix of a record that will replace another one.
 const NEW: &str = ".new";
 
 /// A record that could not be read, written or removed.
@@ -47,7 +47,7 @@ impl From<BackupError> for Error {
     }
 }
 
-/// The record of one attachment, there or not.
+/// The record of an attachment, which need not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Backup {
     path: PathBuf,
@@ -55,7 +55,7 @@ pub(crate) struct Backup {
     new: PathBuf,
 }
 
-/// The folder of records that a configuration names.
+/// The folder of records: `dataDir`, or the default.
 pub(crate) fn folder(data_dir: &str) -> &Path {
     Path::new(if data_dir.is_empty() {
         FOLDER
@@ -79,7 +79,7 @@ impl Backup {
         &self.path
     }
 
-    /// What is recorded, if anything is. A record of somebody else's making, or anything but a
+    /// The recorded settings, if there is a record. A file of another user, or anything but a regular
     /// file, is an error.
     pub(crate) fn read(&self) -> Result<Option<LinkSettings>, BackupError> {
         let failed = |source| failed("read", &self.path)(source);
@@ -94,7 +94,7 @@ impl Backup {
         Ok(Some(settings))
     }
 
-    /// Writes the record, in place of an older one.
+    /// Writes the record, replacing an older one.
     pub(crate) fn write(&self, settings: &LinkSettings) -> Result<(), BackupError> {
         remove(&self.tag)?;
         let failed = |source| failed("write", &self.path)(source);
@@ -112,7 +112,7 @@ impl Backup {
         .map_err(failed)
     }
 
-    /// A new file under the tag, in a folder that is made when it is missing.
+    /// Creates a file under the tag, and the folder if it is missing.
     fn create(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
@@ -125,7 +125,7 @@ impl Backup {
         }
     }
 
-    /// Removes the record, whoever made it.
+    /// Removes the record, also one of the Go plugin.
     pub(crate) fn remove(&self) -> Result<(), BackupError> {
         remove(&self.new)?;
         remove(&self.path)?;
@@ -133,7 +133,7 @@ impl Backup {
     }
 }
 
-/// GC: removes the records of attachments to a network that are not to be kept.
+/// GC: removes the records of a network's attachments that are not in `keep`.
 pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Result<(), BackupError> {
     let failed = |source| failed("read", folder)(source);
     let entries: Vec<DirEntry> = match fs::read_dir(folder).and_then(Iterator::collect) {
@@ -151,7 +151,7 @@ pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Resul
         .filter(is_stale)
         .map(DirEntryExt::ino)
         .collect();
-    // A tag goes last: until then the next GC finds the other names by it.
+    // The tag is removed last: until then the next GC finds the other names by it.
     let (tagged, other): (Vec<_>, Vec<_>) = entries
         .iter()
         .filter(|entry| stale.contains(&entry.ino()))
@@ -162,7 +162,7 @@ pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Resul
         .try_for_each(|entry| remove(&entry.path()))
 }
 
-/// The record as the Go plugin writes it.
+/// The text of the record, as the Go plugin writes it.
 fn text_of(settings: &LinkSettings) -> Result<Vec<u8>, serde_json::Error> {
     let mut text = Vec::new();
     let format = PrettyFormatter::with_indent(b" ");

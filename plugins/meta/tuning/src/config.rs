@@ -1,4 +1,4 @@
-//! The keys of `tuning`, and what they mean together.
+//! The keys of `tuning`.
 
 use cni_types::{Code, Error, Request};
 use ferrule_net::configured_mac;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::link_settings::LinkSettings;
 use crate::sysctl::{Sysctl, SysctlKeys, merged};
 
-/// The configuration as written.
+/// The configuration.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
@@ -19,17 +19,17 @@ pub struct Config {
     /// The interface's MAC address.
     #[cfg_attr(test, schemars(extend("format" = "mac")))]
     mac: String,
-    /// Whether to switch promiscuous mode on; false leaves it as it is.
+    /// Whether to enable promiscuous mode; false leaves it unchanged.
     promisc: bool,
-    /// The interface's MTU; 0 leaves it as it is.
+    /// The interface's MTU in bytes; 0 leaves it unchanged.
     #[cfg_attr(test, schemars(range(min = 0)))]
     mtu: i64,
-    /// Whether the interface takes all multicast packets.
+    /// Whether the interface receives all multicast packets.
     allmulti: Option<bool>,
-    /// How many packets the interface's transmit queue holds.
+    /// Length of the transmit queue in packets.
     #[cfg_attr(test, schemars(range(min = 0)))]
     tx_q_len: Option<i64>,
-    /// Where the values before the change are kept.
+    /// Folder of the records; the default if empty.
     pub(crate) data_dir: String,
     /// `mac`: the interface's MAC address.
     runtime_config: RuntimeConfig,
@@ -37,7 +37,7 @@ pub struct Config {
     args: Args,
 }
 
-/// What the runtime sends for the capability `mac`.
+/// Capability arguments of the runtime.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -54,7 +54,7 @@ struct Args {
     cni: Overrides,
 }
 
-/// Keys that stand for those of the same name one level up.
+/// Values in `args.cni` that replace the keys of the same name.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
@@ -68,7 +68,7 @@ struct Overrides {
     tx_q_len: Option<i64>,
 }
 
-/// The configuration, checked.
+/// The checked configuration.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) sysctls: Vec<Sysctl>,
@@ -76,7 +76,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Checks the configuration; `None` where it asks for nothing.
+    /// Checks the configuration; `None` if nothing is configured.
     pub(crate) fn new(config: &Config, request: &Request) -> Result<Option<Self>, Error> {
         let over = &config.args.cni;
         let args = request.cni_args(&["MAC"])?;
@@ -102,7 +102,7 @@ impl Plan {
     }
 }
 
-/// A number as the kernel takes it. Which ones an interface can have is the kernel's to say.
+/// A number in the kernel's range; the driver checks its own limits.
 fn number(key: &str, value: i64) -> Result<u32, Error> {
     let most = i64::from(i32::MAX);
     u32::try_from(value)

@@ -1,9 +1,8 @@
-//! `tuning` changes settings of a container's interface that an earlier plugin of the list made,
-//! and of the container's network namespace.
+//! `tuning` changes settings of a container's interface that an earlier plugin of the list created,
+//! and sysctls of the container's network namespace.
 //!
-//! ADD writes the settings below `/proc/sys/net`, records what the interface has, and changes it;
-//! DEL restores what the record tells. The keys are those of [`Config`]; the page `docs/tuning.md`
-//! explains them.
+//! ADD writes the sysctls, records the interface's current values, and changes them; DEL restores the
+//! recorded values. The keys are those of [`Config`]; the page `docs/tuning.md` explains them.
 
 mod allow_list;
 mod backup;
@@ -53,7 +52,7 @@ impl ChainedPlugin for Tuning {
         let link = sandbox.link(&call.request.ifname)?;
         let backup = Backup::new(&call.config.data_dir, &call.request);
         let earlier = backup.read().unwrap_or_else(|error| {
-            log(format_args!("tuning: the record is written anew: {error}"));
+            log(format_args!("tuning: ADD replaces the record: {error}"));
             None
         });
         let before = plan.link.before(&link, earlier);
@@ -83,10 +82,10 @@ impl ChainedPlugin for Tuning {
             && let Some(link) = own_link(call, &sandbox)?
             && let Err(error) = before.apply(&sandbox, &link)
         {
-            // An interface that refuses its old settings mostly is about to be removed, which a
-            // failed DEL would prevent.
+            // Not an error: the interface is usually about to be removed, which a failed DEL would
+            // prevent.
             log(format_args!(
-                "tuning: DEL could not restore all of interface {:?}, {} keeps what it had: {error}",
+                "tuning: DEL could not restore all of interface {:?}, the record {} stays: {error}",
                 link.name,
                 backup.path().display()
             ));
@@ -134,24 +133,24 @@ impl ChainedPlugin for Tuning {
     }
 }
 
-/// The attachment's interface, unless it is gone. One that another attachment has marked as its own
-/// is in a namespace whose path was used again.
+/// The attachment's interface, if it exists. One with the alias of another attachment is in a recycled
+/// namespace and is ignored.
 fn own_link(call: &Call<Config>, sandbox: &Sandbox) -> Result<Option<Link>, NetError> {
     let id = AttachmentId::from(&call.request);
     let found = sandbox.link_by_name(&call.request.ifname)?;
     Ok(found.filter(|link| !id.is_foreign(link.alias.as_deref())))
 }
 
-/// Puts what was changed into the result, for the plugins behind this one and for CHECK of those
-/// before it. Results tell an MTU from 1.1.0 on.
+/// Writes the new values to the result, for later plugins and for CHECK of earlier ones. Results have
+/// an MTU from 1.1.0 on.
 fn describe(result: &mut CniResult, request: &Request, settings: &LinkSettings) {
     let inside = result.interfaces.iter_mut();
     for interface in inside.filter(|one| one.name == request.ifname && !one.sandbox.is_empty()) {
         if let Some(mac) = settings.mac {
             interface.mac = mac.to_string();
         }
-        let tells_mtu = interface.mtu > 0 || request.version >= SpecVersion::V1_1_0;
-        if let Some(mtu) = settings.mtu.filter(|_| tells_mtu) {
+        let has_mtu = interface.mtu > 0 || request.version >= SpecVersion::V1_1_0;
+        if let Some(mtu) = settings.mtu.filter(|_| has_mtu) {
             interface.mtu = mtu;
         }
     }

@@ -1,4 +1,4 @@
-//! Settings of an interface: those asked for, and those before the change, which DEL restores.
+//! Settings of an interface: the configured ones, and those before the change, which DEL restores.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use ferrule_kernel::{Link, LinkChange, Mac};
 use ferrule_net::{NetError, Sandbox};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Settings of an interface; what is absent stays as it is.
+/// Settings of an interface; absent ones are not changed.
 ///
-/// Written and read as the Go plugin's record of the values before the change: the keys are a
-/// contract, and their order.
+/// Its JSON is the Go plugin's record of the values before the change, with the same keys in the same
+/// order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct LinkSettings {
@@ -34,7 +34,7 @@ impl LinkSettings {
         *self == Self::default()
     }
 
-    /// What the link has of these.
+    /// The link's values of the settings that are set here.
     fn as_found(&self, link: &Link) -> Self {
         Self {
             mac: self.mac.and(link.mac),
@@ -45,7 +45,7 @@ impl LinkSettings {
         }
     }
 
-    /// Those that the link does not have.
+    /// The settings that differ from the link's values.
     fn lacking(&self, link: &Link) -> Self {
         Self {
             mac: self.mac.filter(|mac| Some(*mac) != link.mac),
@@ -56,10 +56,10 @@ impl LinkSettings {
         }
     }
 
-    /// What to restore after these have been put on the link.
+    /// The values that DEL restores after these have been applied to the link.
     ///
-    /// What the link has already may come from an ADD before this one: its record, `earlier`, tells
-    /// what was before that.
+    /// A value that the link has already may come from an earlier ADD: then that of its record,
+    /// `earlier`, is used.
     pub(crate) fn before(&self, link: &Link, earlier: Option<Self>) -> Self {
         let current = self.as_found(link);
         let Some(earlier) = earlier else {
@@ -84,7 +84,7 @@ impl LinkSettings {
         }
     }
 
-    /// Puts them on the link. A change that the kernel refuses does not keep the others back.
+    /// Applies them to the link. The kernel may refuse one of them; the others are applied.
     pub(crate) fn apply(&self, sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
         let lacking = self.lacking(link);
         let change = || LinkChange::of_name(&link.name);
@@ -102,7 +102,7 @@ impl LinkSettings {
         Ok(batch.run()?)
     }
 
-    /// Fails if the link lacks one of them.
+    /// Fails if the link has another value of one of them.
     pub(crate) fn check(&self, link: &Link, sandbox: &Sandbox) -> Result<(), NetError> {
         let lacking = self.lacking(link);
         if lacking.is_empty() {

@@ -1,4 +1,4 @@
-//! Settings of the container's network namespace.
+//! Sysctls of the container's network namespace.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -9,10 +9,10 @@ use ferrule_net::{NetError, Sandbox};
 use ferrule_plugin::Undo;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// What stands for the interface's name in a key.
+/// Placeholder for the interface's name in a key.
 const IFNAME: &str = "IFNAME";
 
-/// Names and values in the order of the document, with repetitions.
+/// Names and values in the order of the document, with duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct SysctlKeys(Vec<(String, String)>);
 
@@ -21,12 +21,12 @@ pub(crate) struct SysctlKeys(Vec<(String, String)>);
 pub(crate) struct Sysctl {
     /// The name as configured.
     pub(crate) key: String,
-    /// Where it is below `/proc/sys`.
+    /// Its path below `/proc/sys`.
     path: String,
     value: String,
 }
 
-/// The settings of both objects, those of `overrides` in place of equal ones.
+/// The settings of both objects; those of `overrides` replace equal ones.
 pub(crate) fn merged(
     keys: &SysctlKeys,
     overrides: &SysctlKeys,
@@ -42,7 +42,7 @@ pub(crate) fn merged(
     Ok(all)
 }
 
-/// The settings of one object. Of two values for one setting nobody could say which counts.
+/// The settings of one object. Two values for one setting are an error.
 fn listed(object: &str, keys: &SysctlKeys, ifname: &str) -> Result<Vec<Sysctl>, Error> {
     let mut all: Vec<Sysctl> = Vec::with_capacity(keys.0.len());
     for (key, value) in &keys.0 {
@@ -64,8 +64,8 @@ fn listed(object: &str, keys: &SysctlKeys, ifname: &str) -> Result<Vec<Sysctl>, 
     Ok(all)
 }
 
-/// Where a setting is below `/proc/sys`: every dot separates levels, but for those of the
-/// interface's own name, which stands where the first `IFNAME` is.
+/// The path of a setting below `/proc/sys`: dots separate levels, except those of the interface's name,
+/// which replaces the first `IFNAME`.
 fn path_of(key: &str, ifname: &str) -> Result<String, &'static str> {
     if key.contains("..") {
         return Err("has two dots in a row");
@@ -88,7 +88,7 @@ pub(crate) fn set(sandbox: &Sandbox, all: &[Sysctl], undo: &mut Undo) -> Result<
     }
     sandbox.run(|| {
         for one in all {
-            // Some can only be written.
+            // Some are write-only.
             if let Ok(before) = sysctl::read_net(&one.path) {
                 let (path, sandbox) = (one.path.clone(), sandbox.clone());
                 undo.push(format!("restore sysctl {path:?}"), move || {
@@ -101,7 +101,7 @@ pub(crate) fn set(sandbox: &Sandbox, all: &[Sysctl], undo: &mut Undo) -> Result<
     })?
 }
 
-/// Writes a value unless the setting has it: the kernel may have refused the one ADD had for it.
+/// Writes a value unless the setting has it, as after a write that the kernel refused.
 fn restore(path: &str, before: &str) -> Result<(), NetError> {
     if sysctl::read_net(path)? != before {
         sysctl::write_net(path, before)?;
@@ -109,7 +109,7 @@ fn restore(path: &str, before: &str) -> Result<(), NetError> {
     Ok(())
 }
 
-/// Fails if a setting has another value; one that can only be written cannot be compared.
+/// Fails if a setting has another value; write-only settings are skipped.
 pub(crate) fn check(sandbox: &Sandbox, all: &[Sysctl]) -> Result<(), NetError> {
     if all.is_empty() {
         return Ok(());
@@ -131,8 +131,8 @@ pub(crate) fn check(sandbox: &Sandbox, all: &[Sysctl]) -> Result<(), NetError> {
     })?
 }
 
-/// Whether the kernel's text for a value means what was written: it separates by tabs and writes
-/// numbers in decimal.
+/// Whether the kernel's text of a value equals the written one: the kernel separates by tabs and prints
+/// decimal numbers.
 fn is_same(found: &str, written: &str) -> bool {
     let (mut found, mut written) = (found.split_whitespace(), written.split_whitespace());
     loop {
@@ -145,8 +145,8 @@ fn is_same(found: &str, written: &str) -> bool {
     }
 }
 
-/// A number as the kernel reads it (`proc_get_long` in `kernel/sysctl.c`): decimal, `0x` and
-/// hexadecimal, `0` and octal.
+/// Parses a number as the kernel does (`proc_get_long` in `kernel/sysctl.c`): decimal, hexadecimal
+/// after `0x`, octal after `0`.
 fn number(word: &str) -> Option<i128> {
     let (sign, digits) = match word.strip_prefix('-') {
         Some(digits) => (-1, digits),

@@ -8,7 +8,7 @@ use crate::config::Plan;
 use crate::device;
 
 /// Compares the container with what ADD does: the VRF, the interface in it, its addresses, and the
-/// routes that the previous result tells of in the VRF's table.
+/// routes of the previous result in the VRF's table.
 pub(crate) fn check(
     sandbox: &Sandbox,
     ifname: &str,

@@ -3,7 +3,7 @@
 use cni_types::{Code, Error, check_interface_name};
 use serde::Deserialize;
 
-/// The configuration as written.
+/// The configuration.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(extend("required" = ["vrfname"])))]
@@ -11,16 +11,16 @@ use serde::Deserialize;
 pub struct Config {
     /// The name of the VRF in the container; required.
     vrfname: String,
-    /// The VRF's routing table; 0 or absent is one that nobody uses.
+    /// The VRF's routing table; 0 or absent chooses a free one.
     table: u32,
 }
 
-/// The VRF that the interface is to be in.
+/// The VRF of the interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Its name.
     pub(crate) name: String,
-    /// Its table, if it is not any.
+    /// Its table; any if absent.
     pub(crate) table: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! The VRF itself.
+//! The VRF device.
 
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Link, LinkChange, NewLink, Vrf};
@@ -7,13 +7,13 @@ use ferrule_plugin::Undo;
 
 use crate::config::Plan;
 
-/// A VRF that is there.
+/// An existing VRF.
 pub(crate) struct Device {
     pub(crate) index: u32,
     pub(crate) table: u32,
 }
 
-/// The VRF of this name: the one that is there, if it has the right table, or a new one.
+/// Returns the VRF of this name, if it has the right table, or creates it.
 pub(crate) fn find_or_create(
     sandbox: &Sandbox,
     plan: &Plan,
@@ -48,7 +48,7 @@ pub(crate) fn find_or_create(
     Ok(Device { index, table })
 }
 
-/// The VRF that `link` is; fails if it is none, or has another table than the configured one.
+/// Reads `link` as a VRF; fails if it is none, or has another table than the configured one.
 pub(crate) fn expect(link: &Link, plan: &Plan) -> Result<Device, NetError> {
     let name = &plan.name;
     let Some(DriverSettings::Vrf(Vrf { table })) = link.settings else {
@@ -68,7 +68,7 @@ pub(crate) fn expect(link: &Link, plan: &Plan) -> Result<Device, NetError> {
     }
 }
 
-/// Removes a VRF that has no port.
+/// Removes a VRF without ports.
 pub(crate) fn delete_if_empty(sandbox: &Sandbox, index: u32) -> Result<(), NetError> {
     if sandbox.ports(index)?.is_empty() {
         sandbox.delete_link(index)?;
@@ -80,7 +80,7 @@ fn set_up(sandbox: &Sandbox, index: u32) -> Result<(), NetError> {
     Ok(sandbox.execute(LinkChange::new(index).up().message())?)
 }
 
-/// The lowest table that no VRF has, no rule looks up and no route is in.
+/// The lowest table without a VRF, a rule that looks it up, or a route.
 fn free_table(sandbox: &Sandbox) -> Result<u32, NetError> {
     let links = sandbox.links()?;
     let of_vrfs = links.iter().filter_map(|link| match link.settings {

@@ -1,8 +1,8 @@
 //! `vrf` puts the interface of a container into a VRF (virtual routing and forwarding): a device that
 //! gives its ports a routing table of their own.
 //!
-//! ADD makes the VRF if it is not there, puts the interface into it and its routes into the VRF's
-//! table. DEL takes the interface out, and the VRF away with its last port. The keys are those of
+//! ADD creates the VRF if it is missing and moves the interface into it, and its routes to the VRF's
+//! table. DEL takes the interface out and removes a VRF without ports. The keys are those of
 //! [`Config`]; the page `docs/vrf.md` explains them.
 
 mod check;
@@ -18,7 +18,7 @@ use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
 pub use config::Config;
 use config::Plan;
 
-/// What only vrf does.
+/// The plugin `vrf`.
 pub struct VrfPlugin;
 
 impl ChainedPlugin for VrfPlugin {
@@ -49,7 +49,7 @@ impl ChainedPlugin for VrfPlugin {
         let _lock = sandbox.lock()?;
         let link = sandbox.link(ifname)?;
         if link.master.is_some() {
-            // An ADD that is repeated finds everything done; one that was cut short does not.
+            // A repeated ADD succeeds if the first one was complete.
             return check::check(&sandbox, ifname, &plan, result).map_err(|error| {
                 Error::internal(format_args!(
                     "interface {ifname:?} has already a master set"
@@ -65,7 +65,7 @@ impl ChainedPlugin for VrfPlugin {
 
     fn del(&self, call: &Call<Config>, _: Option<&CniResult>) -> Result<(), Error> {
         let Ok(plan) = call.config.plan() else {
-            log("vrf: DEL without a name of a VRF: there is nothing to do");
+            log("vrf: DEL without a valid vrfname: there is nothing to do");
             return Ok(());
         };
         let request = &call.request;
@@ -86,14 +86,13 @@ impl ChainedPlugin for VrfPlugin {
         link::ensure_driver(Vrf::KIND)
     }
 
-    /// All there is, is in the containers.
+    /// Nothing to do: all state is in the containers.
     fn gc(&self, _: &Call<Config>, _: &Attachments) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// Takes the interface out of the VRF, and the VRF away if it has no port any more. Both may be gone
-/// already.
+/// Takes the interface out of the VRF and removes a VRF without ports. Either may be missing.
 fn release(sandbox: &Sandbox, ifname: &str, plan: &Plan) -> Result<(), NetError> {
     let Some(vrf) = sandbox.link_by_name(&plan.name)? else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Putting an interface into a VRF with its addresses and routes.
+//! Moves an interface into a VRF, with its addresses and routes.
 
 use std::net::IpAddr;
 use std::thread;
@@ -13,22 +13,22 @@ use ferrule_plugin::Undo;
 
 use crate::device::Device;
 
-/// The table of what is delivered here (`RT_TABLE_LOCAL`); a VRF has that in its own table.
+/// `RT_TABLE_LOCAL`: the local routes; those of a VRF are in its own table.
 const LOCAL_TABLE: u32 = 255;
 /// `RTN_UNICAST` and `RTN_LOCAL` of `linux/rtnetlink.h`.
 const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
 /// `RTPROT_KERNEL`.
 const BY_KERNEL: u8 = 2;
-/// How long an IPv6 address may take until packets for it are delivered. Duplicate detection, if the
-/// interface does that, takes a second or two.
-const LIMIT: Duration = Duration::from_secs(3);
+/// Deadline for local routes of IPv6 addresses. Duplicate address detection, if enabled, takes one or
+/// two seconds.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Puts the interface into the VRF.
+/// Makes the interface a port of the VRF.
 ///
-/// The kernel takes it down and up meanwhile (`cycle_netdev` of `drivers/net/vrf.c`), with which it
-/// loses its routes, in all tables, and its IPv6 addresses. Both are put back: the routes of the main
-/// table into the VRF's, others where they were.
+/// The kernel sets it down and up (`cycle_netdev` of `drivers/net/vrf.c`), so that it loses its routes
+/// in all tables and its IPv6 addresses. Both are added again: routes of the main table to that of the
+/// VRF, others to their table.
 pub(crate) fn enslave(
     sandbox: &Sandbox,
     link: &Link,
@@ -46,14 +46,14 @@ pub(crate) fn enslave(
     state.restore(sandbox, vrf.table, vrf.table)
 }
 
-/// What an interface has that it loses when it changes its master.
+/// Addresses and routes that an interface loses when its master changes.
 #[derive(Clone)]
 struct State {
     link: Link,
-    /// Its IPv6 addresses, the link-local ones included: an administrator may have set them.
+    /// IPv6 addresses, including link-local ones, which an administrator may have set.
     addresses: Vec<AddressCopy>,
-    /// Its own routes in all tables but the local one, those without a gateway first: after `ptp` one
-    /// of those leads to the gateway.
+    /// Routes in all tables except the local one. Those without a gateway come first, as after `ptp`
+    /// such a route leads to the gateway.
     routes: Vec<RouteCopy>,
 }
 
@@ -68,8 +68,8 @@ impl State {
         })
     }
 
-    /// Puts back what is missing. Routes of the main table go to the table `main`; `local` is where
-    /// the kernel keeps what is delivered here.
+    /// Adds what is missing. Routes of the main table go to the table `main`; `local` is the table of
+    /// the kernel's local routes.
     fn restore(&self, sandbox: &Sandbox, main: u32, local: u32) -> Result<(), NetError> {
         self.restore_addresses(sandbox, local)?;
         let mut batch = sandbox.batch();
@@ -103,8 +103,8 @@ impl State {
         Ok(())
     }
 
-    /// Waits until the kernel delivers packets for the addresses; before that it does not accept
-    /// routes with them as source.
+    /// Waits for the local routes of the addresses; before that the kernel refuses routes with them as
+    /// preferred source.
     fn wait_until_local(&self, sandbox: &Sandbox, local: u32) -> Result<(), NetError> {
         let usable = self
             .addresses
@@ -133,11 +133,11 @@ impl State {
             let Some(address) = missing.first() else {
                 return Ok(());
             };
-            if start.elapsed() > LIMIT {
+            if start.elapsed() > TIMEOUT {
                 return Err(NetError::NotLocal {
                     address: *address,
                     name: self.link.name.clone(),
-                    seconds: LIMIT.as_secs(),
+                    seconds: TIMEOUT.as_secs(),
                 });
             }
             thread::sleep(pause);
@@ -145,8 +145,8 @@ impl State {
         }
     }
 
-    /// Deletes the routes to the addresses' networks that the kernel makes when the interface comes
-    /// up, where there were none before: the plugin of the interface has others in their place.
+    /// Deletes the routes to the addresses' networks that the kernel adds when the interface comes up,
+    /// if they did not exist before: the plugin of the interface has replaced them.
     fn delete_new_routes(&self, sandbox: &Sandbox, main: u32) -> Result<(), NetError> {
         for copy in routing::routes(sandbox, Some(main), Some(self.link.index))? {
             let entry = &copy.entry;
@@ -162,7 +162,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether the interface had such a route in the main table.
+    /// Whether the interface had this route in the main table.
     fn had(&self, entry: &RouteEntry) -> bool {
         self.routes.iter().any(|copy| {
             let known = &copy.entry;
@@ -172,7 +172,7 @@ impl State {
     }
 }
 
-/// Whether the route is to the addresses that a link makes for itself.
+/// Whether the destination is link-local or multicast, which every IPv6 link has.
 fn is_link_local(entry: &RouteEntry) -> bool {
     match entry.dst.ip() {
         IpAddr::V4(_) => false,

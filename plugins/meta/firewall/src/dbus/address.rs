@@ -11,9 +11,9 @@ const VARIABLE: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 /// A socket of the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BusSocket {
-    /// A file.
+    /// A path.
     File(PathBuf),
-    /// An abstract name.
+    /// A name in the abstract namespace (unix(7)).
     Abstract(Vec<u8>),
 }
 
@@ -43,7 +43,7 @@ fn socket(address: &str) -> Option<BusSocket> {
     })
 }
 
-/// Decodes `%2f` and the like.
+/// Decodes percent-encoded bytes, such as `%2f`.
 fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -16,16 +16,16 @@ use super::DbusError;
 use super::address::{self, BusSocket};
 use super::message::{self, Call, PREFIX, Reply};
 
-/// How long connecting and each answer may take. firewalld handles one request at a time, each of
-/// which may rewrite its whole ruleset; ADDs queue up there.
+/// Deadline of the connection and of each reply. firewalld handles one request at a time, each of which
+/// may rewrite its whole ruleset, so that ADDs queue.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The bus itself, which knows the owners of bus names.
+/// The bus name of the bus itself.
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
 const BUS_PATH: &str = "/org/freedesktop/DBus";
 
-/// "Authentication Protocol": the bus takes the identity the kernel reports (EXTERNAL without an
-/// argument), as sd-bus asks for it, all in one message.
+/// "Authentication Protocol": EXTERNAL without an argument, so that the bus uses the peer credentials
+/// of the socket. All in one message, as sd-bus does.
 const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
 /// A connection to the system bus.
@@ -33,11 +33,11 @@ const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 pub(crate) struct Connection {
     stream: BufReader<TimedStream>,
     serial: u32,
-    /// How long each answer may take.
+    /// Deadline of each reply.
     timeout: Duration,
 }
 
-/// A socket whose reads and writes end by a deadline.
+/// A socket whose reads and writes have a deadline.
 #[derive(Debug)]
 struct TimedStream {
     stream: UnixStream,
@@ -134,7 +134,7 @@ impl Connection {
         })
     }
 
-    /// Calls a method and waits for the answer.
+    /// Calls a method and waits for the reply.
     pub(crate) fn call(&mut self, call: &Call<'_>) -> Result<Reply, DbusError> {
         self.serial += 1;
         let failed = |source| DbusError::Io {
@@ -166,7 +166,7 @@ impl Connection {
     }
 }
 
-/// Why the bus did not accept the connection.
+/// A failed authentication.
 enum Authentication {
     Io(io::Error),
     Refused(String),

@@ -1,4 +1,4 @@
-//! Errors of D-Bus.
+//! Errors of D-Bus calls.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use thiserror::Error;
 /// A failed connection to the bus, or a failed call.
 #[derive(Debug, Error)]
 pub(crate) enum DbusError {
-    /// The address names no socket this client can connect to.
+    /// The address has no unix socket, the only transport of this client.
     #[error("D-Bus address {0:?} names no unix socket")]
     Address(String),
     /// The socket accepts no connection.
@@ -31,7 +31,7 @@ pub(crate) enum DbusError {
     /// The bus refused the authentication.
     #[error("the D-Bus system bus refuses the connection: {0:?}")]
     Refused(String),
-    /// The received bytes are no D-Bus message.
+    /// The received bytes are not a D-Bus message.
     #[error("{doing}: malformed D-Bus message: {what}")]
     Malformed {
         /// What was being done.

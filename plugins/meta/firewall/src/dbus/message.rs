@@ -17,18 +17,18 @@ const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// Bytes in front of the header fields.
+/// Length of the message before the header fields, in bytes.
 pub(super) const PREFIX: usize = 16;
-/// The longest message (128 MiB) by the specification; nothing called here answers more than a
-/// line.
+/// Upper bound of a message in bytes. The specification allows 128 MiB; replies to these calls are
+/// short.
 const LONGEST: usize = 1 << 20;
 
-/// A method call with texts as arguments.
+/// A method call with strings as arguments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
-    /// The bus name of who is called.
+    /// The bus name of the callee.
     pub(crate) destination: &'a str,
-    /// The object.
+    /// The object path.
     pub(crate) path: &'a str,
     /// The interface of the method.
     pub(crate) interface: &'a str,
@@ -38,30 +38,30 @@ pub(crate) struct Call<'a> {
     pub(crate) arguments: &'a [&'a str],
 }
 
-/// What came back.
+/// The value of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Nothing, or nothing this client reads.
+    /// No value, or one of a type that this client does not read.
     Other,
-    /// A text.
+    /// A string.
     Text(String),
-    /// A truth value.
+    /// A boolean.
     Flag(bool),
 }
 
-/// A message that answers something.
+/// A received message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// The answer to a call of this number.
+    /// The reply to the call with this serial number.
     Return(u32, Reply),
-    /// The error a call of this number ended with: name and text.
+    /// The error of the call with this serial number: name and text.
     Error(u32, String, String),
     /// Something else, such as a signal.
     Other,
 }
 
 impl Call<'_> {
-    /// The message, with this number.
+    /// The message with this serial number.
     pub(super) fn encode(&self, serial: u32) -> Vec<u8> {
         let mut body = Writer::default();
         for text in self.arguments {
@@ -103,13 +103,13 @@ impl Call<'_> {
         message.0
     }
 
-    /// What is being done, for errors.
+    /// Method and arguments, for errors.
     pub(super) fn doing(&self) -> String {
         format!("{} ({})", self.method, self.arguments.join(", "))
     }
 }
 
-/// How many bytes follow the first [`PREFIX`] ones of a message.
+/// Number of bytes that follow the first [`PREFIX`] ones of a message.
 pub(super) fn remaining(prefix: &[u8; PREFIX]) -> Result<usize, &'static str> {
     let mut reader = Reader::new(prefix);
     reader.at = 4;
@@ -186,7 +186,7 @@ pub(super) fn decode(message: &[u8]) -> Result<Incoming, &'static str> {
 }
 
 impl Incoming {
-    /// What the call of this number came to, if this is about it.
+    /// The outcome of the call with this serial number, if this message is its reply.
     pub(super) fn outcome(self, serial: u32, doing: &str) -> Option<Result<Reply, DbusError>> {
         match self {
             Self::Return(answers, reply) if answers == serial => Some(Ok(reply)),

@@ -28,7 +28,7 @@ impl Writer {
     }
 }
 
-/// Reads values in the byte order the message says.
+/// Reads values in the byte order of the message.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     pub(super) at: usize,

@@ -1,4 +1,4 @@
-//! What is measured.
+//! The scenarios: configurations of single plugins, and how they are measured.
 
 use std::fmt::Write;
 use std::thread::sleep;
@@ -12,9 +12,9 @@ use crate::implementation::Implementation;
 use crate::measure::{Run, median};
 use crate::ports;
 
-/// One kind of work, done by both implementations.
+/// ADD and DEL of one configuration by both implementations.
 pub(crate) struct Scenario {
-    /// How the report calls it.
+    /// Its name in the report.
     pub(crate) name: &'static str,
     /// The plugins it needs; an implementation without them is not measured.
     plugins: &'static [&'static str],

@@ -109,13 +109,13 @@ impl FileLock {
         Ok(lock)
     }
 
-    /// Waits for the lock of a name, which is to be fit for a file. The file is in [`FOLDER`] and
-    /// stays.
+    /// Takes the lock of this name, which must be a valid file name, waiting at most `wait`. The file is
+    /// in [`FOLDER`] and stays.
     pub fn named(name: &str, wait: Duration) -> Result<Self, LockError> {
         let path = Path::new(FOLDER).join(name);
         loop {
             let lock = Self::take(folder::open(&path)?, &path, wait)?;
-            // Whoever clears the folder leaves this lock behind on a file that nobody else finds.
+            // If the file was removed meanwhile, the lock is on a file that no other process finds.
             let found = lock.file.metadata().map_err(|source| LockError::Lock {
                 path: path.clone(),
                 source,

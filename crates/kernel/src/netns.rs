@@ -1,4 +1,4 @@
-//! Network namespaces by file: opening, comparing, working inside, making mounted ones.
+//! Network namespaces: open, compare, run code inside, create mounted ones.
 
 mod mounted;
 
@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use ferrule_file::io_text;
 
-/// `NSFS_MAGIC` of `linux/magic.h`; kernels before 3.19 kept namespace files on procfs.
+/// `NSFS_MAGIC` of `linux/magic.h`; before kernel 3.19 namespace files were on procfs.
 const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
 
 /// An open network namespace; it lives at least as long as this value.
@@ -35,18 +35,18 @@ pub enum NetnsError {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// Something else is at that path, for example the file a removed namespace was mounted on.
+    /// Another file is at that path, for example the one on which a namespace was mounted.
     #[error("{path:?} is not a network namespace")]
     NotNamespace {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A step failed. After a failed `leave` the thread is still inside and must not go on working.
+    /// A step failed. After a failed `leave` the thread is still inside and must not continue.
     #[error("cannot {operation} network namespace {path:?}: {}", io_text(.source))]
     Io {
         /// The path as it was given.
         path: PathBuf,
-        /// What was attempted: `examine`, `open`, `enter`, `leave` and others.
+        /// The step: `examine`, `open`, `enter`, `leave` and others.
         operation: &'static str,
         /// The kernel's answer.
         source: io::Error,
@@ -64,16 +64,17 @@ impl NetnsError {
         }
     }
 
-    /// Whether there is no namespace at the path any more, as opposed to one that is out of reach.
+    /// Whether there is no namespace at the path, as opposed to one that cannot be opened.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::NotNamespace { .. })
     }
 }
 
 impl Netns {
-    /// Opens the namespace a file stands for.
+    /// Opens the namespace of a file.
     ///
-    /// The file system is asked first: opening an arbitrary file may block or have effects.
+    /// The type of the file system is checked first: opening an arbitrary file may block or have
+    /// effects.
     pub fn open(path: &Path) -> Result<Self, NetnsError> {
         let failed = |operation| {
             move |errno| match errno {
@@ -92,7 +93,7 @@ impl Netns {
         Self::open_file(path).map_err(failed("open"))
     }
 
-    /// The namespace the calling thread is in.
+    /// The namespace of the calling thread.
     pub fn current() -> Result<Self, NetnsError> {
         let path = Path::new(current_path());
         Self::open_file(path).map_err(NetnsError::at(path, "open"))
@@ -106,28 +107,28 @@ impl Netns {
         })
     }
 
-    /// Device and inode number, by which a living namespace is known whatever its path. The numbers
-    /// of one that has ended are given to others.
+    /// Device and inode number, which identify a namespace independently of its path. They are reused
+    /// after its end.
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         let status = fstat(&self.file)?;
         Ok((status.st_dev, status.st_ino))
     }
 
-    /// Whether both stand for one namespace, whatever their paths.
+    /// Whether both are the same namespace.
     pub fn same_as(&self, other: &Self) -> io::Result<bool> {
         Ok(self.identity()? == other.identity()?)
     }
 
-    /// Calls `work` with the calling thread inside the namespace and returns to where the thread
-    /// was, also when `work` panics.
+    /// Calls `work` with the calling thread in this namespace, then returns the thread to its own, also
+    /// if `work` panics.
     ///
-    /// Sockets opened meanwhile belong to the namespace for good, and `/proc/sys/net` shows the
-    /// namespace's settings. Threads started meanwhile guard inside: do not start any.
+    /// Sockets that `work` opens stay in this namespace, and `/proc/sys/net` has its settings. `work`
+    /// must not start threads, as they would stay inside.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
         self.run_from(&Self::current()?, work)
     }
 
-    /// As [`Netns::run`], for who has the namespace the thread is in at hand: `home`.
+    /// As [`Netns::run`], with the calling thread's namespace `home`, if it is open already.
     pub fn run_from<T>(&self, home: &Self, work: impl FnOnce() -> T) -> Result<T, NetnsError> {
         self.enter()?;
         let guard = NamespaceGuard { home, over: false };
@@ -136,7 +137,7 @@ impl Netns {
         Ok(value)
     }
 
-    /// The open file, for messages that place a link into the namespace.
+    /// The open file, for requests that create or move a link in the namespace.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -157,8 +158,8 @@ impl Netns {
     }
 }
 
-/// The file of the calling thread's own namespace. The kernel makes up the files of a thread when
-/// they are first asked for; the first thread shares those of its process.
+/// The namespace file of the calling thread. That of the process is used for the main thread: the
+/// kernel creates the procfs entries of a thread on first use.
 pub fn current_path() -> &'static str {
     if gettid() == getpid() {
         "/proc/self/ns/net"
@@ -188,8 +189,8 @@ impl NamespaceGuard<'_> {
 
 impl Drop for NamespaceGuard<'_> {
     fn drop(&mut self) {
-        // Only reached without `end` while a panic unwinds. A thread that cannot return must not run
-        // clean-up in the wrong namespace.
+        // Without `end` only during a panic. A thread that cannot return must not run destructors in
+        // the wrong namespace.
         if !self.over && setns(&self.home.file, CloneFlags::CLONE_NEWNET).is_err() {
             std::process::abort();
         }

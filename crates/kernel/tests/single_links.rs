@@ -1,5 +1,5 @@
-//! Links of single kinds put on a parent, in a real kernel. Few kernels of test machines have the
-//! drivers of ipvlan, vlan and dummy: elsewhere those tests run on the lab kernel.
+//! Links of various kinds in a real kernel. Few test machines have the drivers of ipvlan, vlan and
+//! dummy: on others these tests run on the lab kernel.
 
 use crate::lab::{another, link, mac, pair, private};
 use ferrule_kernel::{
@@ -13,7 +13,7 @@ const BRIDGE: Macvlan = Macvlan {
 };
 
 ferrule_testkit::test! {
-    fn a_macvlan_is_born_whole_in_another_namespace(_host) needs [Macvlan] {
+    fn a_macvlan_is_created_in_another_namespace(_host) needs [Macvlan] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
         let macvlan = Macvlan {
@@ -41,7 +41,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn a_macvlan_takes_after_its_parent_and_goes_with_it(_host) needs [Macvlan] {
+    fn a_macvlan_follows_its_master_and_is_removed_with_it(_host) needs [Macvlan] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
         let modes = [MacVlanMode::Private, MacVlanMode::Bridge];
@@ -78,7 +78,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn drivers_are_looked_for_without_making_links(_host) needs [Macvlan] {
+    fn a_driver_probe_creates_no_link(_host) needs [Macvlan] {
         let (route, netns) = (private(), another());
         let before = route.links().unwrap().len();
         for kind in ["macvlan", "veth", "bridge"] {
@@ -91,7 +91,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn an_ipvlan_shares_its_parents_address(_host) needs [Ipvlan] {
+    fn an_ipvlan_shares_the_address_of_its_master(_host) needs [Ipvlan] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
         let remote = netns.run(RtnlSocket::open).unwrap().unwrap();
@@ -113,7 +113,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn a_parent_carries_a_vlan_once(_host) needs [Vlan8021q] {
+    fn a_vlan_id_is_unique_on_its_master(_host) needs [Vlan8021q] {
         let (route, netns) = (private(), another());
         let parent = pair(&route, &netns, "parent", "wire").here;
         let vlan = Vlan { id: 4094 };
@@ -134,7 +134,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn a_dummy_stands_alone(_host) needs [Dummy] {
+    fn a_dummy_has_no_master(_host) needs [Dummy] {
         let (route, netns) = (private(), another());
         assert!(route.has_driver("dummy").unwrap());
         let new = NewLink {

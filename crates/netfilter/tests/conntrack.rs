@@ -1,4 +1,4 @@
-//! Forgetting flows that the kernel keeps track of.
+//! Deletion of conntrack entries.
 
 use crate::lab;
 use crate::ruleset;
@@ -10,7 +10,7 @@ use ferrule_kernel::Family;
 use ferrule_netfilter::conntrack::{Conntrack, FlowFilter};
 use ferrule_netfilter::nft::{BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, Transport};
 
-/// A namespace that keeps track of flows, with a translation of port 5353 to port 9.
+/// A namespace with connection tracking, and a translation of port 5353 to port 9.
 fn private() -> Conntrack {
     let nft = ruleset::private();
     lab::ip("link set lo up");
@@ -28,7 +28,7 @@ fn private() -> Conntrack {
     Conntrack::open().unwrap()
 }
 
-/// Sends from a new port, and returns the socket so that the port stays taken.
+/// Sends from a new port, and returns the socket so that the port stays in use.
 fn send(to: &str) -> UdpSocket {
     let from = if to.starts_with('[') {
         "[::1]:0"
@@ -40,10 +40,10 @@ fn send(to: &str) -> UdpSocket {
     socket
 }
 
-/// The kernel's own list, to compare with.
+/// The number of entries in the kernel's own list.
 fn listed(port: u16) -> usize {
     let table = fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap();
-    // The port of the first direction comes first.
+    // The port of the original direction comes first.
     let port = format!("dport={port}");
     table
         .lines()
@@ -56,7 +56,7 @@ fn udp(port: u16) -> FlowFilter {
 }
 
 #[test]
-fn exactly_the_flows_of_a_port_are_forgotten() {
+fn exactly_the_flows_of_a_port_are_deleted() {
     let conntrack = private();
     let _open = [
         send("127.0.0.1:5353"),
@@ -74,7 +74,7 @@ fn exactly_the_flows_of_a_port_are_forgotten() {
 }
 
 #[test]
-fn flows_are_chosen_by_address_and_by_where_they_really_went() {
+fn flows_are_selected_by_address_and_by_their_translated_destination() {
     let conntrack = private();
     let _open = [
         send("127.0.0.1:5353"),
@@ -96,7 +96,7 @@ fn flows_are_chosen_by_address_and_by_where_they_really_went() {
 }
 
 #[test]
-fn ipv6_flows_and_other_protocols_are_apart() {
+fn ipv6_flows_and_other_protocols_are_separate() {
     let conntrack = private();
     let _open = [send("127.0.0.1:5354"), send("[::1]:5354")];
     let six = FlowFilter::to_port(Family::V6, Transport::Udp, 5354);

@@ -1,4 +1,4 @@
-//! The iptables tools, both variants, in a private namespace with a lock of its own.
+//! The iptables tools, both variants, in a private namespace with a private lock.
 
 use crate::lab;
 use std::fs::File;
@@ -10,7 +10,7 @@ use ferrule_kernel::Family;
 use ferrule_netfilter::iptables::{IptablesError, Restore, Rule, Tool, Variant};
 use nix::mount::{MsFlags, mount};
 
-/// Makes a namespace in which `iptables` is of one variant.
+/// Creates a namespace in which `iptables` is of one variant.
 fn private(variant: Variant) {
     lab::private();
     let nowhere: Option<&str> = None;
@@ -63,7 +63,7 @@ fn chain_with_rule() -> Restore {
     changes
 }
 
-/// Runs one examination with each variant in a namespace of its own.
+/// Runs a test with each variant in a separate namespace.
 fn with_each_variant(examine: fn(Tool)) {
     for variant in [Variant::Nft, Variant::Legacy] {
         private(variant);
@@ -74,7 +74,7 @@ fn with_each_variant(examine: fn(Tool)) {
 }
 
 #[test]
-fn what_is_written_is_listed_and_deleted_again() {
+fn rules_are_written_listed_and_deleted() {
     with_each_variant(|tool| {
         assert!(!tool.has_chain("nat", "X").unwrap());
         assert!(!tool.may_hold_rules("nat").unwrap());
@@ -114,7 +114,7 @@ fn what_is_written_is_listed_and_deleted_again() {
 }
 
 #[test]
-fn rules_are_told_by_where_they_lead_and_by_their_ports() {
+fn rules_are_found_by_target_and_by_port() {
     with_each_variant(|tool| {
         assert_eq!(tool.entries("nat", "PREROUTING").unwrap(), []);
         let rule = |ports: &[&str], target: &str| {
@@ -149,7 +149,7 @@ fn rules_are_told_by_where_they_lead_and_by_their_ports() {
 }
 
 #[test]
-fn a_chain_goes_with_the_rules_that_lead_to_it() {
+fn a_chain_is_deleted_with_the_rules_that_jump_to_it() {
     with_each_variant(|tool| {
         assert!(!tool.delete_chain("nat", "X", "POSTROUTING").unwrap());
         tool.restore(&chain_with_rule()).unwrap();
@@ -164,7 +164,7 @@ fn a_chain_goes_with_the_rules_that_lead_to_it() {
             tool.comments("nat", "X").unwrap(),
             [r#"name: "n" id: "c's""#]
         );
-        // Something elsewhere still leads to it.
+        // Another rule still refers to it.
         tool.delete_chain("nat", "X", "POSTROUTING").unwrap_err();
         assert_eq!(tool.rules("nat", "POSTROUTING").unwrap().unwrap().len(), 2);
         let mut changes = Restore::new();
@@ -195,7 +195,7 @@ fn a_failed_restore_changes_nothing_and_names_its_line() {
 }
 
 #[test]
-fn a_new_chain_is_emptied_if_it_is_there() {
+fn an_existing_chain_is_flushed() {
     with_each_variant(|tool| {
         tool.restore(&chain_with_rule()).unwrap();
         let mut changes = Restore::new();
@@ -213,7 +213,7 @@ fn a_new_chain_is_emptied_if_it_is_there() {
 }
 
 #[test]
-fn a_chain_in_use_stays_and_the_rest_with_it() {
+fn a_chain_in_use_is_not_deleted() {
     with_each_variant(|tool| {
         tool.restore(&chain_with_rule()).unwrap();
         let mut changes = Restore::new();
@@ -224,7 +224,7 @@ fn a_chain_in_use_stays_and_the_rest_with_it() {
 }
 
 #[test]
-fn both_versions_of_the_protocol_have_their_tool() {
+fn each_family_has_its_tool() {
     with_each_variant(|four| {
         let six = Tool::find(Family::V6).unwrap();
         assert_eq!(six.family(), Family::V6);
@@ -243,7 +243,7 @@ fn both_versions_of_the_protocol_have_their_tool() {
 }
 
 #[test]
-fn the_sibling_variant_is_found_for_cleaning_up() {
+fn the_other_variant_is_found_for_cleaning_up() {
     for (variant, expected) in [
         (Variant::Nft, [Variant::Nft, Variant::Legacy]),
         (Variant::Legacy, [Variant::Legacy, Variant::Nft]),
@@ -290,7 +290,7 @@ fn waiting_for_the_lock_ends_and_names_its_holder() {
 }
 
 #[test]
-fn many_at_once_lose_nothing() {
+fn parallel_writes_are_not_lost() {
     with_each_variant(|tool| {
         // Child threads stay in this thread's namespaces.
         std::thread::scope(|scope| {

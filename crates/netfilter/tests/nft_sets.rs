@@ -10,7 +10,7 @@ use ferrule_netfilter::nft::{
 };
 
 #[test]
-fn maps_are_printed_as_meant_and_asked_for_single_elements() {
+fn maps_are_printed_and_queried_by_element() {
     let kernel = private();
     let map = TABLE.set("m");
     let layout = SetLayout::map(
@@ -69,7 +69,7 @@ fn maps_are_printed_as_meant_and_asked_for_single_elements() {
         [Some(Errno::EBUSY), Some(Errno::EEXIST)].contains(&error.errno()),
         "{error}"
     );
-    // Deleting and adding in one transaction hands the key over.
+    // Deletion and addition in one transaction move the key.
     commit(&kernel, |changes| {
         changes.delete_elements(map, from_ref(&other));
         changes.add_elements(map, from_ref(&other));
@@ -78,7 +78,7 @@ fn maps_are_printed_as_meant_and_asked_for_single_elements() {
 }
 
 #[test]
-fn sets_with_ranges_and_anonymous_sets_are_printed_as_meant() {
+fn sets_with_ranges_and_anonymous_sets_are_printed() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");

@@ -1,4 +1,4 @@
-//! Transactions of `nf_tables`: all or nothing, whatever else goes on.
+//! Transactions of `nf_tables` are atomic.
 
 use crate::ruleset::{TABLE, commit, inet, network, nft, printed, private, with_chain};
 use ferrule_kernel::NetlinkError;
@@ -28,7 +28,7 @@ fn a_failed_transaction_changes_nothing_and_names_the_change_that_failed() {
 }
 
 #[test]
-fn adding_accepts_what_is_there_and_creating_does_not() {
+fn add_accepts_existing_objects_and_create_does_not() {
     let kernel = private();
     let nat = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
     let chain = TABLE.chain("c");
@@ -54,7 +54,7 @@ fn adding_accepts_what_is_there_and_creating_does_not() {
 }
 
 #[test]
-fn an_update_is_planned_anew_when_its_rule_is_deleted_in_between() {
+fn an_update_is_retried_when_its_rule_is_deleted_meanwhile() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");
@@ -67,7 +67,7 @@ fn an_update_is_planned_anew_when_its_rule_is_deleted_in_between() {
             attempts += 1;
             for rule in kernel.rules(chain)? {
                 changes.delete_rule(chain, rule.handle);
-                // Somebody else is quicker.
+                // Another process is faster.
                 let mut others = Transaction::new();
                 others.delete_rule(chain, rule.handle);
                 kernel.commit(&others)?;
@@ -97,7 +97,7 @@ fn checked_transactions_change_nothing() {
 }
 
 #[test]
-fn objects_that_are_not_there_are_no_errors() {
+fn missing_objects_are_no_errors() {
     let kernel = private();
     assert!(!kernel.has_table(TABLE).unwrap());
     assert!(!kernel.has_set(TABLE.set("s")).unwrap());
@@ -135,7 +135,7 @@ fn chains_are_listed_by_table() {
 }
 
 #[test]
-fn long_transactions_pass_and_their_failures_are_found() {
+fn long_transactions_succeed_and_their_errors_are_found() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");
@@ -147,7 +147,7 @@ fn long_transactions_pass_and_their_failures_are_found() {
     kernel.commit(&changes).unwrap();
     assert_eq!(kernel.rules(chain).unwrap().len(), 3000);
 
-    // So many refusals that the kernel cannot deliver them all.
+    // So many errors that the kernel cannot deliver all of them.
     let mut changes = Transaction::new();
     for handle in 0..5000 {
         changes.delete_rule(chain, 1_000_000 + handle);
@@ -163,7 +163,7 @@ fn long_transactions_pass_and_their_failures_are_found() {
 }
 
 #[test]
-fn listings_are_complete_while_others_change_the_ruleset() {
+fn dumps_are_complete_while_others_change_the_ruleset() {
     let kernel = private();
     with_chain(&kernel, "c");
     let chain = TABLE.chain("c");

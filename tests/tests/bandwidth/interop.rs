@@ -28,7 +28,7 @@ fn prepare(host: &Host, limits: &str) -> (Pod, Call) {
 }
 
 /// Queueing disciplines, filters and links as the tools print them.
-fn figures(host: &Host, pod: &Pod) -> String {
+fn objects(host: &Host, pod: &Pod) -> String {
     let links = [pod.attachment.host_end().to_owned()]
         .into_iter()
         .chain(ifbs(host));
@@ -48,16 +48,16 @@ ferrule_testkit::test! {
         needs [PeerPlugins, Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (pod, peer) = prepare(host, limits);
         pod.limit();
-        let ours = figures(host, &pod);
+        let ours = objects(host, &pod);
         pod.call.del().succeeds();
         let answer = peer.add().succeeds().json();
-        assert_eq!(figures(host, &pod), ours);
+        assert_eq!(objects(host, &pod), ours);
         assert_eq!(answer["interfaces"].as_array().unwrap().len(), 2 + ifbs(host).len());
     }
 }
 
 ferrule_testkit::test! {
-    fn what_the_go_plugin_made_is_checked_and_removed(host, limits in LIMITS)
+    fn objects_of_the_go_plugin_are_checked_and_removed(host, limits in LIMITS)
         needs [PeerPlugins, Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (pod, peer) = prepare(host, limits);
         let before = host.snapshot();
@@ -71,7 +71,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    fn the_go_plugin_checks_and_removes_what_this_one_made(host, limits in LIMITS)
+    fn the_go_plugin_checks_and_removes_our_objects(host, limits in LIMITS)
         needs [PeerPlugins, Ifb, TokenBucketFilter, IngressRedirect, Ipv6] {
         let (pod, peer) = prepare(host, limits);
         let result = pod.limit();

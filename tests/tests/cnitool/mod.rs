@@ -1,4 +1,4 @@
-//! `cnitool` seen from outside, with scripts and with the Go plugins in the role of plugins.
+//! `cnitool`: black-box tests, with scripts and the Go plugins as plugins.
 
 mod gc;
 mod help;
@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use ferrule_testkit::{Call, Host, assert_same, binaries_folder};
 use serde_json::{Value, json};
 
-/// What the script `good` answers to ADD, as plugins print it.
+/// The result that the script `good` prints for ADD.
 const ANSWER: &str = r#"{
     "cniVersion": "1.1.0",
     "ips": [
@@ -20,7 +20,7 @@ const ANSWER: &str = r#"{
     ]
 }"#;
 
-/// Writes scripts that record what they are asked and then do what their body says.
+/// Writes a script that records its calls and then runs these shell commands.
 fn script(host: &Host, name: &str, body: &str) {
     let folder = host.work_folder().join("bin");
     fs::create_dir_all(&folder).unwrap();
@@ -58,7 +58,7 @@ fn cnitool(host: &Host, line: &str) -> Call {
     host.cnitool(line).cni_path(host.work_folder().join("bin"))
 }
 
-/// Verb, plugin and interface of every call since the last look.
+/// Verb, plugin and interface of every call since the last check.
 fn calls(host: &Host) -> Vec<String> {
     let shown = |line: &str| {
         line.splitn(4, ' ')
@@ -72,7 +72,7 @@ fn calls(host: &Host) -> Vec<String> {
     log.iter().map(|line| shown(line)).collect()
 }
 
-/// Every call since the last look, with its configuration.
+/// Every call since the last check, with its configuration.
 fn requests(host: &Host) -> Vec<String> {
     let log = host.work_folder().join("log");
     let text = fs::read_to_string(&log).unwrap_or_default();
@@ -92,8 +92,8 @@ fn remembered() -> Vec<String> {
 }
 
 ferrule_testkit::test! {
-    /// With real plugins: what add makes, check finds and del takes away.
-    fn an_attachment_comes_and_goes(host) needs [PeerPlugins] {
+    /// With the Go plugins: add attaches, check succeeds and del detaches.
+    fn add_check_and_del(host) needs [PeerPlugins] {
         let list = json!({ "cniVersion": "1.0.0", "name": "net", "plugins": [{
             "type": "bridge", "bridge": "cni0", "isGateway": true,
             "ipam": { "type": "host-local", "subnet": "10.7.0.0/24" },
@@ -123,8 +123,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// Off a terminal the result is printed byte for byte as plugins print it.
-    fn output_in_a_pipe_is_the_plain_result(host) {
+    /// Without a terminal the result is printed byte for byte as plugins print it.
+    fn output_in_a_pipe_is_the_result_as_json(host) {
         script_network(host, &["good"]);
         let outcome = cnitool(host, "add mynet /var/run/netns/testing").run();
         outcome.succeeds().stdout_is(ANSWER);
@@ -138,8 +138,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// On a terminal it is tables, unless JSON is asked for.
-    fn output_on_a_terminal_is_for_eyes(host) needs [Tool("script")] {
+    /// On a terminal the result is printed as tables, unless JSON is requested.
+    fn output_on_a_terminal_is_tables(host) needs [Tool("script")] {
         script_network(host, &["good"]);
         let on_terminal = |options: &str| {
             let tool = binaries_folder().join("cnitool");
@@ -154,8 +154,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The interface is named by the option, else by the environment, else eth0.
-    fn the_interface_is_named_in_three_ways(host) {
+    /// The interface name comes from the option, else from the environment, else it is eth0.
+    fn sources_of_the_interface_name(host) {
         script_network(host, &["good"]);
         cnitool(host, "add mynet c1").run().succeeds();
         cnitool(host, "add mynet c1").env("CNI_IFNAME", "").run().succeeds();
@@ -167,7 +167,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// CNI_ARGS and CAP_ARGS reach the plugins that want them.
+    /// CNI_ARGS and CAP_ARGS reach the plugins that support them.
     fn arguments_reach_the_plugins(host) {
         script_network(host, &[]);
         let plugin = json!({ "type": "good", "capabilities": { "mac": true } });
@@ -190,8 +190,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// An add that fails takes back what it did, and says so.
-    fn a_failed_add_is_taken_back(host) {
+    /// A failed add is undone, and the error says so.
+    fn a_failed_add_is_undone(host) {
         script_network(host, &["good", "bad", "good"]);
         let failed = cnitool(host, "add mynet /run/netns/c1").run().fails().stdout_is("");
         assert_eq!(failed.status.code(), Some(1));
@@ -212,8 +212,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// A second add does not tear down what the first one made.
-    fn an_attachment_that_exists_is_left_alone(host) {
+    /// A second add does not remove the attachment of the first.
+    fn a_second_add_leaves_the_attachment(host) {
         script_network(host, &["good"]);
         cnitool(host, "add mynet c1").run().succeeds();
         script_network(host, &["good", "bad"]);
@@ -226,8 +226,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// STATUS names the plugin that is not ready.
-    fn status_names_who_is_not_ready(host) {
+    /// STATUS names the plugin that is not available.
+    fn status_names_the_unavailable_plugin(host) {
         script_network(host, &["good"]);
         cnitool(host, "status mynet").run().succeeds().stdout_is("");
         script_network(host, &["good", "sick"]);
@@ -238,7 +238,7 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// The versions of every plugin are listed, and a misfit is an error.
+    /// The versions of every plugin are listed, and an unsupported one is an error.
     fn versions_are_listed(host) {
         script_network(host, &["good"]);
         let text = "network mynet, version 1.1.0\n\nPLUGIN  VERSIONS\ngood    1.0.0 1.1.0\n";

@@ -1,15 +1,15 @@
-//! Many at once.
+//! Many containers at the same time.
 
 use ferrule_testkit::{Call, Outcome, Running};
 use serde_json::json;
 
 use crate::firewall::node::{Node, needs};
 
-/// How many run at the same time.
-const AT_ONCE: usize = 50;
+/// Number of calls that run at the same time.
+const PARALLEL: usize = 50;
 
-fn all(calls: &[(Call, &'static str)]) {
-    for some in calls.chunks(AT_ONCE) {
+fn run_in_parallel(calls: &[(Call, &'static str)]) {
+    for some in calls.chunks(PARALLEL) {
         let running: Vec<Running> = some
             .iter()
             .map(|(call, verb)| call.clone().verb(verb).start())
@@ -22,9 +22,9 @@ fn all(calls: &[(Call, &'static str)]) {
 }
 
 ferrule_testkit::test! {
-    /// Five hundred containers come and go, fifty at once, beside somebody who changes the same
-    /// tables: no rule is lost, none is left, none is there twice.
-    fn nothing_is_lost_or_left(host, case in [
+    /// Five hundred containers are attached and detached, fifty at a time, while another process changes
+    /// the same tables: no rule is lost, left or duplicated.
+    fn parallel_calls_lose_and_leave_no_rule(host, case in [
         "iptables", "legacy iptables", "nftables beside iptables", "nftables beside a ruleset",
     ] => needs)
     needs [Iptables, Ip6tables, Nftables] {
@@ -46,12 +46,12 @@ ferrule_testkit::test! {
             "sh", "-c",
             "while :; do iptables -w -A INPUT -s 203.0.113.1; iptables -w -D INPUT -s 203.0.113.1; sleep 0.05; done",
         ]);
-        all(&verb(early, "ADD"));
-        // The first half goes while the second one comes.
-        let (going, coming) = (verb(early, "DEL"), verb(late, "ADD"));
-        let both: Vec<_> = going.into_iter().zip(coming).flat_map(|(a, b)| [a, b]).collect();
-        all(&both);
-        all(&verb(late, "CHECK"));
+        run_in_parallel(&verb(early, "ADD"));
+        // DEL of the first half in parallel with ADD of the second.
+        let (dels, adds) = (verb(early, "DEL"), verb(late, "ADD"));
+        let both: Vec<_> = dels.into_iter().zip(adds).flat_map(|(a, b)| [a, b]).collect();
+        run_in_parallel(&both);
+        run_in_parallel(&verb(late, "CHECK"));
         let mut disturbance = disturbance;
         disturbance.kill();
         disturbance.wait();
@@ -64,7 +64,7 @@ ferrule_testkit::test! {
             assert_eq!(count("--ctstate RELATED,ESTABLISHED"), 250, "{rules}");
             assert_eq!(count("-j CNI-FORWARD"), 1, "{rules}");
         }
-        all(&verb(late, "DEL"));
+        run_in_parallel(&verb(late, "DEL"));
         for number in [250, 251, 499] {
             assert_eq!(node.rules_about(&address(number)), Vec::<String>::new());
         }
@@ -73,8 +73,8 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
-    /// firewalld, too, is told of each of many that come and go at once.
-    fn firewalld_serves_many(host) needs [Nftables, Tool("firewalld"), Tool("dbus-daemon")] {
+    /// The same with firewalld: no source is lost or left.
+    fn firewalld_handles_parallel_calls(host) needs [Nftables, Tool("firewalld"), Tool("dbus-daemon")] {
         let node = Node::new(host, "firewalld");
         let calls: Vec<Call> = (0..100)
             .map(|number| {
@@ -86,11 +86,11 @@ ferrule_testkit::test! {
             calls.iter().map(|call| (call.clone(), verb)).collect()
         };
         let (early, late) = calls.split_at(50);
-        all(&verb(early, "ADD"));
-        let (going, coming) = (verb(early, "DEL"), verb(late, "ADD"));
-        let both: Vec<_> = going.into_iter().zip(coming).flat_map(|(a, b)| [a, b]).collect();
-        all(&both);
-        all(&verb(late, "CHECK"));
+        run_in_parallel(&verb(early, "ADD"));
+        let (dels, adds) = (verb(early, "DEL"), verb(late, "ADD"));
+        let both: Vec<_> = dels.into_iter().zip(adds).flat_map(|(a, b)| [a, b]).collect();
+        run_in_parallel(&both);
+        run_in_parallel(&verb(late, "CHECK"));
         let sources = host.tool("firewall-cmd", "--zone=trusted --list-sources");
         assert_eq!(sources.split_whitespace().count(), 50, "{sources}");
     }

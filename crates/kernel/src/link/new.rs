@@ -9,7 +9,7 @@ use super::create;
 use crate::mac::Mac;
 use crate::netlink::Message;
 
-/// A link to be created in one operation: it is born in its namespace, named, addressed and sized, and
+/// A link to be created in one operation: it is created in its namespace, with name, address and MTU, and
 /// was never visible anywhere else or in any other state.
 ///
 /// Up to kernel 6.14 the name must be free not only in the target namespace but, by an oversight,
@@ -20,7 +20,7 @@ pub struct NewLink<'a> {
     pub name: &'a str,
     /// Index, in the socket's namespace, of the link below it; `None` for kinds without one.
     pub parent: Option<u32>,
-    /// The namespace it is born in, which must stay open until the message has been sent; the
+    /// The namespace in which it is created, which must stay open until the message has been sent; the
     /// socket's own when absent.
     pub netns: Option<BorrowedFd<'a>>,
     /// Largest packet in bytes; the kind's default, which is the parent's, when absent.

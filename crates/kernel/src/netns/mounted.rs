@@ -1,4 +1,4 @@
-//! Network namespaces that outlive the process that made them, by a mount.
+//! Network namespaces that are mounted, so that they outlive the process that created them.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use nix::unistd::unlink;
 use super::{NamespaceGuard, Netns, NetnsError, current_path};
 
 impl Netns {
-    /// Makes an empty namespace and mounts it on a new file at `path`, whose folder must exist.
-    /// The calling thread stays where it is.
+    /// Creates an empty namespace and mounts it on a new file at `path`, whose folder must exist. The
+    /// namespace of the calling thread does not change.
     ///
-    /// Nothing is left on failure. A process killed in between leaves a plain file or the mount;
+    /// Nothing is left on failure. A killed process may leave a plain file or the mount;
     /// [`Netns::unmount`] removes either.
     pub fn create_mounted(path: &Path) -> Result<Self, NetnsError> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
@@ -24,14 +24,14 @@ impl Netns {
         mount_new(path)
             .and_then(|()| Self::open(path))
             .inspect_err(|_| {
-                // The error at hand is the one to report.
+                // The first error is returned.
                 let _ = Self::unmount(path);
             })
     }
 
-    /// Unmounts the namespace at `path` and removes the file; `false` when nothing was there.
+    /// Unmounts the namespace at `path` and removes the file; `false` if there was none.
     ///
-    /// The namespace ends when nothing else holds it: no process inside, no open file.
+    /// The namespace ends when no process is in it and no file of it is open.
     pub fn unmount(path: &Path) -> Result<bool, NetnsError> {
         match umount2(path, MntFlags::MNT_DETACH) {
             // EINVAL: a plain file.
@@ -49,7 +49,7 @@ impl Netns {
 fn mount_new(path: &Path) -> Result<(), NetnsError> {
     let home = Netns::current()?;
     unshare(CloneFlags::CLONE_NEWNET).map_err(NetnsError::at(path, "create"))?;
-    let stay = NamespaceGuard {
+    let guard = NamespaceGuard {
         home: &home,
         over: false,
     };
@@ -61,6 +61,6 @@ fn mount_new(path: &Path) -> Result<(), NetnsError> {
         MsFlags::MS_BIND,
         nothing,
     );
-    stay.end().map_err(NetnsError::at(path, "leave"))?;
+    guard.end().map_err(NetnsError::at(path, "leave"))?;
     mounted.map_err(NetnsError::at(path, "mount"))
 }

@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
 /// Puts the calling thread, which runs one test, into network and mount namespaces of its own and
-/// opens a conversation about them.
+/// opens a socket in it.
 pub(crate) fn private() -> RtnlSocket {
     assert!(
         geteuid().is_root(),

@@ -5,13 +5,13 @@ use serde_json::{Deserializer, Map, Value};
 use crate::namespace::Namespace;
 use crate::needs::{self, Need};
 
-/// Flags of links that follow from others or change by themselves.
+/// Flags of links that depend on others or change by themselves.
 const VOLATILE_FLAGS: &[&str] = &["LOWER_UP", "NO-CARRIER", "M-DOWN"];
 /// Keys of routes, rules and neighbours that change by themselves.
 const VOLATILE_KEYS: &[&str] = &["flags", "expires", "age", "used", "users", "cacheinfo"];
 
-/// What is asked of `ip`, and the name its facts get. All at once, as on the lab kernel a process
-/// takes a tenth of a second to start.
+/// Commands of `ip`, and the prefix of their lines. They run in one process, as a process takes a
+/// tenth of a second to start on the lab kernel.
 const OF_BOTH_FAMILIES: &[(&str, &str)] = &[
     ("link", "address show"),
     ("neighbour", "neighbour show nud permanent"),
@@ -49,7 +49,7 @@ pub(super) fn lines(namespace: &Namespace) -> Vec<String> {
     lines
 }
 
-/// The answers to questions put to one process of `ip`, which prints a list for each.
+/// The output of several commands of one `ip` process, which prints a list for each.
 fn ask(
     namespace: &Namespace,
     command: &str,
@@ -75,7 +75,7 @@ fn ask(
         .collect()
 }
 
-/// The facts a command prints as a list, none where the tool or the kernel's part is missing.
+/// The entries of a list that a command prints; none if the tool or the kernel feature is missing.
 fn optional(
     namespace: &Namespace,
     name: &'static str,
@@ -88,7 +88,7 @@ fn optional(
         .collect()
 }
 
-/// What a command prints, or nothing where the tool or the kernel's part is missing.
+/// The output of a command; empty if the tool or the kernel feature is missing.
 fn output(namespace: &Namespace, command: &str) -> String {
     let name = command.split(' ').next().unwrap_or_default();
     if !needs::is_on_search_path(name) {
@@ -111,7 +111,7 @@ fn link_line(link: &Value) -> String {
         .filter(|flag| !VOLATILE_FLAGS.contains(flag));
     let info = &link["linkinfo"];
     let kind = info["info_kind"].as_str().unwrap_or("-");
-    // A bridge takes its address from its ports and counts many timers: only its switches matter.
+    // A bridge takes its address from its ports and counts many timers: only its settings matter.
     let (mac, data) = if kind == "bridge" {
         (
             "-".to_owned(),
@@ -164,7 +164,7 @@ fn address_lines(link: &Value) -> Vec<String> {
     .collect()
 }
 
-/// Routes the kernel makes for itself, some time after a link comes up.
+/// Routes that the kernel adds by itself some time after a link comes up.
 fn is_automatic(object: &Value) -> bool {
     is_link_local(&object["dst"])
 }
@@ -185,7 +185,7 @@ fn words_of(object: &Map<String, Value>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// One line per rule, element list or property, after the table and chain it is in.
+/// One line per rule, element list or property, after its table and chain.
 fn ruleset(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut blocks = Vec::new();
@@ -205,7 +205,7 @@ fn ruleset(text: &str) -> Vec<String> {
     lines
 }
 
-/// One line per chain and rule, after the table it is in; comments and counters left out.
+/// One line per chain and rule, after its table, without comments and counters.
 fn saved_tables(tool: &str, text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut table = "";

@@ -1,31 +1,20 @@
 //! The grammar of `CNI_ARGS`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use crate::{Code, Error};
 
 /// The pairs of `CNI_ARGS` that a plugin knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Args(BTreeMap<String, String>);
-
-/// What is wrong with `CNI_ARGS`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgsError {
-    /// A piece between semicolons without exactly one equals sign.
-    #[error("CNI_ARGS: invalid pair {0:?}: expected KEY=VALUE pairs separated by semicolons")]
-    InvalidPair(String),
-    /// `IgnoreUnknown` is neither 0, 1, true nor false.
-    #[error("CNI_ARGS: IgnoreUnknown is {0:?}: expected 1, true, 0 or false")]
-    InvalidBool(String),
-    /// Keys the plugin does not know, without `IgnoreUnknown`.
-    #[error("CNI_ARGS: unknown args {0:?}: add IgnoreUnknown=1 if other plugins need them")]
-    Unknown(Vec<String>),
-}
 
 impl Args {
     /// Splits `text` into pairs, of which only those named in `known` are kept.
     ///
     /// Keys match exactly, the last of a repeated key wins, nothing is trimmed. Other keys are an
     /// error unless `IgnoreUnknown` is true somewhere in the text.
-    pub fn parse(text: &str, known: &[&str]) -> Result<Self, ArgsError> {
+    pub fn parse(text: &str, known: &[&str]) -> Result<Self, Error> {
         let mut args = BTreeMap::new();
         let mut unknown = Vec::new();
         let mut ignore_unknown = false;
@@ -33,12 +22,20 @@ impl Args {
             let (key, value) = pair
                 .split_once('=')
                 .filter(|(_, value)| !value.contains('='))
-                .ok_or_else(|| ArgsError::InvalidPair(pair.to_owned()))?;
+                .ok_or_else(|| {
+                    wrong(format_args!(
+                        "invalid pair {pair:?}: expected KEY=VALUE pairs separated by semicolons"
+                    ))
+                })?;
             if key == "IgnoreUnknown" {
                 ignore_unknown = match value.to_lowercase().as_str() {
                     "1" | "true" => true,
                     "0" | "false" => false,
-                    _ => return Err(ArgsError::InvalidBool(value.to_owned())),
+                    _ => {
+                        return Err(wrong(format_args!(
+                            "IgnoreUnknown is {value:?}: expected 1, true, 0 or false"
+                        )));
+                    }
                 };
             } else if known.contains(&key) {
                 args.insert(key.to_owned(), value.to_owned());
@@ -49,7 +46,9 @@ impl Args {
         if unknown.is_empty() || ignore_unknown {
             Ok(Self(args))
         } else {
-            Err(ArgsError::Unknown(unknown))
+            Err(wrong(format_args!(
+                "unknown args {unknown:?}: add IgnoreUnknown=1 if other plugins need them"
+            )))
         }
     }
 
@@ -60,6 +59,10 @@ impl Args {
             .map(String::as_str)
             .filter(|value| !value.is_empty())
     }
+}
+
+fn wrong(problem: impl Display) -> Error {
+    Error::new(Code::InvalidEnvironment, format!("CNI_ARGS: {problem}"))
 }
 
 #[cfg(test)]
@@ -77,23 +80,25 @@ mod tests {
     fn unknown_keys_need_ignore_unknown_anywhere() {
         assert_eq!(
             Args::parse("A=1;IP=2;ip=3", &["IP"]),
-            Err(ArgsError::Unknown(vec!["A=1".into(), "ip=3".into()]))
+            Err(wrong(
+                r#"unknown args ["A=1", "ip=3"]: add IgnoreUnknown=1 if other plugins need them"#
+            ))
         );
         assert!(Args::parse("A=1;IgnoreUnknown=TRUE", &[]).is_ok());
         assert!(Args::parse("IgnoreUnknown=1;A=1;IgnoreUnknown=0", &[]).is_err());
         assert_eq!(
             Args::parse("IgnoreUnknown=yes", &[]),
-            Err(ArgsError::InvalidBool("yes".into()))
+            Err(wrong(
+                r#"IgnoreUnknown is "yes": expected 1, true, 0 or false"#
+            ))
         );
     }
 
     #[test]
     fn every_piece_has_exactly_one_equals_sign() {
         for bad in ["A", "A=b=c", "IP=1;", ";", "IP=1,MAC=2=3"] {
-            assert!(
-                matches!(Args::parse(bad, &["IP"]), Err(ArgsError::InvalidPair(_))),
-                "{bad}"
-            );
+            let error = Args::parse(bad, &["IP"]).unwrap_err();
+            assert!(error.msg.starts_with("CNI_ARGS: invalid pair "), "{bad}");
         }
     }
 }

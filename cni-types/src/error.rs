@@ -94,17 +94,19 @@ impl Error {
         self.details.push_str(&more.to_string());
     }
 
-    /// Joins the failures of steps that did not stop each other; `None` if there were none. The
-    /// code is the first one, but "try again" only if that holds for all.
-    pub fn join(errors: Vec<Self>) -> Option<Self> {
+    /// Joins the failures of steps that did not stop each other. The code is the first one, but "try
+    /// again" only if that holds for all.
+    pub fn join(outcomes: impl IntoIterator<Item = Result<(), Self>>) -> Result<(), Self> {
         let retry = Code::TryAgain as u32;
-        errors.into_iter().reduce(|mut all, next| {
+        let errors = outcomes.into_iter().filter_map(Result::err);
+        let joined = errors.reduce(|mut all, next| {
             all.push_details(format_args!("also: {next}"));
             if all.code == retry {
                 all.code = next.code;
             }
             all
-        })
+        });
+        joined.map_or(Ok(()), Err)
     }
 
     /// The object as plugins print it: indented by four blanks, no newline at the end. Long texts lose
@@ -185,15 +187,16 @@ mod tests {
 
     #[test]
     fn joined_errors_keep_the_first_code_and_every_text() {
-        let all = Error::join(vec![Error::new(Code::Io, "a"), Error::internal("b")]).unwrap();
+        let join = |errors: Vec<Error>| Error::join(errors.into_iter().map(Err));
+        let all = join(vec![Error::new(Code::Io, "a"), Error::internal("b")]).unwrap_err();
         assert_eq!((all.code, all.to_string().as_str()), (5, "a; also: b"));
-        assert_eq!(Error::join(vec![]), None);
+        assert_eq!(join(vec![]), Ok(()));
         let held = || Error::new(Code::TryAgain, "held");
         for (last, code) in [
             (held(), Code::TryAgain),
             (Error::internal("c"), Code::Internal),
         ] {
-            let all = Error::join(vec![held(), held(), last]).unwrap();
+            let all = join(vec![held(), held(), last]).unwrap_err();
             assert_eq!(all.code, code as u32);
         }
     }

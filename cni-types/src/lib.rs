@@ -23,7 +23,7 @@ mod route;
 mod version;
 
 pub use address::{AddressError, Cidr, address_text, optional_address, parse_address};
-pub use args::{Args, ArgsError};
+pub use args::Args;
 pub use attachment::{Attachment, Attachments, VALID_ATTACHMENTS, VALID_ATTACHMENTS_2024};
 pub use dns::Dns;
 pub use error::{Code, Error, bounded};

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_types::{Cidr, CniResult, IpConfig, Route};
+use cni_types::{Cidr, CniResult, Error, IpConfig, Route};
 use ferrule_kernel::{
-    Batch, Family, Link, LinkChange, LinkSelector, NetlinkError, NewAddress, NewRoute, RouteMode,
-    announce, ipv6_announcements, sysctl,
+    Address, Batch, Family, Link, LinkChange, LinkSelector, NetlinkError, NewAddress, NewRoute,
+    RouteMode, announce, ipv6_announcements, sysctl,
 };
 
 use crate::best_effort::write_best_effort;
@@ -227,21 +227,20 @@ fn wait_for_detection(sandbox: &Sandbox, link: &Link) -> Result<(), NetError> {
     let start = Instant::now();
     loop {
         let addresses = sandbox.addresses(link.index, Some(Family::V6))?;
-        let duplicate = |address: String, problem| NetError::DuplicateAddress {
-            address,
-            name: link.name.clone(),
-            problem,
+        let duplicate = |found: &Address, problem: &str| {
+            let (address, name) = (found.address, &link.name);
+            Err(Error::internal(format_args!("address {address} on {name:?}: {problem}")).into())
         };
         if let Some(failed) = addresses.iter().find(|address| address.flags.dad_failed) {
             let problem = "duplicate address detection failed: another host has it";
-            return Err(duplicate(failed.address.to_string(), problem));
+            return duplicate(failed, problem);
         }
         let Some(tentative) = addresses.iter().find(|address| address.flags.tentative) else {
             return Ok(());
         };
         if start.elapsed() > DETECTION_LIMIT {
             let problem = "duplicate address detection did not end within 5 seconds";
-            return Err(duplicate(tentative.address.to_string(), problem));
+            return duplicate(tentative, problem);
         }
         thread::sleep(Duration::from_millis(20));
     }

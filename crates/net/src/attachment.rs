@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::rc::Rc;
 
 use cni_types::{Attachment, Attachments, Request};
 use ferrule_kernel::Link;
@@ -34,23 +33,16 @@ pub struct AttachmentId {
     pub ifname: String,
 }
 
-impl From<&Request> for AttachmentId {
-    fn from(request: &Request) -> Self {
+impl AttachmentId {
+    /// The attachment of a request.
+    pub fn of(request: &Request) -> Self {
         Self {
             network: request.network.clone(),
             container_id: request.container_id.clone(),
             ifname: request.ifname.clone(),
         }
     }
-}
 
-impl From<&Rc<Request>> for AttachmentId {
-    fn from(request: &Rc<Request>) -> Self {
-        Self::from(&**request)
-    }
-}
-
-impl AttachmentId {
     /// An attachment from the list that a runtime sends with GC.
     pub fn listed(network: &str, attachment: &Attachment) -> Self {
         Self {

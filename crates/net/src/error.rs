@@ -1,10 +1,15 @@
 //! Errors of configuring a container's network.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
 
 use cni_types::{Code, Error};
 use ferrule_kernel::{Errno, LockError, NetlinkError, NetnsError, SysctlError};
+use ferrule_netfilter::BackendError;
+use ferrule_netfilter::iptables::IptablesError;
+use ferrule_plugin::RecordError;
+
+/// What to do when a lock is held.
+const HELD: &str = "try again when that process has finished";
 
 /// A failed step, with the object it was about.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +23,12 @@ pub enum NetError {
     /// A sysctl could not be read or written.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
-    /// Another call works on the same container, and did not end in time.
+    /// Another call works on the same object, and did not end in time.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// An iptables tool failed.
+    #[error(transparent)]
+    Iptables(#[from] IptablesError),
     /// The interface is missing.
     #[error("interface {name:?} not found in {place}")]
     LinkNotFound {
@@ -29,66 +37,15 @@ pub enum NetError {
         /// `the host`, or the path of a container's namespace.
         place: String,
     },
-    /// The interface of an ADD exists already.
-    #[error("container veth name ({name:?}) peer provided ({place:?}) already exists")]
-    NameTaken {
-        /// The interface.
-        name: String,
-        /// The path of the container's namespace.
-        place: String,
-    },
-    /// The host end of an ADD exists already.
-    #[error("host interface {name:?} of this container and interface already exists")]
-    AlreadyAttached {
-        /// The host end.
-        name: String,
-    },
-    /// Other attachments use every possible name of the host end.
-    #[error("create veth for {name:?}: the names {tried} are taken on the host")]
-    HostNamesTaken {
-        /// The container's interface.
-        name: String,
-        /// The host end names tried.
-        tried: String,
-    },
     /// A result that cannot be applied.
     #[error("{0}")]
     Unusable(String),
     /// The kernel's state differs from the previous result or the configuration.
     #[error("{0}")]
     Mismatch(String),
-    /// The interface did not come up.
-    #[error("interface {name:?} is not up but {state} after {milliseconds} ms")]
-    NotUp {
-        /// The interface.
-        name: String,
-        /// Its state.
-        state: String,
-        /// The time waited.
-        milliseconds: u128,
-    },
-    /// The kernel does not deliver packets for an address.
-    #[error(
-        "address {address} on {name:?} is not usable after {seconds} s: packets for it are not delivered"
-    )]
-    NotLocal {
-        /// The address.
-        address: IpAddr,
-        /// The interface.
-        name: String,
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// Another host uses the address.
-    #[error("address {address} on {name:?}: {problem}")]
-    DuplicateAddress {
-        /// The address.
-        address: String,
-        /// The interface.
-        name: String,
-        /// The result of duplicate address detection.
-        problem: &'static str,
-    },
+    /// A failure that nothing but its report depends on.
+    #[error(transparent)]
+    Other(#[from] Error),
 }
 
 impl NetError {
@@ -105,9 +62,6 @@ impl NetError {
     /// What the operator can do, if the error tells it.
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NameTaken { .. } | Self::AlreadyAttached { .. } => {
-                Some("another ADD made it; send DEL for this container and interface first")
-            }
             Self::Namespace(error) if error.is_gone() => {
                 Some("the runtime must create the namespace before ADD and keep it until DEL")
             }
@@ -129,7 +83,27 @@ impl NetError {
                 }
                 _ => None,
             },
+            Self::Lock(error) if error.is_held() => Some(HELD),
+            Self::Iptables(IptablesError::Locked { .. }) => Some(HELD),
+            Self::Iptables(IptablesError::NotFound { .. }) => {
+                Some("install iptables, or configure nftables as the back end")
+            }
             _ => None,
+        }
+    }
+}
+
+impl From<RecordError> for NetError {
+    fn from(error: RecordError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<BackendError> for NetError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Iptables(error) => error.into(),
+            BackendError::Nftables(error) => error.into(),
         }
     }
 }
@@ -138,13 +112,32 @@ impl From<NetError> for Error {
     fn from(error: NetError) -> Self {
         let code = match &error {
             NetError::Unusable(_) => Code::InvalidConfig,
-            NetError::Lock(error) if error.is_held() => Code::TryAgain,
+            NetError::Lock(error) if !error.is_held() => Code::Io,
+            NetError::Lock(_) | NetError::Iptables(IptablesError::Locked { .. }) => Code::TryAgain,
             _ => Code::Internal,
         };
-        let wire = Self::new(code, error.to_string());
-        match error.hint() {
-            Some(hint) => wire.details(hint),
-            None => wire,
+        let hint = error.hint().unwrap_or_default();
+        match error {
+            NetError::Other(error) => error,
+            error => Self::new(code, error.to_string()).details(hint),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_worth_another_try() {
+        let locked = IptablesError::Locked {
+            command: "iptables-restore".to_owned(),
+            seconds: 1,
+            holder: None,
+            text: String::new(),
+        };
+        let wire = Error::from(NetError::Iptables(locked));
+        assert_eq!(wire.code, Code::TryAgain as u32);
+        assert_eq!(wire.details, HELD);
     }
 }

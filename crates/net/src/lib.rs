@@ -7,6 +7,7 @@
 
 pub mod addressing;
 mod attachment;
+mod backend;
 mod best_effort;
 pub mod check;
 mod error;
@@ -23,6 +24,7 @@ pub mod spoofcheck;
 pub mod veth;
 
 pub use attachment::AttachmentId;
+pub use backend::ensure_usable;
 pub use error::NetError;
 pub use interface::{host_entry, sandbox_entry};
 pub use mac_key::configured_mac;

@@ -40,7 +40,7 @@ impl MasterNetns {
     }
 
     /// Looks up the master that `name` selects.
-    pub(crate) fn find(&self, name: &MasterName<'_>) -> Result<Link, Error> {
+    pub(crate) fn find(&self, name: &MasterName<'_>) -> Result<Link, NetError> {
         match name {
             MasterName::Configured(name) => self.named(name),
             MasterName::Previous(name) => self.named(name),
@@ -48,27 +48,26 @@ impl MasterNetns {
         }
     }
 
-    fn named(&self, name: &str) -> Result<Link, Error> {
-        let link = self.link_by_name(name).map_err(NetError::from)?;
-        link.ok_or_else(|| {
-            Error::internal(format_args!("master {name:?} not found {}", self.place())).details(
-                "name an interface that is there in the key master; \
-                 the key linkInContainer tells where it is looked for",
-            )
+    fn named(&self, name: &str) -> Result<Link, NetError> {
+        self.link_by_name(name)?.ok_or_else(|| {
+            let missing = format_args!("master {name:?} not found {}", self.place());
+            let hint = "name an interface that is there in the key master; \
+                        the key linkInContainer tells where it is looked for";
+            Error::internal(missing).details(hint).into()
         })
     }
 
-    fn of_default_route(&self) -> Result<Link, Error> {
-        let index = default_route_interface(self)?;
-        let link = match index {
-            Some(index) => self.link_by_index(index).map_err(NetError::from)?,
+    fn of_default_route(&self) -> Result<Link, NetError> {
+        let link = match default_route_interface(self)? {
+            Some(index) => self.link_by_index(index)?,
             None => None,
         };
         link.ok_or_else(|| {
+            let place = self.place();
             Error::internal(format_args!(
-                "no master: the key master is missing and there is no default route {}",
-                self.place()
+                "no master: the key master is missing and there is no default route {place}"
             ))
+            .into()
         })
     }
 

@@ -87,7 +87,7 @@ impl SpoofCheck {
             changes
                 .flush_chain(TABLE.chain(&self.chain))
                 .flush_chain(TABLE.chain(&self.mac_chain));
-            for (chain, _, rule) in self.rules(host_link, mac) {
+            for (chain, rule) in self.rules(host_link, mac) {
                 let rule = rule.with_comment(self.comment.as_str());
                 changes.append_rule(TABLE.chain(chain), &rule);
             }
@@ -125,7 +125,7 @@ impl SpoofCheck {
         let nft = Nft::open()?;
         let mut place = 0;
         let mut before = "";
-        for (chain, sentence, rule) in self.rules(host_link, mac) {
+        for (chain, rule) in self.rules(host_link, mac) {
             place = if chain == before { place + 1 } else { 0 };
             before = chain;
             let rules = nft.rules(TABLE.chain(chain))?;
@@ -138,32 +138,24 @@ impl SpoofCheck {
             if !found {
                 let chain = TABLE.chain(chain);
                 return Err(NetError::Mismatch(format!(
-                    "rule missing in {chain}: {sentence}"
+                    "rule missing in {chain}: {rule}"
                 )));
             }
         }
         Ok(())
     }
 
-    /// The rules with their chains, and as the tool prints them.
-    fn rules(&self, host_link: &str, mac: [u8; 6]) -> [(&str, String, Rule); 4] {
+    /// The rules with their chains.
+    fn rules(&self, host_link: &str, mac: [u8; 6]) -> [(&str, Rule); 4] {
         let Self {
             chain, mac_chain, ..
         } = self;
         let rule = || Rule::new(Family::Bridge);
         [
-            (
-                ENTRY,
-                format!("iifname {host_link:?} jump {chain}"),
-                rule().in_interface(host_link).jump(chain),
-            ),
-            (chain, format!("jump {mac_chain}"), rule().jump(mac_chain)),
-            (
-                mac_chain,
-                format!("ether saddr {} return", Mac::from(mac)),
-                rule().ether_source(mac).return_to_caller(),
-            ),
-            (mac_chain, "drop".to_owned(), rule().drop()),
+            (ENTRY, rule().in_interface(host_link).jump(chain)),
+            (chain, rule().jump(mac_chain)),
+            (mac_chain, rule().ether_source(mac).return_to_caller()),
+            (mac_chain, rule().drop()),
         ]
     }
 

@@ -32,14 +32,6 @@ pub enum BackendError {
     /// The kernel refused.
     #[error(transparent)]
     Nftables(#[from] NetlinkError),
-    /// STATUS: the back end cannot be used now.
-    #[error("{backend} does not work on this node: {reason}")]
-    Unusable {
-        /// The back end.
-        backend: Backend,
-        /// What failed.
-        reason: Box<BackendError>,
-    },
 }
 
 impl Backend {
@@ -76,14 +68,6 @@ impl Backend {
                 Ok(())
             }),
         }
-    }
-
-    /// As [`Backend::probe`]; the error names the back end.
-    pub fn ensure_usable(self) -> Result<(), BackendError> {
-        self.probe().map_err(|reason| BackendError::Unusable {
-            backend: self,
-            reason: Box::new(reason),
-        })
     }
 
     fn name(self) -> &'static str {

@@ -19,10 +19,10 @@ pub fn detach<E: Into<Error>>(
         let release = ipam.start_del();
         let removed = remove().map_err(E::into);
         let released = release.and_then(crate::PendingDel::finish);
-        join([removed, released])
+        Error::join([removed, released])
     } else {
         let released = ipam.del();
-        join([released, remove().map_err(E::into)])
+        Error::join([released, remove().map_err(E::into)])
     }
 }
 
@@ -33,11 +33,5 @@ pub fn collect<E: Into<Error>>(
     collect: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), Error> {
     let own = collect().map_err(E::into);
-    join([own, ipam.map_or(Ok(()), |ipam| ipam.gc())])
-}
-
-/// Joins the errors of independent steps.
-pub fn join<const N: usize>(outcomes: [Result<(), Error>; N]) -> Result<(), Error> {
-    let errors = outcomes.into_iter().filter_map(Result::err).collect();
-    Error::join(errors).map_or(Ok(()), Err)
+    Error::join([own, ipam.map_or(Ok(()), |ipam| ipam.gc())])
 }

@@ -158,7 +158,7 @@ impl RecordStore {
 }
 
 /// Removes a file, if there is one.
-fn remove_file(path: &Path) -> Result<(), RecordError> {
+pub fn remove_file(path: &Path) -> Result<(), RecordError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(RecordError::at("remove", path)(error))

@@ -109,10 +109,7 @@ impl Plugin for Dhcp {
             key.network == call.request.network && !keep.contains(&key.container_id, &key.ifname)
         };
         let stale = keys.into_iter().filter(is_stale);
-        let errors = stale
-            .filter_map(|key| release(&socket, &key).err())
-            .collect();
-        Error::join(errors).map_or(Ok(()), Err)
+        Error::join(stale.map(|key| release(&socket, &key)))
     }
 }
 

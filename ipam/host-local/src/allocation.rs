@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use cni_types::{Cidr, Error, IpConfig};
+use cni_types::{Cidr, Code, Error, IpConfig};
 
-use crate::alloc_error::{AllocError, Exhausted};
 use crate::candidates::{Candidate, candidates};
 use crate::plan::Plan;
 use crate::range_set::RangeSet;
-use crate::store::reservation::Owner;
+use crate::store::reservation::{Owner, container_of};
 use crate::store::{Reservation, Store};
 
 /// How many addresses are tried one by one before the folder is read at once.
@@ -55,7 +54,7 @@ pub(crate) fn allocate(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<
         };
         match allocation.take(requested, &mut leases) {
             Ok(()) => {}
-            Err(error) => return Err(release(store, &leases, error.into())),
+            Err(error) => return Err(release(store, &leases, error)),
         }
     }
     Ok(leases)
@@ -72,7 +71,7 @@ fn release(store: &mut Store, leases: &[Lease], mut cause: Error) -> Error {
 }
 
 /// The requested address of each set: the first one in its ranges.
-fn requested(plan: &Plan) -> Result<Vec<Option<IpAddr>>, AllocError> {
+fn requested(plan: &Plan) -> Result<Vec<Option<IpAddr>>, Error> {
     let mut left = plan.requested.clone();
     let mut requested_of = |set: &RangeSet| {
         let position = left.iter().position(|address| set.contains(*address))?;
@@ -82,22 +81,27 @@ fn requested(plan: &Plan) -> Result<Vec<Option<IpAddr>>, AllocError> {
     if left.is_empty() {
         Ok(requested)
     } else {
-        Err(AllocError::Leftover(left))
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let msg = format!("failed to allocate all requested IPs: {}", left.join(" "));
+        Err(Error::new(Code::InvalidConfig, msg)
+            .details("each range set gives one address, out of its own ranges"))
     }
 }
 
 /// An attachment that holds an address of one of the sets gets no second one. Addresses in no
 /// set do not count: they stem from an earlier configuration.
-fn refuse_duplicates(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<(), AllocError> {
+fn refuse_duplicates(store: &mut Store, plan: &Plan, owner: &Owner) -> Result<(), Error> {
     let held = store.held_by(owner)?;
     for (number, set) in plan.sets.iter().enumerate() {
         let of_set = |address: &IpAddr| set.contains(*address);
         if let Some(address) = held.iter().map(|h| h.reservation.address).find(of_set) {
-            return Err(AllocError::Duplicate {
-                set: number,
-                address,
-                container_id: owner.container_id().to_owned(),
-            });
+            let msg = format!(
+                "failed to allocate for range {number}: {address} has been allocated to {}, \
+                 duplicate allocation is not allowed",
+                owner.container_id()
+            );
+            return Err(Error::internal(msg)
+                .details("the first ADD's reservation stays; send DEL before another ADD"));
         }
     }
     Ok(())
@@ -113,11 +117,7 @@ struct Allocation<'a> {
 
 impl<'a> Allocation<'a> {
     /// Reserves an address, adds the lease to `leases` and stores the address as the last allocated.
-    fn take(
-        &mut self,
-        requested: Option<IpAddr>,
-        leases: &mut Vec<Lease>,
-    ) -> Result<(), AllocError> {
+    fn take(&mut self, requested: Option<IpAddr>, leases: &mut Vec<Lease>) -> Result<(), Error> {
         let candidate = match requested {
             Some(address) => self.take_requested(address)?,
             None => self.take_next()?,
@@ -131,18 +131,20 @@ impl<'a> Allocation<'a> {
         Ok(self.store.set_last_reserved(self.number, address)?)
     }
 
-    fn take_requested(&mut self, address: IpAddr) -> Result<Candidate<'a>, AllocError> {
-        let taken = || AllocError::Taken {
-            set: self.number,
-            address,
-            ranges: self.set.to_string(),
+    fn take_requested(&mut self, address: IpAddr) -> Result<Candidate<'a>, Error> {
+        let (number, set) = (self.number, self.set);
+        let taken = || {
+            Error::internal(format_args!(
+                "failed to allocate for range {number}: \
+                 requested IP address {address} is not available in range set {set}"
+            ))
         };
-        let (_, range) = self.set.range_of(address).ok_or_else(taken)?;
+        let (_, range) = set.range_of(address).ok_or_else(taken)?;
         if address == range.gateway {
-            return Err(AllocError::Gateway {
-                set: self.number,
-                address,
-            });
+            let msg = format!(
+                "failed to allocate for range {number}: requested ip {address} is subnet's gateway"
+            );
+            return Err(Error::new(Code::InvalidConfig, msg));
         }
         let reserved = self.store.reserve(address, self.owner)?
             || (self.store.remove_if_empty(address)? && self.store.reserve(address, self.owner)?);
@@ -153,7 +155,7 @@ impl<'a> Allocation<'a> {
         }
     }
 
-    fn take_next(&mut self) -> Result<Candidate<'a>, AllocError> {
+    fn take_next(&mut self) -> Result<Candidate<'a>, Error> {
         let last = self.store.last_reserved(self.number);
         for candidate in candidates(self.set, last).take(TRIES) {
             if self.store.reserve(candidate.address, self.owner)? {
@@ -174,7 +176,7 @@ impl<'a> Allocation<'a> {
 
     /// Reclaims files that a killed plugin left empty, which nothing else releases. With the lock
     /// held, no plugin is about to fill one.
-    fn take_leaked(&mut self, last: Option<IpAddr>) -> Result<Candidate<'a>, AllocError> {
+    fn take_leaked(&mut self, last: Option<IpAddr>) -> Result<Candidate<'a>, Error> {
         let reservations = self.store.inventory()?.reservations;
         let leaked: BTreeSet<IpAddr> = reservations
             .iter()
@@ -189,9 +191,22 @@ impl<'a> Allocation<'a> {
                 return Ok(candidate);
             }
         }
-        Err(AllocError::Exhausted {
-            set: self.number,
-            cause: Exhausted::new(self.set, &reservations),
-        })
+        Err(self.exhausted(&reservations))
+    }
+
+    /// The error of a set without a free address, with the number of containers that hold them.
+    fn exhausted(&self, reservations: &[Reservation]) -> Error {
+        let Self { number, set, .. } = self;
+        let held = reservations.iter().filter(|r| set.contains(r.address));
+        let containers: BTreeSet<&str> = held.clone().map(|r| container_of(&r.content)).collect();
+        let (addresses, containers) = (held.count(), containers.len());
+        let msg = format!(
+            "failed to allocate for range {number}: no IP addresses available in range set: {set}"
+        );
+        Error::new(Code::TryAgain, msg).details(format!(
+            "{addresses} addresses of this set are held by {containers} containers; \
+             if some of these are gone, have the runtime collect garbage (GC), \
+             otherwise configure a larger range"
+        ))
     }
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use cni_types::{Cidr, Route, optional_address};
+use cni_types::{Cidr, Code, Error, Route, optional_address};
 use serde::{Deserialize, Deserializer};
 
 /// The default of `dataDir`.
@@ -116,6 +116,12 @@ pub(crate) struct CniArgs {
 }
 
 impl Config {
+    /// The key `ipam`, which ADD, CHECK and STATUS require.
+    pub(crate) fn ipam(&self) -> Result<&IpamConfig, Error> {
+        let missing = || Error::new(Code::InvalidConfig, "IPAM config missing 'ipam' key");
+        self.ipam.as_ref().ok_or_else(missing)
+    }
+
     /// The folder of all networks' reservations. A relative one counts from the working directory.
     pub(crate) fn data_dir(&self) -> PathBuf {
         let configured = self.ipam.as_ref().map_or("", |ipam| ipam.data_dir.as_str());

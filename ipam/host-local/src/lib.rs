@@ -6,7 +6,6 @@
 //! attachments that are not valid. The files are those of the Go plugin, and both may use one folder
 //! at the same time; see `docs/host-local.md` for keys, files and differences.
 
-mod alloc_error;
 mod allocation;
 mod candidates;
 mod check;
@@ -76,11 +75,7 @@ impl Plugin for HostLocal {
     }
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
-        let ipam = call
-            .config
-            .ipam
-            .as_ref()
-            .ok_or(plan::ConfigError::MissingIpam)?;
+        let ipam = call.config.ipam()?;
         let sets = range_sets(ipam, &call.config.runtime, &call.request)?;
         dns(&ipam.resolv_conf).map_err(check::not_available)?;
         let location = Location::of(call);
@@ -96,9 +91,12 @@ impl Plugin for HostLocal {
             (container_id, Some(ifname)) => !keep.contains(container_id, ifname),
             (container_id, None) => !keep.contains_container(container_id),
         };
-        let mut errors: Vec<Error> = inventory.unreadable.into_iter().map(Into::into).collect();
-        errors.extend(release_all(&mut store, inventory.reservations.iter().filter(stale)).err());
-        Error::join(errors).map_or(Ok(()), Err)
+        let unreadable = inventory
+            .unreadable
+            .into_iter()
+            .map(|error| Err(error.into()));
+        let released = release_all(&mut store, inventory.reservations.iter().filter(stale));
+        Error::join(unreadable.chain([released]))
     }
 }
 
@@ -107,9 +105,7 @@ fn release_all<'r>(
     store: &mut Store,
     reservations: impl Iterator<Item = &'r Reservation>,
 ) -> Result<(), Error> {
-    let release = |reservation| store.release(reservation).err().map(Error::from);
-    let errors = reservations.filter_map(release).collect();
-    Error::join(errors).map_or(Ok(()), Err)
+    Error::join(reservations.map(|reservation| Ok(store.release(reservation)?)))
 }
 
 /// The DNS settings of `resolvConf`; none without a file.

@@ -2,89 +2,13 @@
 
 use std::net::IpAddr;
 
-use cni_types::{
-    AddressError, Args, ArgsError, Cidr, Code, Error, Family, Request, SpecVersion, parse_address,
-};
+use cni_types::{AddressError, Args, Cidr, Code, Error, Family, Request, parse_address};
 
 use crate::config::{Config, IpamConfig, RangeConfig, RuntimeConfig};
-use crate::range_set::{RangeSet, SetError};
+use crate::range_set::RangeSet;
 
 /// The key of `CNI_ARGS` that asks for an address.
 const IP: &str = "IP";
-
-/// An invalid configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// No `ipam`.
-    #[error("IPAM config missing 'ipam' key")]
-    MissingIpam,
-    /// No range set from any source.
-    #[error("no IP ranges specified")]
-    NoRanges,
-    /// A wrong set.
-    #[error("invalid range set {index}: {error}")]
-    Set {
-        /// Its number.
-        index: usize,
-        /// The keys it comes from.
-        origin: String,
-        /// What is wrong.
-        error: SetError,
-    },
-    /// Two sets of a family, in a version whose results have one address per family.
-    #[error("CNI version {0} does not support more than 1 address per family")]
-    TooManyOfFamily(SpecVersion),
-    /// Two sets share addresses.
-    #[error("range set {first} overlaps with {second}")]
-    Overlap {
-        /// Number of the earlier set.
-        first: usize,
-        /// Number of the later set.
-        second: usize,
-        /// The keys they come from.
-        origins: String,
-    },
-    /// `CNI_ARGS` is malformed or has unknown keys.
-    #[error(transparent)]
-    Args(#[from] ArgsError),
-    /// A requested address in `CNI_ARGS` that is invalid.
-    #[error("CNI_ARGS: error parsing value of pair \"IP={text}\": {error}")]
-    ArgsAddress {
-        /// As written.
-        text: String,
-        /// What is wrong.
-        error: AddressError,
-    },
-    /// A requested address in the configuration that is invalid.
-    #[error("cannot understand ip: key {key:?}: {error}")]
-    Address {
-        /// The key of the list.
-        key: &'static str,
-        /// What is wrong.
-        error: AddressError,
-    },
-}
-
-impl From<ConfigError> for Error {
-    fn from(error: ConfigError) -> Self {
-        let code = match error {
-            ConfigError::Args(_) | ConfigError::ArgsAddress { .. } => Code::InvalidEnvironment,
-            _ => Code::InvalidConfig,
-        };
-        let wire = Self::new(code, error.to_string());
-        match error {
-            ConfigError::Set { origin, .. } => wire.details(format!("it comes from {origin}")),
-            ConfigError::Overlap { origins, .. } => wire.details(origins),
-            ConfigError::NoRanges => wire.details(
-                "set ipam.ranges or ipam.subnet, or let the runtime pass ranges (capability ipRanges)",
-            ),
-            ConfigError::TooManyOfFamily(_) => {
-                wire.details("use cniVersion 0.3.0 or later for several range sets of one family")
-            }
-            _ => wire,
-        }
-    }
-}
 
 /// The range sets and requested addresses of one attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,12 +21,14 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Checks a configuration for ADD and CHECK, in upstream's order of checks.
-    pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, ConfigError> {
-        let ipam = config.ipam.as_ref().ok_or(ConfigError::MissingIpam)?;
+    pub(crate) fn new(config: &Config, request: &Request) -> Result<Self, Error> {
+        let ipam = config.ipam()?;
         let requested = requested(config, &request.args)?;
         let sets = range_sets(ipam, &config.runtime, request)?;
         if sets.is_empty() {
-            return Err(ConfigError::NoRanges);
+            return Err(invalid("no IP ranges specified").details(
+                "set ipam.ranges or ipam.subnet, or let the runtime pass ranges (capability ipRanges)",
+            ));
         }
         Ok(Self { sets, requested })
     }
@@ -114,31 +40,32 @@ pub(crate) fn range_sets(
     ipam: &IpamConfig,
     runtime: &RuntimeConfig,
     request: &Request,
-) -> Result<Vec<RangeSet>, ConfigError> {
+) -> Result<Vec<RangeSet>, Error> {
     let sources = sources(ipam, runtime);
     let mut sets = Vec::with_capacity(sources.len());
     for (index, (origin, configs)) in sources.iter().enumerate() {
-        sets.push(RangeSet::new(configs).map_err(|error| ConfigError::Set {
-            index,
-            origin: origin.clone(),
-            error,
+        sets.push(RangeSet::new(configs).map_err(|problem| {
+            invalid(format!("invalid range set {index}: {problem}"))
+                .details(format!("it comes from {origin}"))
         })?);
     }
     let of_ipv4 = sets.iter().filter(|set| set.is_ipv4()).count();
     let of_one_family = of_ipv4.max(sets.len() - of_ipv4);
     if of_one_family > 1 && request.version.family() == Family::Legacy {
-        return Err(ConfigError::TooManyOfFamily(request.version));
+        return Err(invalid(format!(
+            "CNI version {} does not support more than 1 address per family",
+            request.version
+        ))
+        .details("use cniVersion 0.3.0 or later for several range sets of one family"));
     }
     for (first, one) in sets.iter().enumerate() {
         let overlapping = |(_, other): &(usize, &RangeSet)| other.overlaps(one);
         let mut later = sets.iter().enumerate().skip(first + 1);
         if let Some((second, _)) = later.find(overlapping) {
             let origin = |index: usize| sources.get(index).map_or("", |(origin, _)| origin);
-            return Err(ConfigError::Overlap {
-                first,
-                second,
-                origins: format!("they come from {} and {}", origin(first), origin(second)),
-            });
+            let origins = format!("they come from {} and {}", origin(first), origin(second));
+            let overlap = format!("range set {first} overlaps with {second}");
+            return Err(invalid(overlap).details(origins));
         }
     }
     Ok(sets)
@@ -161,7 +88,7 @@ fn sources(ipam: &IpamConfig, runtime: &RuntimeConfig) -> Vec<(String, Vec<Range
 }
 
 /// The requested addresses: `CNI_ARGS`, then `args.cni.ips`, then `runtimeConfig.ips`.
-fn requested(config: &Config, args: &str) -> Result<Vec<IpAddr>, ConfigError> {
+fn requested(config: &Config, args: &str) -> Result<Vec<IpAddr>, Error> {
     let args = Args::parse(args, &[IP])?;
     let mut all: Vec<IpAddr> = Vec::new();
     let mut push = |address: IpAddr| {
@@ -170,9 +97,9 @@ fn requested(config: &Config, args: &str) -> Result<Vec<IpAddr>, ConfigError> {
         }
     };
     if let Some(text) = args.value(IP) {
-        push(address_of(text).map_err(|error| ConfigError::ArgsAddress {
-            text: text.to_owned(),
-            error,
+        push(address_of(text).map_err(|error| {
+            let msg = format!("CNI_ARGS: error parsing value of pair \"IP={text}\": {error}");
+            Error::new(Code::InvalidEnvironment, msg)
         })?);
     }
     for (key, texts) in [
@@ -180,10 +107,18 @@ fn requested(config: &Config, args: &str) -> Result<Vec<IpAddr>, ConfigError> {
         ("runtimeConfig.ips", &config.runtime.ips),
     ] {
         for text in texts {
-            push(address_of(text).map_err(|error| ConfigError::Address { key, error })?);
+            push(
+                address_of(text).map_err(|error| {
+                    invalid(format!("cannot understand ip: key {key:?}: {error}"))
+                })?,
+            );
         }
     }
     Ok(all)
+}
+
+fn invalid(msg: impl Into<String>) -> Error {
+    Error::new(Code::InvalidConfig, msg)
 }
 
 /// An address with or without a prefix length, which does not matter.

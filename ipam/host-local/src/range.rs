@@ -20,98 +20,54 @@ pub(crate) struct Range {
     pub(crate) gateway: IpAddr,
 }
 
-/// An invalid range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RangeError {
-    /// No subnet.
-    #[error("the key subnet is missing")]
-    MissingSubnet,
-    /// Network, gateway and broadcast address leave nothing.
-    #[error("network {0} too small to allocate from")]
-    TooSmall(Cidr),
-    /// `::ffff:10.0.0.0/120`.
-    #[error("subnet {0} is an IPv4 network written as IPv6: write it as IPv4")]
-    MappedSubnet(Cidr),
-    /// `10.1.2.3/24` where `10.1.2.0/24` is meant.
-    #[error(
-        "network {subnet} has host bits set: for a prefix length of {} the network address is {}",
-        .network.prefix(), .network.address()
-    )]
-    HostBits {
-        /// As written.
-        subnet: Cidr,
-        /// As meant.
-        network: Cidr,
-    },
-    /// A first address outside the network.
-    #[error("rangeStart {start} not in network {subnet}")]
-    Start {
-        /// As written.
-        start: IpAddr,
-        /// The network.
-        subnet: Cidr,
-    },
-    /// A first address behind the last one.
-    #[error("rangeStart {start} is greater than rangeEnd {end}")]
-    StartBehindEnd {
-        /// As written.
-        start: IpAddr,
-        /// As written.
-        end: IpAddr,
-    },
-    /// Without `rangeEnd` the range ends before the broadcast address, hence before it begins.
-    #[error("rangeStart {0} is the broadcast address: set rangeEnd to hand it out")]
-    StartsAtBroadcast(IpAddr),
-    /// A last address outside the network.
-    #[error("rangeEnd {end} not in network {subnet}")]
-    End {
-        /// As written.
-        end: IpAddr,
-        /// The network.
-        subnet: Cidr,
-    },
-    /// A last address before the first one.
-    #[error("rangeEnd {end} is less than rangeStart {start}")]
-    EndBeforeStart {
-        /// As written.
-        end: IpAddr,
-        /// As written, or the network address + 1.
-        start: IpAddr,
-    },
-}
-
 impl Range {
-    /// Checks a configured range and fills in what is left out, in upstream's order of checks.
-    pub(crate) fn new(config: &RangeConfig) -> Result<Self, RangeError> {
-        let subnet = config.subnet.ok_or(RangeError::MissingSubnet)?;
+    /// Checks a configured range and fills in what is left out, in upstream's order of checks. The
+    /// error says what is wrong with it.
+    pub(crate) fn new(config: &RangeConfig) -> Result<Self, String> {
+        let subnet = config.subnet.ok_or("the key subnet is missing")?;
         let bits = if subnet.is_ipv4() { 32 } else { 128 };
         if subnet.prefix() > bits - 2 {
-            return Err(RangeError::TooSmall(subnet));
+            // Network, gateway and broadcast address leave nothing.
+            return Err(format!("network {subnet} too small to allocate from"));
         }
         if subnet.is_ipv4_mapped() {
-            return Err(RangeError::MappedSubnet(subnet));
+            return Err(format!(
+                "subnet {subnet} is an IPv4 network written as IPv6: write it as IPv4"
+            ));
         }
         let network = subnet.masked();
         if network != subnet {
-            return Err(RangeError::HostBits { subnet, network });
+            return Err(format!(
+                "network {subnet} has host bits set: \
+                 for a prefix length of {} the network address is {}",
+                network.prefix(),
+                network.address()
+            ));
         }
         let lowest = following(subnet.address());
         let highest = highest_by_default(subnet);
         let first = match (config.range_start, config.range_end) {
             (Some(start), _) if !subnet.contains(start) => {
-                return Err(RangeError::Start { start, subnet });
+                return Err(format!("rangeStart {start} not in network {subnet}"));
             }
             (Some(start), Some(end)) if start > end => {
-                return Err(RangeError::StartBehindEnd { start, end });
+                return Err(format!("rangeStart {start} is greater than rangeEnd {end}"));
             }
             (start, _) => start.unwrap_or(lowest),
         };
         let last = match config.range_end {
-            Some(end) if !subnet.contains(end) => return Err(RangeError::End { end, subnet }),
-            Some(end) if end < first => {
-                return Err(RangeError::EndBeforeStart { end, start: first });
+            Some(end) if !subnet.contains(end) => {
+                return Err(format!("rangeEnd {end} not in network {subnet}"));
             }
-            None if first > highest => return Err(RangeError::StartsAtBroadcast(first)),
+            Some(end) if end < first => {
+                return Err(format!("rangeEnd {end} is less than rangeStart {first}"));
+            }
+            // Without `rangeEnd` the range ends before the broadcast address, hence before it begins.
+            None if first > highest => {
+                return Err(format!(
+                    "rangeStart {first} is the broadcast address: set rangeEnd to hand it out"
+                ));
+            }
             end => end.unwrap_or(highest),
         };
         Ok(Self {
@@ -279,7 +235,7 @@ mod tests {
                 "rangeEnd fd00::1 not in network",
             ),
         ] {
-            let error = Range::new(&config(written)).unwrap_err().to_string();
+            let error = Range::new(&config(written)).unwrap_err();
             assert!(error.contains(gist), "{written}: {error}");
         }
     }

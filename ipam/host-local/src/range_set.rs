@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::config::RangeConfig;
-use crate::range::{Range, RangeError};
+use crate::range::Range;
 
 /// Disjoint ranges of one family, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,26 +12,9 @@ pub(crate) struct RangeSet {
     ranges: Vec<Range>,
 }
 
-/// An invalid range set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SetError {
-    /// `[]` or `null`.
-    #[error("empty range set")]
-    Empty,
-    /// One of its ranges is wrong.
-    #[error(transparent)]
-    Range(#[from] RangeError),
-    /// IPv4 and IPv6 in one set.
-    #[error("mixed address families")]
-    MixedFamilies,
-    /// Two of its ranges share addresses.
-    #[error("subnets {0} and {1} overlap")]
-    Overlap(String, String),
-}
-
 impl RangeSet {
-    /// Checks the ranges one by one, then against each other.
-    pub(crate) fn new(configs: &[RangeConfig]) -> Result<Self, SetError> {
+    /// Checks the ranges one by one, then against each other. The error says what is wrong.
+    pub(crate) fn new(configs: &[RangeConfig]) -> Result<Self, String> {
         let mut ranges: Vec<Range> = Vec::with_capacity(configs.len());
         for config in configs {
             let range = Range::new(config)?;
@@ -39,17 +22,17 @@ impl RangeSet {
                 .first()
                 .is_some_and(|first| first.subnet.is_ipv4() != range.subnet.is_ipv4())
             {
-                return Err(SetError::MixedFamilies);
+                return Err("mixed address families".to_owned());
             }
             ranges.push(range);
         }
         for (index, one) in ranges.iter().enumerate() {
             if let Some(other) = ranges.iter().skip(index + 1).find(|r| r.overlaps(one)) {
-                return Err(SetError::Overlap(one.to_string(), other.to_string()));
+                return Err(format!("subnets {one} and {other} overlap"));
             }
         }
         if ranges.is_empty() {
-            return Err(SetError::Empty);
+            return Err("empty range set".to_owned());
         }
         Ok(Self { ranges })
     }
@@ -100,7 +83,7 @@ pub(crate) mod tests {
 
     /// A set from texts like `10.0.0.0/24`, `10.0.0.0/24 10.0.0.5-10.0.0.9` and
     /// `10.0.0.0/24 10.0.0.5-10.0.0.9 10.0.0.7`, the last word being the gateway.
-    pub(crate) fn set(ranges: &[&str]) -> Result<RangeSet, SetError> {
+    pub(crate) fn set(ranges: &[&str]) -> Result<RangeSet, String> {
         let config = |text: &&str| {
             let mut words = text.split(' ');
             let subnet = words.next().map(|word| word.parse().unwrap());
@@ -117,15 +100,13 @@ pub(crate) mod tests {
 
     #[test]
     fn sets_have_one_family_and_no_overlaps() {
-        assert_eq!(set(&[]), Err(SetError::Empty));
+        assert_eq!(set(&[]), Err("empty range set".to_owned()));
         assert_eq!(
             set(&["10.0.0.0/24", "fd00::/64"]),
-            Err(SetError::MixedFamilies)
+            Err("mixed address families".to_owned())
         );
         assert_eq!(
-            set(&["10.0.0.0/24", "10.0.0.0/16"])
-                .unwrap_err()
-                .to_string(),
+            set(&["10.0.0.0/24", "10.0.0.0/16"]).unwrap_err(),
             "subnets 10.0.0.1-10.0.0.254 and 10.0.0.1-10.0.255.254 overlap"
         );
         let split = [
@@ -142,7 +123,7 @@ pub(crate) mod tests {
     fn the_first_wrong_range_is_named() {
         assert_eq!(
             set(&["10.0.0.0/24", "10.0.1.0/31", "fd00::/64"]).unwrap_err(),
-            SetError::Range(RangeError::TooSmall("10.0.1.0/31".parse().unwrap()))
+            "network 10.0.1.0/31 too small to allocate from"
         );
     }
 

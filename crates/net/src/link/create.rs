@@ -8,20 +8,18 @@ use crate::addressing::{self, Options};
 use crate::master::MasterNetns;
 use crate::{NetError, Sandbox, sandbox_entry};
 
+/// What to do about a link that exists already.
+pub(crate) const FROM_ANOTHER_ADD: &str =
+    "another ADD made it; send DEL for this container and interface first";
+
 /// Fails if the interface exists, as after an ADD without a DEL since the last one.
-pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), Error> {
-    if sandbox
-        .link_by_name(ifname)
-        .map_err(NetError::from)?
-        .is_none()
-    {
+pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), NetError> {
+    if sandbox.link_by_name(ifname)?.is_none() {
         return Ok(());
     }
     let place = sandbox.netns().path().display();
-    Err(Error::internal(format_args!(
-        "interface {ifname:?} already exists in {place}"
-    ))
-    .details("another ADD made it; send DEL for this container and interface first"))
+    let taken = format_args!("interface {ifname:?} already exists in {place}");
+    Err(Error::internal(taken).details(FROM_ANOTHER_ADD).into())
 }
 
 /// Creates the link, down, with the attachment's alias. On failure nothing is left.
@@ -61,16 +59,15 @@ pub fn create(
         }
     }
     made.map_err(refused)?;
-    let link = adopt(target, &name);
-    if link.is_err() {
+    adopt(target, &name).map_err(|error| {
         // The first error is reported; DEL removes the link if this fails.
         let _ = sandbox.delete_link_by_name(&name);
-    }
-    link
+        error.into()
+    })
 }
 
 /// Sets the final name and the alias of a new link.
-fn adopt(target: &Target<'_>, name: &str) -> Result<Link, Error> {
+fn adopt(target: &Target<'_>, name: &str) -> Result<Link, NetError> {
     let Target {
         sandbox, id, mac, ..
     } = target;
@@ -82,13 +79,14 @@ fn adopt(target: &Target<'_>, name: &str) -> Result<Link, Error> {
             "interface {:?} has the MAC address {found} of its master, not {wanted}",
             id.ifname
         ))
-        .details("leave the MAC address out, or choose a mode that gives the link its own"));
+        .details("leave the MAC address out, or choose a mode that gives the link its own")
+        .into());
     }
     let mut change = LinkChange::new(link.index).alias(&id.alias());
     if name != id.ifname {
         change = change.name(&id.ifname);
     }
-    sandbox.execute(change.message()).map_err(NetError::from)?;
+    sandbox.execute(change.message())?;
     link.name.clone_from(&id.ifname);
     link.alias = Some(id.alias());
     Ok(link)

@@ -13,6 +13,7 @@ mod remove;
 mod status;
 
 use check::Expected;
+pub(crate) use create::FROM_ANOTHER_ADD;
 pub use create::{configure, create, ensure_name_is_free, interface, set_up};
 pub use mode::Modes;
 pub use plugin::{

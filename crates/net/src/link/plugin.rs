@@ -42,7 +42,7 @@ pub trait LinkPlugin: Sized {
 
     /// Fails (code 50) if the kernel cannot create links of this kind.
     fn ensure_available() -> Result<(), Error> {
-        status::ensure_driver(Self::KIND)
+        Ok(status::ensure_driver(Self::KIND)?)
     }
 }
 
@@ -259,7 +259,7 @@ impl<S> LinkSpec<'_, S> {
         };
         Ok(Target {
             sandbox,
-            id: AttachmentId::from(&call.request),
+            id: AttachmentId::of(&call.request),
             netns,
             master,
             mtu,

@@ -26,7 +26,7 @@ pub fn undo_create(
 /// its namespace.
 pub(super) fn remove_for(request: &Request, kind: &str) -> Result<(), NetError> {
     match Sandbox::open_if_there(&request.netns)? {
-        Some(sandbox) => remove(&sandbox, &request.into(), kind),
+        Some(sandbox) => remove(&sandbox, &AttachmentId::of(request), kind),
         None => Ok(()),
     }
 }

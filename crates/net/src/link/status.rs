@@ -8,16 +8,13 @@ use crate::master::{MasterNetns, checked_mtu};
 use crate::{Host, NetError};
 
 /// Fails (code 50) if the kernel neither has nor can load the driver for links of this kind.
-pub fn ensure_driver(kind: &str) -> Result<(), Error> {
-    let host = Host::open()?;
-    if host.has_driver(kind).map_err(NetError::from)? {
+pub fn ensure_driver(kind: &str) -> Result<(), NetError> {
+    if Host::open()?.has_driver(kind)? {
         return Ok(());
     }
-    Err(Error::new(
-        Code::NotAvailable,
-        format!("the kernel has no driver for links of kind {kind}"),
-    )
-    .details(format!("load its module: modprobe rtnl-link-{kind}")))
+    let msg = format!("the kernel has no driver for links of kind {kind}");
+    let hint = format!("load its module: modprobe rtnl-link-{kind}");
+    Err(Error::new(Code::NotAvailable, msg).details(hint).into())
 }
 
 /// Turns the error of an ADD into one of STATUS (code 50).

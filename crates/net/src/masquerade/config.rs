@@ -1,12 +1,12 @@
 //! What a configuration asks for.
 
-use cni_types::CniResult;
+use cni_types::{CniResult, Code, Error};
 use ferrule_kernel::IpNetwork;
 use ferrule_netfilter::Backend;
 use ferrule_plugin::Undo;
 
-use super::{Masquerade, MasqueradeError};
-use crate::AttachmentId;
+use super::Masquerade;
+use crate::{AttachmentId, NetError};
 
 /// Masquerading asked for, by the keys `ipMasq` and `ipMasqBackend`.
 #[derive(Debug, Clone, Copy)]
@@ -16,12 +16,16 @@ pub struct MasqueradeConfig {
 
 impl MasqueradeConfig {
     /// Reads the two keys; none if masquerading is not asked for, whatever the back end.
-    pub fn of(ip_masq: bool, backend: Option<&str>) -> Result<Option<Self>, MasqueradeError> {
+    pub fn of(ip_masq: bool, backend: Option<&str>) -> Result<Option<Self>, Error> {
         if !ip_masq {
             return Ok(None);
         }
         let named = |text: &str| {
-            Backend::named(text).ok_or_else(|| MasqueradeError::UnknownBackend(text.to_owned()))
+            Backend::named(text).ok_or_else(|| {
+                let msg = format!("unknown ipmasq backend {text:?}");
+                Error::new(Code::InvalidConfig, msg)
+                    .details("\"ipMasqBackend\" is \"iptables\" or \"nftables\"")
+            })
         };
         let backend = backend.map(named).transpose()?;
         Ok(Some(Self { backend }))
@@ -33,7 +37,7 @@ impl MasqueradeConfig {
         id: &AttachmentId,
         result: &CniResult,
         undo: &mut Undo,
-    ) -> Result<(), MasqueradeError> {
+    ) -> Result<(), NetError> {
         let added = id.clone();
         undo.push("remove the masquerading", move || {
             Ok(Masquerade::of(&added).remove()?)
@@ -44,12 +48,12 @@ impl MasqueradeConfig {
     }
 
     /// Compares the rules with those of [`MasqueradeConfig::add`].
-    pub fn check(self, id: &AttachmentId, result: &CniResult) -> Result<(), MasqueradeError> {
+    pub fn check(self, id: &AttachmentId, result: &CniResult) -> Result<(), NetError> {
         Masquerade::of(id).check(self.backend, &addresses(result))
     }
 
     /// Finds out whether rules could be made now.
-    pub fn status(self) -> Result<(), MasqueradeError> {
+    pub fn status(self) -> Result<(), Error> {
         super::status(self.backend)
     }
 }

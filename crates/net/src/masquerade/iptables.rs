@@ -17,13 +17,13 @@
 
 use std::collections::BTreeSet;
 
-use cni_types::Attachments;
+use cni_types::{Attachments, Error};
 use ferrule_kernel::{Family, IpNetwork};
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool};
 
 use super::container::{AddressOwner, Container, owner_ifname, prune};
-use super::{MasqueradeError, comment, multicast};
-use crate::AttachmentId;
+use super::{comment, multicast};
+use crate::{AttachmentId, NetError};
 
 pub(super) const TABLE: &str = "nat";
 pub(super) const ENTRY: &str = "POSTROUTING";
@@ -44,7 +44,7 @@ pub(super) fn add(
     id: &AttachmentId,
     addresses: &[IpNetwork],
     probe: Probe,
-) -> Result<(), MasqueradeError> {
+) -> Result<(), NetError> {
     for family in [Family::V4, Family::V6] {
         let own: Vec<_> = of_family(addresses, family).collect();
         if own.is_empty() {
@@ -77,7 +77,7 @@ pub(super) fn add(
 
 /// Deletes the rules of an attachment, whichever tool made them; with its chain, unless another
 /// interface of the container needs that.
-pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
+pub(super) fn remove(id: &AttachmentId) -> Result<(), NetError> {
     let foreign = |ifname: &str| ifname != id.ifname;
     let chain = id.chain(PREFIX);
     with_all_tools(|tool| {
@@ -103,7 +103,7 @@ pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
 
 /// Deletes the rules of all attachments to a network that are not to be kept. The table is
 /// listed as a whole: besides dead containers there may be dead interfaces of live ones.
-pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
+pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
     with_all_tools(|tool| {
         tool.update(|changes| {
             if !tool.may_hold_rules(TABLE)? {
@@ -143,7 +143,7 @@ pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeErro
 }
 
 /// Compares what is there with what [`add`] makes.
-pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
+pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), NetError> {
     for family in [Family::V4, Family::V6] {
         let own: Vec<_> = of_family(addresses, family).collect();
         if own.is_empty() {
@@ -152,11 +152,9 @@ pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Ma
         let tool = Tool::find(family)?;
         let chain = id.chain(PREFIX);
         let missing = |place: &str, rule: &Rule| {
-            let place = format!("chain {place:?} of table {TABLE}");
-            Err(MasqueradeError::Missing {
-                place,
-                rule: rule.to_string(),
-            })
+            Err(NetError::Mismatch(format!(
+                "masquerade rule missing in chain {place:?} of table {TABLE}: {rule}"
+            )))
         };
         let entries = tool.rules(TABLE, ENTRY)?.unwrap_or_default();
         let rules = tool.rules(TABLE, &chain)?.unwrap_or_default();
@@ -219,9 +217,8 @@ fn of_family(addresses: &[IpNetwork], family: Family) -> impl Iterator<Item = Ip
 }
 
 /// Runs `work` with every installed tool, even if one fails.
-fn with_all_tools(
-    work: impl FnMut(&Tool) -> Result<(), IptablesError>,
-) -> Result<(), MasqueradeError> {
+fn with_all_tools(work: impl FnMut(&Tool) -> Result<(), IptablesError>) -> Result<(), NetError> {
     let failures = Tool::for_each_installed(work).into_iter();
-    MasqueradeError::from_all(failures.map(|(_, error)| error.into()).collect())
+    let errors = failures.map(|(_, error)| Err(NetError::from(error).into()));
+    Ok(Error::join(errors)?)
 }

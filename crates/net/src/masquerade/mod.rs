@@ -12,19 +12,18 @@
 mod comment;
 mod config;
 mod container;
-mod error;
 mod iptables;
 mod nftables;
 
-use cni_types::Attachments;
+use cni_types::{Attachments, Error};
 use ferrule_kernel::{Family, IpNetwork};
 use ferrule_netfilter::Backend;
 use ferrule_netfilter::iptables::Tool;
 
 pub use config::MasqueradeConfig;
-pub use error::MasqueradeError;
 
-use crate::AttachmentId;
+use crate::backend::ensure_usable;
+use crate::{AttachmentId, NetError};
 use iptables::Probe;
 
 /// The masquerading of one attachment.
@@ -48,7 +47,7 @@ impl<'a> Masquerade<'a> {
         self,
         backend: Option<Backend>,
         addresses: &[IpNetwork],
-    ) -> Result<Backend, MasqueradeError> {
+    ) -> Result<Backend, NetError> {
         let added = match backend {
             Some(backend) => self.add_to(backend, addresses, Probe::No).map(|()| backend),
             None => self.add_by_default(addresses),
@@ -66,18 +65,14 @@ impl<'a> Masquerade<'a> {
     /// use, or a script, or if another interface of the container shares the chain. The kernel
     /// disposes of what was deleted for ten milliseconds and more, during which the caller should
     /// go on to what else it has to remove.
-    pub fn remove(self) -> Result<(), MasqueradeError> {
+    pub fn remove(self) -> Result<(), NetError> {
         let results = [nftables::remove(self.id), iptables::remove(self.id)];
-        MasqueradeError::from_all(results.into_iter().filter_map(Result::err).collect())
+        Ok(Error::join(results.map(|result| Ok(result?)))?)
     }
 
     /// Compares the rules with those [`Masquerade::add`] makes; the error names the first that is
     /// missing or different. Without a back end the one that has rules of the attachment counts.
-    pub fn check(
-        self,
-        backend: Option<Backend>,
-        addresses: &[IpNetwork],
-    ) -> Result<(), MasqueradeError> {
+    pub fn check(self, backend: Option<Backend>, addresses: &[IpNetwork]) -> Result<(), NetError> {
         let nftables = match backend {
             Some(backend) => backend == Backend::Nftables,
             None => nftables::has_rules(self.id)?,
@@ -94,7 +89,7 @@ impl<'a> Masquerade<'a> {
         backend: Backend,
         addresses: &[IpNetwork],
         probe: Probe,
-    ) -> Result<(), MasqueradeError> {
+    ) -> Result<(), NetError> {
         match backend {
             Backend::Iptables => iptables::add(self.id, addresses, probe),
             Backend::Nftables => nftables::add(self.id, addresses),
@@ -103,7 +98,7 @@ impl<'a> Masquerade<'a> {
 
     /// As [`Backend::of_node`] and then adding, but without a process for the first if it leads
     /// to iptables: adding there succeeds only if the choice would have been the same.
-    fn add_by_default(self, addresses: &[IpNetwork]) -> Result<Backend, MasqueradeError> {
+    fn add_by_default(self, addresses: &[IpNetwork]) -> Result<Backend, NetError> {
         // The tool for IPv4 decides. If it has nothing to write it is asked.
         let writes = addresses.iter().any(IpNetwork::is_ipv4) && Tool::find(Family::V4).is_ok();
         let failure = if writes {
@@ -123,15 +118,14 @@ impl<'a> Masquerade<'a> {
 
 /// Removes the rules of all attachments to a network that are not to be kept, in both packet
 /// filters. What cannot be removed does not keep the rest from going.
-pub fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
+pub fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
     let results = [nftables::gc(network, keep), iptables::gc(network, keep)];
-    MasqueradeError::from_all(results.into_iter().filter_map(Result::err).collect())
+    Ok(Error::join(results.map(|result| Ok(result?)))?)
 }
 
 /// STATUS: fails if no rules could be written now, by the given back end or that of the node.
-pub fn status(backend: Option<Backend>) -> Result<(), MasqueradeError> {
-    let backend = backend.unwrap_or_else(Backend::of_node);
-    Ok(backend.ensure_usable()?)
+pub fn status(backend: Option<Backend>) -> Result<(), Error> {
+    ensure_usable("masquerading", backend.unwrap_or_else(Backend::of_node))
 }
 
 /// Destinations that are never masqueraded.

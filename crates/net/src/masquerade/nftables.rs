@@ -1,5 +1,7 @@
 //! Masquerading in `nf_tables`: one rule per address in a table shared by all networks.
 
+use std::fmt::Display;
+
 use cni_types::Attachments;
 use ferrule_kernel::Family::{V4, V6};
 use ferrule_kernel::{IpNetwork, NetlinkError};
@@ -8,8 +10,8 @@ use ferrule_netfilter::nft::{
     Table, Transaction,
 };
 
-use super::{MasqueradeError, multicast};
-use crate::{AttachmentId, Tags, tag_of};
+use super::multicast;
+use crate::{AttachmentId, NetError, Tags, tag_of};
 
 /// The table, its chains and their comments are those of the Go plugins, word by word.
 const TABLE: Table<'_> = Table::new(Family::Inet, "cni_plugins_masquerade");
@@ -21,7 +23,7 @@ const POSTROUTING: Chain<'_> = TABLE.chain("postrouting");
 const BASE: BaseChain = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
 
 /// Makes the rules of an attachment, in place of those it has.
-pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
+pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), NetError> {
     let nft = Nft::open()?;
     let comment = id.comment();
     let tag = id.tag();
@@ -40,36 +42,32 @@ pub(super) fn add(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), Masq
 }
 
 /// Adds what all attachments share.
-fn lay_out(
-    nft: &Nft,
-    changes: &mut Transaction,
-    entry: &[(&str, Rule)],
-) -> Result<(), NetlinkError> {
+fn lay_out(nft: &Nft, changes: &mut Transaction, entry: &[Rule]) -> Result<(), NetlinkError> {
     changes.add_table(TABLE, Some(TABLE_COMMENT));
     let regular = ChainLayout::regular().with_comment(CHECKS_COMMENT);
     nft.add_missing_chain(changes, CHECKS, &regular)?;
     nft.add_missing_chain(changes, POSTROUTING, &ChainLayout::base(BASE))?;
     changes.flush_chain(POSTROUTING);
-    for (_, rule) in entry {
+    for rule in entry {
         changes.append_rule(POSTROUTING, rule);
     }
     Ok(())
 }
 
 /// Deletes the rules of an attachment.
-pub(super) fn remove(id: &AttachmentId) -> Result<(), MasqueradeError> {
+pub(super) fn remove(id: &AttachmentId) -> Result<(), NetError> {
     let tag = id.tag();
     remove_marked(|comment| comment.starts_with(&tag))
 }
 
 /// Deletes the rules of all attachments to a network that are not to be kept.
-pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), MasqueradeError> {
+pub(super) fn gc(network: &str, keep: &Attachments) -> Result<(), NetError> {
     let tags = Tags::new(network, keep);
     remove_marked(|comment| tags.is_stale(tag_of(comment)))
 }
 
 /// Whether there are rules of an attachment.
-pub(super) fn has_rules(id: &AttachmentId) -> Result<bool, MasqueradeError> {
+pub(super) fn has_rules(id: &AttachmentId) -> Result<bool, NetError> {
     let Some(nft) = Nft::open_if_supported()? else {
         return Ok(false);
     };
@@ -79,65 +77,49 @@ pub(super) fn has_rules(id: &AttachmentId) -> Result<bool, MasqueradeError> {
 }
 
 /// Compares what is there with what [`add`] makes.
-pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), MasqueradeError> {
+pub(super) fn check(id: &AttachmentId, addresses: &[IpNetwork]) -> Result<(), NetError> {
     let nft = Nft::open()?;
-    let missing = |chain: Chain<'_>, rule: String| {
-        Err(MasqueradeError::Missing {
-            place: chain.to_string(),
-            rule,
-        })
+    let missing = |chain: Chain<'_>, rule: &dyn Display| {
+        Err(NetError::Mismatch(format!(
+            "masquerade rule missing in {chain}: {rule}"
+        )))
     };
-    let base = nft.chain(POSTROUTING)?.and_then(|chain| chain.base);
-    if base.map(|base| BaseChain {
-        policy: None,
-        ..base
-    }) != Some(BASE)
-    {
-        return missing(
-            POSTROUTING,
-            "type nat hook postrouting priority 100".to_owned(),
-        );
+    if nft.chain(POSTROUTING)?.and_then(|chain| chain.base) != Some(BASE) {
+        return missing(POSTROUTING, &"type nat hook postrouting priority 100");
     }
     let mut entered = nft.rules(POSTROUTING)?.into_iter();
-    for (sentence, rule) in entry_rules() {
+    for rule in entry_rules() {
         if !entered.next().is_some_and(|found| found.same_as(&rule)) {
-            return missing(POSTROUTING, sentence.to_owned());
+            return missing(POSTROUTING, &rule);
         }
     }
     let tag = id.tag();
     let rules = nft.rules_with_comment(CHECKS, |comment| comment.starts_with(&tag))?;
     for address in addresses {
         let rule = masquerade(*address);
-        let found = rules.iter().any(|found| found.same_as(&rule));
-        if !found {
-            return missing(CHECKS, sentence(*address));
+        if !rules.iter().any(|found| found.same_as(&rule)) {
+            return missing(CHECKS, &rule);
         }
     }
     Ok(())
 }
 
-/// The rules that lead to those of the attachments, as the tool prints them.
-fn entry_rules() -> [(&'static str, Rule); 3] {
+/// The rules that lead to those of the attachments.
+fn entry_rules() -> [Rule; 3] {
     let rule = || Rule::new(Family::Inet);
     [
-        (
-            "ip daddr 224.0.0.0/4 return",
-            rule().destination(multicast(V4)).return_to_caller(),
-        ),
-        (
-            "ip6 daddr ff00::/8 return",
-            rule().destination(multicast(V6)).return_to_caller(),
-        ),
-        ("goto masq_checks", rule().goto(CHECKS.name)),
+        rule().destination(multicast(V4)).return_to_caller(),
+        rule().destination(multicast(V6)).return_to_caller(),
+        rule().goto(CHECKS.name),
     ]
 }
 
-fn is_entry(found: &[ListedRule], wanted: &[(&str, Rule)]) -> bool {
+fn is_entry(found: &[ListedRule], wanted: &[Rule]) -> bool {
     found.len() == wanted.len()
         && found
             .iter()
             .zip(wanted)
-            .all(|(found, (_, rule))| found.same_as(rule))
+            .all(|(found, rule)| found.same_as(rule))
 }
 
 fn masquerade(address: IpNetwork) -> Rule {
@@ -147,13 +129,7 @@ fn masquerade(address: IpNetwork) -> Rule {
         .masquerade()
 }
 
-fn sentence(address: IpNetwork) -> String {
-    let ip = if address.is_ipv4() { "ip" } else { "ip6" };
-    let (host, network, prefix) = (address.ip(), address.network(), address.prefix());
-    format!("{ip} saddr {host} {ip} daddr != {network}/{prefix} masquerade")
-}
-
-fn remove_marked(marked: impl Fn(&str) -> bool) -> Result<(), MasqueradeError> {
+fn remove_marked(marked: impl Fn(&str) -> bool) -> Result<(), NetError> {
     let Some(nft) = Nft::open_if_supported()? else {
         return Ok(());
     };

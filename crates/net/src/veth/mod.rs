@@ -2,16 +2,18 @@
 
 mod remove;
 
+use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cni_types::Error;
 use ferrule_kernel::{
     Link, LinkChange, LinkSelector, Mac, NetlinkError, OperState, RequestError, VethPair,
 };
 use ferrule_plugin::Undo;
 
 use crate::best_effort::write_best_effort;
-use crate::link::undo_create;
+use crate::link::{FROM_ANOTHER_ADD, undo_create};
 use crate::{AttachmentId, Host, NetError, Sandbox};
 
 pub use remove::{collect_garbage, remove_for};
@@ -70,13 +72,18 @@ pub fn create(
 
 /// Fails if the interface exists, as after an ADD without a DEL since the last one.
 pub fn ensure_name_is_free(sandbox: &Sandbox, ifname: &str) -> Result<(), NetError> {
-    match sandbox.link_by_name(ifname)? {
-        None => Ok(()),
-        Some(_) => Err(NetError::NameTaken {
-            name: ifname.to_owned(),
-            place: sandbox.netns().path().display().to_string(),
-        }),
+    if sandbox.link_by_name(ifname)?.is_none() {
+        return Ok(());
     }
+    let place = sandbox.netns().path().display().to_string();
+    Err(already_made(format_args!(
+        "container veth name ({ifname:?}) peer provided ({place:?}) already exists"
+    )))
+}
+
+fn already_made(problem: impl Display) -> NetError {
+    let error = Error::internal(problem);
+    error.details(FROM_ANOTHER_ADD).into()
 }
 
 fn create_under_free_name(
@@ -102,15 +109,17 @@ fn create_under_free_name(
             }
             Err(error) if error.is_exists() => {
                 ensure_name_is_free(sandbox, &id.ifname)?;
-                ensure_name_is_foreign(host, id, name)?;
+                ensure_name_is_foreign(host, id, &name)?;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(NetError::HostNamesTaken {
-        name: id.ifname.clone(),
-        tried: id.host_names(PREFIX).collect::<Vec<_>>().join(", "),
-    })
+    let tried: Vec<String> = id.host_names(PREFIX).collect();
+    let (name, tried) = (&id.ifname, tried.join(", "));
+    Err(Error::internal(format_args!(
+        "create veth for {name:?}: the names {tried} are taken on the host"
+    ))
+    .into())
 }
 
 /// Creates the pair and returns its host end, and the master with that port.
@@ -145,10 +154,12 @@ fn create_as(
 }
 
 /// Fails if the host end belongs to this attachment: an ADD without a DEL left it.
-fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: String) -> Result<(), NetError> {
-    match host.link_by_name(&name)? {
+fn ensure_name_is_foreign(host: &Host, id: &AttachmentId, name: &str) -> Result<(), NetError> {
+    match host.link_by_name(name)? {
         Some(link) if link.is_kind(KIND) && !id.is_foreign(link.alias.as_deref()) => {
-            Err(NetError::AlreadyAttached { name })
+            Err(already_made(format_args!(
+                "host interface {name:?} of this container and interface already exists"
+            )))
         }
         _ => Ok(()),
     }
@@ -201,11 +212,9 @@ fn wait_for_link(
             return Ok(());
         }
         if start.elapsed() > UP_LIMIT {
-            return Err(NetError::NotUp {
-                name: link.name,
-                state: link.operstate.to_string(),
-                milliseconds: start.elapsed().as_millis(),
-            });
+            let (name, state, waited) = (link.name, link.operstate, start.elapsed().as_millis());
+            let msg = format!("interface {name:?} is not up but {state} after {waited} ms");
+            return Err(Error::internal(msg).into());
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));

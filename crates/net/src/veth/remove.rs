@@ -1,7 +1,6 @@
 //! DEL and GC: removes pairs, and the masquerading of their attachments.
 
 use cni_types::{Attachments, CniResult, Error, Interface, Request};
-use ferrule_plugin::join;
 
 use super::{KIND, PREFIX, peer_on_host};
 use crate::masquerade::{self, Masquerade};
@@ -12,8 +11,8 @@ use crate::{AttachmentId, Host, NetError, Sandbox, link};
 /// The namespace may be gone, the previous result missing or unreadable, and the configuration
 /// another one than at ADD.
 pub fn remove_for(request: &Request) -> Result<(), Error> {
-    let id = AttachmentId::from(request);
-    join([
+    let id = AttachmentId::of(request);
+    Error::join([
         Masquerade::of(&id).remove().map_err(Error::from),
         remove_pair(request, &id).map_err(Error::from),
     ])
@@ -21,7 +20,7 @@ pub fn remove_for(request: &Request) -> Result<(), Error> {
 
 /// Removes the pairs and the masquerading of the network that belong to no attachment in `keep`.
 pub fn collect_garbage(network: &str, keep: &Attachments) -> Result<(), Error> {
-    join([
+    Error::join([
         masquerade::gc(network, keep).map_err(Error::from),
         link::collect_garbage(network, keep, KIND).map_err(Error::from),
     ])

@@ -89,11 +89,6 @@ impl IptablesError {
     pub fn is_overtaken(&self) -> bool {
         matches!(self.exit_code(), Some(1 | 2 | 4))
     }
-
-    /// Whether the tool is not installed.
-    pub fn is_not_installed(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
-    }
 }
 
 fn exit_text(code: Option<i32>) -> String {

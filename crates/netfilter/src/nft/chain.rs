@@ -13,7 +13,8 @@ pub struct ChainLayout<'a> {
     pub comment: Option<&'a str>,
 }
 
-/// The hook of a base chain.
+/// The hook of a base chain. The verdict at its end is left to the kernel, which accepts, and to
+/// administrators, who may set another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BaseChain {
     /// Its type.
@@ -22,8 +23,6 @@ pub struct BaseChain {
     pub hook: Hook,
     /// The order among the chains at the hook: lower first.
     pub priority: i32,
-    /// The verdict at its end; `None` leaves it to the kernel, which accepts.
-    pub policy: Option<Policy>,
 }
 
 /// The types of chains.
@@ -50,15 +49,6 @@ pub enum Hook {
     Postrouting,
 }
 
-/// The verdict at the end of a base chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// Accepts the packet.
-    Accept,
-    /// Drops the packet.
-    Drop,
-}
-
 /// The priority at which source addresses are translated (`NF_IP_PRI_NAT_SRC`).
 pub const SOURCE_NAT: i32 = 100;
 
@@ -66,13 +56,12 @@ pub const SOURCE_NAT: i32 = 100;
 pub const DESTINATION_NAT: i32 = -100;
 
 impl BaseChain {
-    /// A base chain with the kernel's policy.
+    /// A base chain.
     pub const fn new(kind: ChainKind, hook: Hook, priority: i32) -> Self {
         Self {
             kind,
             hook,
             priority,
-            policy: None,
         }
     }
 }
@@ -107,9 +96,6 @@ impl<'a> ChainLayout<'a> {
     pub(super) fn append_to(&self, body: &mut AttributeWriter) {
         if let Some(base) = self.base {
             body.text(chain::TYPE, base.kind.name());
-            if let Some(policy) = base.policy {
-                body.be_u32(chain::POLICY, policy.number());
-            }
             body.nested(chain::HOOK, |hook| {
                 hook.be_u32(chain::HOOK_NUMBER, base.hook.number());
                 hook.bytes(chain::HOOK_PRIORITY, &base.priority.to_be_bytes());
@@ -150,16 +136,6 @@ impl Hook {
     }
 }
 
-impl Policy {
-    /// The verdict's number.
-    fn number(self) -> u32 {
-        match self {
-            Self::Drop => 0,
-            Self::Accept => 1,
-        }
-    }
-}
-
 /// A chain as the kernel dumps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedChain {
@@ -180,7 +156,7 @@ impl ListedChain {
         let hook = parts.nested(chain::HOOK);
         Some(Self {
             name: parts.text(chain::NAME)?,
-            base: hook.and_then(|hook| parse_base(&hook, &kind, parts.be_u32(chain::POLICY))),
+            base: hook.and_then(|hook| parse_base(&hook, &kind)),
             comment: parts
                 .get(chain::USER_DATA)
                 .and_then(|data| comment::find(COMMENT, data.value)),
@@ -189,7 +165,7 @@ impl ListedChain {
     }
 }
 
-fn parse_base(hook: &Attributes<'_>, kind: &str, policy: Option<u32>) -> Option<BaseChain> {
+fn parse_base(hook: &Attributes<'_>, kind: &str) -> Option<BaseChain> {
     let station = hook.be_u32(chain::HOOK_NUMBER)?;
     Some(BaseChain {
         kind: [ChainKind::Filter, ChainKind::Nat]
@@ -199,10 +175,5 @@ fn parse_base(hook: &Attributes<'_>, kind: &str, policy: Option<u32>) -> Option<
             .into_iter()
             .find(|hook| hook.number() == station)?,
         priority: hook.be_i32(chain::HOOK_PRIORITY)?,
-        policy: match policy {
-            Some(0) => Some(Policy::Drop),
-            Some(1) => Some(Policy::Accept),
-            _ => None,
-        },
     })
 }

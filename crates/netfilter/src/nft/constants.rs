@@ -35,7 +35,6 @@ pub(super) mod chain {
     pub(in crate::nft) const TABLE: u16 = 1;
     pub(in crate::nft) const NAME: u16 = 3;
     pub(in crate::nft) const HOOK: u16 = 4;
-    pub(in crate::nft) const POLICY: u16 = 5;
     pub(in crate::nft) const TYPE: u16 = 7;
     pub(in crate::nft) const USER_DATA: u16 = 12;
     /// Inside `HOOK`.

@@ -68,8 +68,15 @@ fn value(data: &Attributes<'_>, kind: u16) -> Option<Vec<u8>> {
 /// Reads the expression of a name; attribute numbers as in `encode.rs`.
 fn read(data: &Attributes<'_>, name: &str) -> Option<Expression> {
     Some(match name {
-        "meta" => meta(data)?,
-        "ct" => conntrack(data)?,
+        "meta" => Expression::Meta {
+            key: Meta::from_number(data.be_u32(2)?),
+            to: register(data, 1)?,
+        },
+        // With a direction (attribute 3) it is another expression.
+        "ct" if data.get(3).is_none() => Expression::Conntrack {
+            key: Conntrack::from_number(data.be_u32(2)?),
+            to: register(data, 1)?,
+        },
         "payload" => Expression::Payload {
             to: register(data, 1)?,
             base: Base::from_number(data.be_u32(2)?),
@@ -122,28 +129,6 @@ fn read(data: &Attributes<'_>, name: &str) -> Option<Expression> {
             revision: data.be_u32(2)?,
             data: data.get(3)?.value.to_vec(),
         },
-        _ => return None,
-    })
-}
-
-fn meta(data: &Attributes<'_>) -> Option<Expression> {
-    let key = Meta::from_number(data.be_u32(2)?);
-    Some(match (register(data, 1), register(data, 3)) {
-        (Some(to), None) => Expression::Meta { key, to },
-        (None, Some(from)) => Expression::SetMeta { key, from },
-        _ => return None,
-    })
-}
-
-fn conntrack(data: &Attributes<'_>) -> Option<Expression> {
-    let key = Conntrack::from_number(data.be_u32(2)?);
-    // With a direction (attribute 3) it is another expression.
-    if data.get(3).is_some() {
-        return None;
-    }
-    Some(match (register(data, 1), register(data, 4)) {
-        (Some(to), None) => Expression::Conntrack { key, to },
-        (None, Some(from)) => Expression::SetConntrack { key, from },
         _ => return None,
     })
 }

@@ -56,7 +56,7 @@ pub(crate) fn append_verdict(body: &mut AttributeWriter, kind: u16, verdict: &Ve
 
 fn name(expression: &Expression) -> &str {
     match expression {
-        Expression::Meta { .. } | Expression::SetMeta { .. } => "meta",
+        Expression::Meta { .. } => "meta",
         Expression::Payload { .. } => "payload",
         Expression::Cmp { .. } => "cmp",
         Expression::Bitwise { .. } => "bitwise",
@@ -64,7 +64,7 @@ fn name(expression: &Expression) -> &str {
         Expression::Immediate { .. } | Expression::Verdict(_) => "immediate",
         Expression::Nat { .. } => "nat",
         Expression::Masquerade => "masq",
-        Expression::Conntrack { .. } | Expression::SetConntrack { .. } => "ct",
+        Expression::Conntrack { .. } => "ct",
         Expression::Fib { .. } => "fib",
         Expression::Counter { .. } => "counter",
         Expression::Match { .. } => "match",
@@ -80,9 +80,6 @@ fn fill(data: &mut AttributeWriter, expression: &Expression) {
         // nft_meta_attributes: DREG, KEY, SREG
         Expression::Meta { key, to } => {
             data.be_u32(2, key.number()).be_u32(1, to.number());
-        }
-        Expression::SetMeta { key, from } => {
-            data.be_u32(2, key.number()).be_u32(3, from.number());
         }
         // nft_payload_attributes: DREG, BASE, OFFSET, LEN
         Expression::Payload {
@@ -139,9 +136,6 @@ fn fill(data: &mut AttributeWriter, expression: &Expression) {
         // nft_ct_attributes: DREG, KEY, DIRECTION, SREG
         Expression::Conntrack { key, to } => {
             data.be_u32(2, key.number()).be_u32(1, to.number());
-        }
-        Expression::SetConntrack { key, from } => {
-            data.be_u32(2, key.number()).be_u32(4, from.number());
         }
         // nft_fib_attributes: DREG, RESULT, FLAGS
         Expression::Fib { flags, result, to } => {

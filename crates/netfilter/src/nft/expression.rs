@@ -3,6 +3,8 @@
 //! [`Rule`](super::Rule) writes the usual sequences; expressions are for what it lacks, and for
 //! reading what the kernel holds. Numbers are those of `linux/netfilter/nf_tables.h`.
 
+use std::fmt;
+
 use super::object::Family;
 use super::register::Register;
 
@@ -15,13 +17,6 @@ pub enum Expression {
         key: Meta,
         /// The destination register.
         to: Register,
-    },
-    /// Sets metadata of the packet.
-    SetMeta {
-        /// The key.
-        key: Meta,
-        /// The register of its new value.
-        from: Register,
     },
     /// Loads bytes of the packet.
     Payload {
@@ -94,13 +89,6 @@ pub enum Expression {
         /// The destination register.
         to: Register,
     },
-    /// Sets metadata of the connection.
-    SetConntrack {
-        /// The key.
-        key: Conntrack,
-        /// The register of its new value.
-        from: Register,
-    },
     /// Looks an address of the packet up in the routing tables.
     Fib {
         /// `NFTA_FIB_F_*`: which address and what else is looked at.
@@ -160,8 +148,6 @@ pub enum Verdict {
     Accept,
     /// Drops the packet.
     Drop,
-    /// Continues with the next rule.
-    Continue,
     /// Returns to the calling chain.
     Return,
     /// Calls a chain.
@@ -198,8 +184,6 @@ pub enum Conntrack {
     State,
     /// Its status bits (`IPS_*`).
     Status,
-    /// The connection mark.
-    Mark,
     /// One this crate does not know.
     Other(u32),
 }
@@ -260,7 +244,7 @@ macro_rules! numbers {
 
 numbers!(Meta: Protocol = 1, Mark = 3, InInterface = 6, OutInterface = 7, Family = 15,
          Transport = 16);
-numbers!(Conntrack: State = 0, Status = 2, Mark = 3);
+numbers!(Conntrack: State = 0, Status = 2);
 numbers!(Base: Link = 0, Network = 1, Transport = 2);
 numbers!(CmpOp: Equal = 0, Different = 1);
 
@@ -288,11 +272,35 @@ impl Expression {
     }
 }
 
+impl fmt::Display for SetReference {
+    /// As the `nft` tool refers to it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "@{name}"),
+            Self::Anonymous(_) => f.write_str("{ … }"),
+        }
+    }
+}
+
 impl SetReference {
     fn alike(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Anonymous(_), Self::Anonymous(_)) => true,
             _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// As the `nft` tool prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accept => f.write_str("accept"),
+            Self::Drop => f.write_str("drop"),
+            Self::Return => f.write_str("return"),
+            Self::Jump(chain) => write!(f, "jump {chain}"),
+            Self::Goto(chain) => write!(f, "goto {chain}"),
+            Self::Other(number) => write!(f, "verdict {number}"),
         }
     }
 }
@@ -303,7 +311,6 @@ impl Verdict {
         match self {
             Self::Drop => (0, None),
             Self::Accept => (1, None),
-            Self::Continue => (-1, None),
             Self::Jump(chain) => (-3, Some(chain)),
             Self::Goto(chain) => (-4, Some(chain)),
             Self::Return => (-5, None),
@@ -315,7 +322,6 @@ impl Verdict {
         match (number, chain) {
             (0, _) => Self::Drop,
             (1, _) => Self::Accept,
-            (-1, _) => Self::Continue,
             (-3, Some(chain)) => Self::Jump(chain),
             (-4, Some(chain)) => Self::Goto(chain),
             (-5, _) => Self::Return,

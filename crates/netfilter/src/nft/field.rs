@@ -1,5 +1,6 @@
 //! Fields of a packet, of which keys of sets and maps consist, and their values.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::expression::{Base, Expression, Meta};
@@ -18,8 +19,6 @@ pub enum Field {
     Destination(Family),
     /// The transport protocol.
     Transport,
-    /// The source port of TCP, UDP and SCTP.
-    SourcePort,
     /// The destination port of TCP, UDP and SCTP.
     DestinationPort,
     /// The name of the input interface.
@@ -113,7 +112,7 @@ impl Field {
         match self {
             Self::Source(family) | Self::Destination(family) => DataType::Address(family),
             Self::Transport => DataType::Transport,
-            Self::SourcePort | Self::DestinationPort => DataType::Port,
+            Self::DestinationPort => DataType::Port,
             Self::InInterface | Self::OutInterface => DataType::Interface,
             Self::Mark => DataType::Mark,
         }
@@ -130,31 +129,36 @@ impl Field {
                 to,
             }
         };
+        let meta = |key| Expression::Meta { key, to };
         match self {
             // Offsets of RFC 791 and RFC 8200.
             Self::Source(Family::V4) => payload(Base::Network, 12),
             Self::Destination(Family::V4) => payload(Base::Network, 16),
             Self::Source(Family::V6) => payload(Base::Network, 8),
             Self::Destination(Family::V6) => payload(Base::Network, 24),
-            Self::SourcePort => payload(Base::Transport, 0),
             Self::DestinationPort => payload(Base::Transport, 2),
-            Self::Transport => Expression::Meta {
-                key: Meta::Transport,
-                to,
-            },
-            Self::InInterface => Expression::Meta {
-                key: Meta::InInterface,
-                to,
-            },
-            Self::OutInterface => Expression::Meta {
-                key: Meta::OutInterface,
-                to,
-            },
-            Self::Mark => Expression::Meta {
-                key: Meta::Mark,
-                to,
-            },
+            Self::Transport => meta(Meta::Transport),
+            Self::InInterface => meta(Meta::InInterface),
+            Self::OutInterface => meta(Meta::OutInterface),
+            Self::Mark => meta(Meta::Mark),
         }
+    }
+}
+
+impl fmt::Display for Field {
+    /// As the `nft` tool calls it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source(Family::V4) => "ip saddr",
+            Self::Source(Family::V6) => "ip6 saddr",
+            Self::Destination(Family::V4) => "ip daddr",
+            Self::Destination(Family::V6) => "ip6 daddr",
+            Self::Transport => "meta l4proto",
+            Self::DestinationPort => "th dport",
+            Self::InInterface => "iifname",
+            Self::OutInterface => "oifname",
+            Self::Mark => "meta mark",
+        })
     }
 }
 

@@ -76,6 +76,8 @@ fn rules() -> Vec<(&'static str, Rule)> {
 #[cfg(target_endian = "little")]
 fn rules_are_those_that_the_tool_sends() {
     for (text, rule) in rules() {
+        let without_comment = text.split(" comment ").next().unwrap();
+        assert_eq!(rule.to_string(), without_comment);
         let golden = golden(&format!("add rule inet t c {text}"));
         let parts = attributes(&golden);
         let list = parts.get(rule::EXPRESSIONS).unwrap();
@@ -116,11 +118,7 @@ fn rules_read_back_as_written() {
 #[cfg(target_endian = "little")]
 fn tables_and_chains_are_those_that_the_tool_sends() {
     let nat = BaseChain::new(ChainKind::Nat, Hook::Postrouting, SOURCE_NAT);
-    let filter = BaseChain {
-        policy: Some(Policy::Drop),
-        ..BaseChain::new(ChainKind::Filter, Hook::Forward, -5)
-    };
-    let cases: [(&str, Change<'_>); 6] = [
+    let cases: [(&str, Change<'_>); 5] = [
         (r#"add table inet t { comment "tc"; }"#, &|changes| {
             changes.add_table(TABLE, Some("tc"));
         }),
@@ -131,12 +129,6 @@ fn tables_and_chains_are_those_that_the_tool_sends() {
             "add chain inet t post { type nat hook postrouting priority 100; }",
             &|changes| {
                 changes.add_chain(TABLE.chain("post"), &ChainLayout::base(nat));
-            },
-        ),
-        (
-            "add chain inet t forw { type filter hook forward priority -5; policy drop; }",
-            &|changes| {
-                changes.add_chain(TABLE.chain("forw"), &ChainLayout::base(filter));
             },
         ),
         ("add table bridge b", &|changes| {
@@ -205,10 +197,6 @@ fn ip_version_and_protocol_are_compared_once_and_only_where_needed() {
     ));
     let mapped = inet().destination_nat_from(&[Field::Transport, Field::DestinationPort], "m", V6);
     assert_eq!(count(&mapped), 6);
-    let twice = inet()
-        .transport(Transport::Tcp)
-        .destination_port(Transport::Tcp, 80);
-    assert_eq!(count(&twice), 4);
 }
 
 #[test]

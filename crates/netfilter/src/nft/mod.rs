@@ -77,7 +77,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 pub use chain::{
-    BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, ListedChain, Policy, SOURCE_NAT,
+    BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, Hook, ListedChain, SOURCE_NAT,
 };
 pub use comment::{CommentError, LONGEST_COMMENT};
 pub use dump::ListedRule;

@@ -3,10 +3,13 @@
 //! A [`Rule`] is built from left to right, like a rule of the `nft` tool, and has the same expressions
 //! as that tool's rule, so that `nft list ruleset` prints it in the same words.
 
+use std::fmt;
+
+use ferrule_kernel::Mac;
 use ipnetwork::IpNetwork;
 
 use super::expression::{Base, CmpOp, Conntrack, Expression, Meta, SetReference};
-use super::field::{Field, Transport, interface_bytes};
+use super::field::{Field, Transport, Value, interface_bytes};
 use super::object::Family;
 use super::register::Register;
 
@@ -27,12 +30,12 @@ const STATUS_DESTINATION_NAT: u32 = 0x20;
 pub struct Rule {
     family: Family,
     expressions: Vec<Expression>,
+    /// The rule in the words of the `nft` tool.
+    text: String,
     comment: Option<String>,
     note: Option<String>,
     /// The IP version that the expressions so far match.
     version: Option<ferrule_kernel::Family>,
-    /// Whether the transport protocol has been compared.
-    transport: bool,
 }
 
 /// States of a connection, one bit each (`NF_CT_STATE_BIT`), combined with `|`.
@@ -44,8 +47,18 @@ impl ConntrackState {
     pub const ESTABLISHED: Self = Self(2);
     /// Expected by another connection.
     pub const RELATED: Self = Self(4);
-    /// Has been seen in one direction only.
-    pub const NEW: Self = Self(8);
+}
+
+impl fmt::Display for ConntrackState {
+    /// As the tool lists them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = [
+            (Self::ESTABLISHED, "established"),
+            (Self::RELATED, "related"),
+        ];
+        let names = known.iter().filter(|(state, _)| self.0 & state.0 != 0);
+        f.write_str(&names.map(|(_, name)| *name).collect::<Vec<_>>().join(","))
+    }
 }
 
 impl std::ops::BitOr for ConntrackState {
@@ -67,10 +80,10 @@ impl Rule {
         Self {
             family,
             expressions: Vec::new(),
+            text: String::new(),
             comment: None,
             note: None,
             version,
-            transport: false,
         }
     }
 
@@ -113,7 +126,16 @@ impl Rule {
         }
     }
 
-    /// Appends any expression.
+    /// Appends to the rule's text.
+    pub(super) fn text(mut self, words: impl fmt::Display) -> Self {
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        self.text.push_str(&words.to_string());
+        self
+    }
+
+    /// Appends any expression, which the rule's text leaves out.
     #[must_use]
     pub fn with(mut self, expression: Expression) -> Self {
         self.expressions.push(expression);
@@ -154,30 +176,35 @@ impl Rule {
             to: FIRST,
         })
         .compared(CmpOp::Equal, LOCAL.to_ne_bytes().to_vec())
+        .text("fib daddr type local")
     }
 
     /// Matches packets from an input interface.
     #[must_use]
     pub fn in_interface(self, name: &str) -> Self {
         self.interface(Meta::InInterface, name, CmpOp::Equal)
+            .text(format_args!("iifname {name:?}"))
     }
 
     /// Matches packets from any other input interface.
     #[must_use]
     pub fn in_interface_other_than(self, name: &str) -> Self {
         self.interface(Meta::InInterface, name, CmpOp::Different)
+            .text(format_args!("iifname != {name:?}"))
     }
 
     /// Matches packets to an output interface.
     #[must_use]
     pub fn out_interface(self, name: &str) -> Self {
         self.interface(Meta::OutInterface, name, CmpOp::Equal)
+            .text(format_args!("oifname {name:?}"))
     }
 
     /// Matches packets to any other output interface.
     #[must_use]
     pub fn out_interface_other_than(self, name: &str) -> Self {
         self.interface(Meta::OutInterface, name, CmpOp::Different)
+            .text(format_args!("oifname != {name:?}"))
     }
 
     /// Matches frames from an Ethernet address. For tables of the bridge family, where
@@ -191,29 +218,17 @@ impl Rule {
             to: FIRST,
         })
         .compared(CmpOp::Equal, address.to_vec())
-    }
-
-    /// Matches packets of a transport protocol.
-    #[must_use]
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = true;
-        self.with(Expression::Meta {
-            key: Meta::Transport,
-            to: FIRST,
-        })
-        .compared(CmpOp::Equal, vec![transport.number()])
+        .text(format_args!("ether saddr {}", Mac::from(address)))
     }
 
     /// Matches packets of a transport protocol to a port.
     #[must_use]
     pub fn destination_port(self, transport: Transport, port: u16) -> Self {
-        let rule = if self.transport {
-            self
-        } else {
-            self.transport(transport)
-        };
-        rule.with(Field::DestinationPort.load(FIRST))
+        self.with(Field::Transport.load(FIRST))
+            .compared(CmpOp::Equal, vec![transport.number()])
+            .with(Field::DestinationPort.load(FIRST))
             .compared(CmpOp::Equal, port.to_be_bytes().to_vec())
+            .text(format_args!("{} dport {port}", transport.name()))
     }
 
     /// Matches packets whose mark has a value in the bits of a mask.
@@ -222,31 +237,48 @@ impl Rule {
         self.with(Field::Mark.load(FIRST))
             .masked(mask.to_ne_bytes().to_vec())
             .compared(CmpOp::Equal, value.to_ne_bytes().to_vec())
+            .text(format_args!("meta mark & {mask:#x} == {value:#x}"))
     }
 
     /// Matches packets of connections in one of some states.
     #[must_use]
     pub fn conntrack_state(self, states: ConntrackState) -> Self {
         self.conntrack_bits(Conntrack::State, states.0)
+            .text(format_args!("ct state {states}"))
     }
 
     /// Matches packets of connections whose destination was translated (`ct status dnat`).
     #[must_use]
     pub fn destination_was_translated(self) -> Self {
         self.conntrack_bits(Conntrack::Status, STATUS_DESTINATION_NAT)
+            .text("ct status dnat")
+    }
+
+    /// The rule with a new set in place of each anonymous one that it refers to.
+    #[must_use]
+    pub fn with_anonymous_sets(mut self, mut make: impl FnMut() -> SetReference) -> Self {
+        for expression in &mut self.expressions {
+            if let Expression::Lookup { set, .. } = expression
+                && matches!(set, SetReference::Anonymous(_))
+            {
+                *set = make();
+            }
+        }
+        self
     }
 
     /// Matches if the key made of `fields` is in a set.
     #[must_use]
     pub fn in_set(self, fields: &[Field], set: impl Into<SetReference>) -> Self {
-        self.lookup(fields, set.into(), false, None)
+        let set = set.into();
+        let text = format!("{} {set}", joined(fields));
+        self.lookup(fields, set, None).text(text)
     }
 
     pub(super) fn lookup(
         mut self,
         fields: &[Field],
         set: SetReference,
-        negated: bool,
         value: Option<Register>,
     ) -> Self {
         let mut word = 0;
@@ -263,7 +295,7 @@ impl Rule {
         self.with(Expression::Lookup {
             set,
             key: FIRST,
-            negated,
+            negated: false,
             value,
         })
     }
@@ -291,19 +323,21 @@ impl Rule {
         op: CmpOp,
     ) -> Self {
         let version = ferrule_kernel::Family::of(network.ip());
-        let mut rule = self.of_version(version);
-        let (prefix, mut wanted, mut mask) = match network {
-            IpNetwork::V4(network) => (
-                network.prefix(),
-                network.network().octets().to_vec(),
-                network.mask().octets().to_vec(),
-            ),
-            IpNetwork::V6(network) => (
-                network.prefix(),
-                network.network().octets().to_vec(),
-                network.mask().octets().to_vec(),
-            ),
+        let (first, prefix) = (network.network(), network.prefix());
+        let mut range = first.to_string();
+        if network != IpNetwork::from(first) {
+            range = format!("{range}/{prefix}");
+        }
+        let not = if op == CmpOp::Different { "!= " } else { "" };
+        let mut rule = self
+            .of_version(version)
+            .text(format_args!("{} {not}{range}", field(version)));
+        let octets = |address| {
+            let mut bytes = Vec::new();
+            Value::Address(address).append_to(&mut bytes);
+            bytes
         };
+        let (mut wanted, mask) = (octets(first), octets(network.mask()));
         let Expression::Payload {
             base,
             offset,
@@ -333,7 +367,6 @@ impl Rule {
             length,
             to,
         });
-        mask.truncate(wanted.len());
         rule.masked(mask).compared(op, wanted)
     }
 
@@ -365,4 +398,17 @@ impl Rule {
             with,
         })
     }
+}
+
+impl fmt::Display for Rule {
+    /// As the `nft` tool prints it, without the comment.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A key of several fields in the words of the tool.
+pub(super) fn joined(fields: &[Field]) -> String {
+    let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+    fields.join(" . ")
 }

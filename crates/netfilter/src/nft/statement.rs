@@ -6,7 +6,7 @@ use super::expression::{Expression, Nat, SetReference, Verdict};
 use super::field::{Field, Value};
 use super::object::Family;
 use super::register::Register;
-use super::rule::Rule;
+use super::rule::{Rule, joined};
 
 /// The register of an address, or of another single value.
 const FIRST: Register = Register::word(0);
@@ -56,7 +56,7 @@ impl Rule {
     /// Ends the rule with any verdict.
     #[must_use]
     pub fn verdict(self, verdict: Verdict) -> Self {
-        self.with(Expression::Verdict(verdict))
+        self.text(&verdict).with(Expression::Verdict(verdict))
     }
 
     /// Counts packets and bytes.
@@ -66,12 +66,13 @@ impl Rule {
             packets: 0,
             bytes: 0,
         })
+        .text("counter")
     }
 
     /// Masquerades. For chains of type NAT at the postrouting hook.
     #[must_use]
     pub fn masquerade(self) -> Self {
-        self.with(Expression::Masquerade)
+        self.with(Expression::Masquerade).text("masquerade")
     }
 
     /// Translates destination address and port (DNAT). For chains of type NAT at the prerouting and
@@ -100,6 +101,7 @@ impl Rule {
             address: Some(FIRST),
             port: Some(SECOND),
         })
+        .text(format_args!("dnat {family} to {to}"))
     }
 
     /// Translates destination address and port to the data of a map from `fields` to address and port;
@@ -111,14 +113,17 @@ impl Rule {
         map: impl Into<SetReference>,
         version: ferrule_kernel::Family,
     ) -> Self {
+        let (family, map) = (Family::of(version), map.into());
+        let text = format!("dnat {family} to {} map {map}", joined(fields));
         self.of_version(version)
-            .lookup(fields, map.into(), false, Some(FIRST))
+            .lookup(fields, map, Some(FIRST))
             .with(Expression::Nat {
                 kind: Nat::Destination,
-                family: Family::of(version),
+                family,
                 address: Some(FIRST),
                 port: Some(Register::word(words(version))),
             })
+            .text(text)
     }
 }
 

@@ -6,10 +6,7 @@ use super::*;
 fn plan(json: &str, args: &str) -> Result<Plan, (u32, String, String)> {
     let request = request(json, args);
     let config: Config = request.decode().unwrap();
-    Plan::new(&config, &request).map_err(|error| {
-        let error = Error::from(error);
-        (error.code, error.msg, error.details)
-    })
+    Plan::new(&config, &request).map_err(|error| (error.code, error.msg, error.details))
 }
 
 fn request(json: &str, args: &str) -> Request {

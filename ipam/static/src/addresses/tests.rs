@@ -14,7 +14,7 @@ fn read(version: &str, members: &str, args: &str) -> Result<Vec<String>, String>
         other => panic!("{other:?}"),
     };
     let config: Config = request.decode().map_err(|error| error.msg)?;
-    let ips = addresses(&config, &request).map_err(|error| error.to_string())?;
+    let ips = addresses(&config, &request).map_err(|error| error.msg)?;
     let text = |ip: &IpConfig| match ip.gateway {
         Some(gateway) => format!("{} {gateway}", ip.address),
         None => ip.address.to_string(),

@@ -14,7 +14,7 @@ pub(crate) fn attachment(
     recorded: &CniResult,
 ) -> Result<(), Error> {
     let (port, container) = links(request, plan, recorded)?;
-    let id = AttachmentId::from(request);
+    let id = AttachmentId::of(request);
     if let Some(masquerade) = plan.masquerade {
         masquerade.check(&id, recorded)?;
     }

@@ -21,7 +21,7 @@ use ferrule_net::link::{self, unavailable};
 use ferrule_net::spoofcheck::{self, SpoofCheck};
 use ferrule_net::veth::{self, Pair};
 use ferrule_net::{AttachmentId, Host, Sandbox, host_entry, sandbox_entry};
-use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach, join};
+use ferrule_plugin::{Call, Ipam, IpamAdd, Plugin, Undo, collect, detach};
 
 pub use config::Config;
 use config::Plan;
@@ -49,7 +49,7 @@ impl Plugin for BridgePlugin {
         veth::ensure_name_is_free(&sandbox, &request.ifname)?;
 
         let ipam = IpamAdd::start(ipam, undo)?;
-        let id = AttachmentId::from(request);
+        let id = AttachmentId::of(request);
         let bridge = device::ensure(&host, &plan)?;
         let mut pair = port::create(&host, &sandbox, &id, &bridge, &plan, undo)?;
         let options = Options {
@@ -88,8 +88,8 @@ impl Plugin for BridgePlugin {
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
         let request = &call.request;
         detach(Ipam::of(request), || {
-            let spoof_check = SpoofCheck::of(&request.into());
-            join([
+            let spoof_check = SpoofCheck::of(&AttachmentId::of(request));
+            Error::join([
                 spoof_check.remove().map_err(Error::from),
                 veth::remove_for(request),
             ])
@@ -118,7 +118,7 @@ impl Plugin for BridgePlugin {
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
         let network = &call.request.network;
         collect(Ipam::of(&call.request), || {
-            join([
+            Error::join([
                 spoofcheck::gc(network, keep).map_err(Error::from),
                 veth::collect_garbage(network, keep),
             ])

@@ -26,7 +26,7 @@ pub(crate) fn add(
     ipam: Option<Ipam>,
     undo: &mut Undo,
 ) -> Result<CniResult, Error> {
-    let id = AttachmentId::from(request);
+    let id = AttachmentId::of(request);
     let lock = AttachmentLock::take(&id, WAIT)?;
     // Held until the ADD has ended or been taken back.
     undo.push("unlock the attachment", move || {
@@ -64,7 +64,7 @@ pub(crate) fn add(
 }
 
 /// Moves back a device that a killed ADD of the same attachment left in the staging namespace.
-fn return_earlier(host: &Host, id: &AttachmentId, sandbox: &Sandbox) -> Result<(), Error> {
+fn return_earlier(host: &Host, id: &AttachmentId, sandbox: &Sandbox) -> Result<(), NetError> {
     let Some(record) = Record::read(id)? else {
         return Ok(());
     };
@@ -75,7 +75,8 @@ fn return_earlier(host: &Host, id: &AttachmentId, sandbox: &Sandbox) -> Result<(
             sandbox.netns().path().display(),
             id.ifname
         ))
-        .details("send DEL for this container and interface first"));
+        .details("send DEL for this container and interface first")
+        .into());
     }
     let device = Return {
         host,
@@ -93,8 +94,8 @@ fn prepare(
     id: &AttachmentId,
     link: &Link,
     undo: &mut Undo,
-) -> Result<StagingNetns, Error> {
-    let hardware = host.hardware(link.index).map_err(NetError::from)?;
+) -> Result<StagingNetns, NetError> {
+    let hardware = host.hardware(link.index)?;
     let record = Record::leaving(id, link, &hardware.unwrap_or_default(), sandbox.netns())
         .map_err(|error| Error::new(Code::Io, format!("examine the namespace: {error}")))?;
     let (own_host, own_id) = (host.clone(), id.clone());
@@ -107,10 +108,10 @@ fn prepare(
             netns: &netns,
             selector: None,
         };
-        device.return_device(Reason::RollBack)
+        Ok(device.return_device(Reason::RollBack)?)
     });
     record.write()?;
-    Ok(StagingNetns::create(id)?)
+    StagingNetns::create(id)
 }
 
 /// Gets addresses for a device with a user-space driver, which has no interface to configure.

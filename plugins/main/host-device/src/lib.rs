@@ -53,7 +53,7 @@ impl Plugin for HostDevicePlugin {
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
         let request = &call.request;
-        let id = AttachmentId::from(request);
+        let id = AttachmentId::of(request);
         let _lock = AttachmentLock::take(&id, WAIT)?;
         detach(Ipam::of(request), || {
             let device = Return {

@@ -46,7 +46,7 @@ pub(crate) struct Return<'a> {
 
 impl Return<'_> {
     /// Moves the device back; succeeds if there is none, or none any more.
-    pub(crate) fn return_device(&self, reason: Reason) -> Result<(), Error> {
+    pub(crate) fn return_device(&self, reason: Reason) -> Result<(), NetError> {
         if let Some(record) = Record::read(&self.id)? {
             self.return_recorded(&record, reason)?;
         } else {
@@ -60,7 +60,7 @@ impl Return<'_> {
 
     /// Removes a staging namespace without a valid record. It is empty, unless somebody has removed
     /// the record.
-    fn clear_staging(&self) -> Result<(), Error> {
+    fn clear_staging(&self) -> Result<(), NetError> {
         let Some(staging) = StagingNetns::left_behind(&self.id)? else {
             return Ok(());
         };
@@ -69,10 +69,10 @@ impl Return<'_> {
             let record = Record::found(&self.id, &device, &link, &Hardware::default());
             staging.move_out(&link, &record)?;
         }
-        Ok(staging.remove()?)
+        staging.remove()
     }
 
-    fn return_recorded(&self, record: &Record, reason: Reason) -> Result<(), Error> {
+    fn return_recorded(&self, record: &Record, reason: Reason) -> Result<(), NetError> {
         if self.is_still_on_host(record)? {
             StagingNetns::left_behind(&self.id)?.map_or(Ok(()), StagingNetns::remove)?;
             self.wait_on_host(record, reason)?;
@@ -83,19 +83,16 @@ impl Return<'_> {
         }
         if reason == Reason::RollBack
             && record.up
-            && let Some(link) = self
-                .host
-                .link_by_name(&record.device)
-                .map_err(NetError::from)?
+            && let Some(link) = self.host.link_by_name(&record.device)?
         {
             let up = LinkChange::new(link.index).up().message();
-            self.host.execute(up).map_err(NetError::from)?;
+            self.host.execute(up)?;
         }
         Ok(())
     }
 
     /// Moves the device back if it is in the staging namespace; whether it was there.
-    fn is_returned_from_staging(&self, record: &Record) -> Result<bool, Error> {
+    fn is_returned_from_staging(&self, record: &Record) -> Result<bool, NetError> {
         let Some(staging) = StagingNetns::left_behind(&self.id)? else {
             return Ok(false);
         };
@@ -117,7 +114,7 @@ impl Return<'_> {
     }
 
     /// Moves the device back if it is in the container; whether it was there.
-    fn is_returned_from_container(&self, record: &Record) -> Result<bool, Error> {
+    fn is_returned_from_container(&self, record: &Record) -> Result<bool, NetError> {
         let Some(sandbox) = search::namespace_of(record, self.netns)? else {
             return Ok(false);
         };
@@ -132,7 +129,7 @@ impl Return<'_> {
 
     /// Moves the device from the container to the host. If that fails, it is moved to the container
     /// again, where it has lost its addresses and routes.
-    fn take_out(&self, sandbox: &Sandbox, link: &Link, record: &Record) -> Result<(), Error> {
+    fn take_out(&self, sandbox: &Sandbox, link: &Link, record: &Record) -> Result<(), NetError> {
         self.ensure_name_is_free(&record.device)?;
         let upper = upper_links(sandbox, link)?;
         let staging = StagingNetns::create(&self.id)?;
@@ -150,22 +147,17 @@ impl Return<'_> {
                     "could not put it into the container again: {left}"
                 )),
             }
-            return Err(error);
+            return Err(error.into());
         }
         staging.remove()?;
         for index in upper {
-            sandbox.delete_link(index).map_err(NetError::from)?;
+            sandbox.delete_link(index)?;
         }
         Ok(())
     }
 
-    fn ensure_name_is_free(&self, name: &str) -> Result<(), Error> {
-        if self
-            .host
-            .link_by_name(name)
-            .map_err(NetError::from)?
-            .is_none()
-        {
+    fn ensure_name_is_free(&self, name: &str) -> Result<(), NetError> {
+        if self.host.link_by_name(name)?.is_none() {
             return Ok(());
         }
         Err(Error::internal(format_args!(
@@ -174,12 +166,13 @@ impl Return<'_> {
         .details(
             "rename or remove that interface, then send DEL again; until then the device stays \
              where it is",
-        ))
+        )
+        .into())
     }
 
     /// Restores the device's name once it is on the host. When a namespace ends, the kernel moves
     /// hardware in it to the host later, by a work queue (`default_device_exit_batch`).
-    fn wait_on_host(&self, record: &Record, reason: Reason) -> Result<(), Error> {
+    fn wait_on_host(&self, record: &Record, reason: Reason) -> Result<(), NetError> {
         let start = Instant::now();
         loop {
             if let Some(link) = search::recorded_on_host(self.host, record)? {
@@ -198,7 +191,7 @@ impl Return<'_> {
 
     /// Restores name and alias of a device on the host. Kernels up to 6.2 refuse to rename interfaces
     /// that are up.
-    fn rename(&self, link: &Link, record: &Record) -> Result<(), Error> {
+    fn rename(&self, link: &Link, record: &Record) -> Result<(), NetError> {
         let is_ours = link.alias.as_ref() == Some(&record.device);
         if link.name == record.device && !is_ours {
             return Ok(());
@@ -219,11 +212,11 @@ impl Return<'_> {
                 batch.add(change().up().message());
             }
         }
-        Ok(batch.run().map_err(NetError::from)?)
+        Ok(batch.run()?)
     }
 
     /// Moves back the device of an attachment of the Go plugin, which writes no record.
-    fn return_unrecorded(&self) -> Result<(), Error> {
+    fn return_unrecorded(&self) -> Result<(), NetError> {
         let (ifname, selector) = (&self.id.ifname, self.selector.as_ref());
         if let Some(sandbox) = Sandbox::open_if_there(self.netns)?
             && let Some((link, device)) = search::unrecorded(&sandbox, ifname, selector)?
@@ -234,7 +227,7 @@ impl Return<'_> {
             if !others.is_empty() {
                 return self.return_renamed(&others);
             }
-            let hardware = sandbox.hardware(link.index).map_err(NetError::from)?;
+            let hardware = sandbox.hardware(link.index)?;
             let record = Record::found(&self.id, &device, &link, &hardware.unwrap_or_default());
             record.write()?;
             return self.take_out(&sandbox, &link, &record);
@@ -253,7 +246,7 @@ impl Return<'_> {
 
     /// Moves the device back by a record of the same interface of the same container: the network has
     /// been renamed since ADD. The device of another container stays.
-    fn return_renamed(&self, records: &[Record]) -> Result<(), Error> {
+    fn return_renamed(&self, records: &[Record]) -> Result<(), NetError> {
         let Some(record) = records.iter().find(|one| one.is_of_interface(&self.id)) else {
             return Ok(());
         };
@@ -293,10 +286,11 @@ fn is_plugged_in(record: &Record) -> bool {
     sysfs::device_on_bus(bus, device).is_ok_and(|path| path.exists())
 }
 
-fn out_of_reach(record: &Record) -> Error {
+fn out_of_reach(record: &Record) -> NetError {
     let msg = format!("device {:?} is not back on the host", record.device);
     Error::new(Code::TryAgain, msg)
         .details("the namespace it is in is out of reach and still in use; end what uses it")
+        .into()
 }
 
 /// GC: moves back the devices of a network whose attachments are not valid.
@@ -308,7 +302,7 @@ pub(crate) fn collect_garbage(
     network: &str,
     is_valid: impl Fn(&AttachmentId) -> bool,
 ) -> Result<(), Error> {
-    let mut errors = Vec::new();
+    let mut outcomes = Vec::new();
     for record in Record::all()? {
         let id = record.id();
         if id.network != network || is_valid(&id) {
@@ -322,12 +316,12 @@ pub(crate) fn collect_garbage(
             netns: &record.netns,
             selector: None,
         };
-        match lock.and_then(|_lock| device.return_device(Reason::Gc)) {
+        match lock.and_then(|_lock| Ok(device.return_device(Reason::Gc)?)) {
             Err(error) if error.code == Code::TryAgain as u32 => {
                 log(format_args!("host-device: {error}"));
             }
-            outcome => errors.extend(outcome.err()),
+            outcome => outcomes.push(outcome),
         }
     }
-    Error::join(errors).map_or(Ok(()), Err)
+    Error::join(outcomes)
 }

@@ -10,31 +10,32 @@ use ferrule_net::{Host, NetError, Sandbox};
 
 use crate::config::Selector;
 use crate::record::Record;
-use crate::sysfs::{self, SysfsError};
+use crate::sysfs;
 
 /// Folder in which runtimes mount the namespaces of containers.
 const NAMED_NAMESPACES: &str = "/run/netns";
 
 /// The interface on the host that a selector selects.
-pub(crate) fn on_host(host: &Host, selector: &Selector) -> Result<Link, Error> {
+pub(crate) fn on_host(host: &Host, selector: &Selector) -> Result<Link, NetError> {
     let found = match selector {
-        Selector::Name(name) => host.link_by_name(name).map_err(NetError::from)?,
+        Selector::Name(name) => host.link_by_name(name)?,
         Selector::Mac(mac) => {
-            let links = host.links().map_err(NetError::from)?;
+            let links = host.links()?;
             links.into_iter().find(|link| link.mac == Some(*mac))
         }
         Selector::Path(_) | Selector::Pci(_) | Selector::Auxiliary(_) => {
             let name = interface_in_sysfs(selector)?;
-            host.link_by_name(&name).map_err(NetError::from)?
+            host.link_by_name(&name)?
         }
     };
     found.ok_or_else(|| {
         Error::internal(format_args!("{selector} not found on the host"))
             .details("no such device on this node, or a container has it")
+            .into()
     })
 }
 
-fn interface_in_sysfs(selector: &Selector) -> Result<String, SysfsError> {
+fn interface_in_sysfs(selector: &Selector) -> Result<String, Error> {
     match selector {
         Selector::Path(path) => sysfs::interface_of(path),
         Selector::Pci(address) => sysfs::interface_of_pci(address),
@@ -130,14 +131,14 @@ pub(crate) fn unrecorded(
     sandbox: &Sandbox,
     ifname: &str,
     selector: Option<&Selector>,
-) -> Result<Option<(Link, String)>, Error> {
-    let named = sandbox.link_by_name(ifname).map_err(NetError::from)?;
+) -> Result<Option<(Link, String)>, NetError> {
+    let named = sandbox.link_by_name(ifname)?;
     if let Some(link) = &named
         && let Some(device) = host_name(link).filter(|device| may_mean(selector, link, device))
     {
         return Ok(Some((link.clone(), device)));
     }
-    for link in sandbox.links().map_err(NetError::from)? {
+    for link in sandbox.links()? {
         if let Some(device) = host_name(&link)
             && means(sandbox, selector, &link, &device)?
         {
@@ -153,7 +154,8 @@ pub(crate) fn unrecorded(
                 "interface {ifname:?} in {} has no alias, which would be its name on the host",
                 sandbox.netns().path().display()
             ))
-            .details("set its alias to that name (ip link set … alias …), and send DEL again")),
+            .details("set its alias to that name (ip link set … alias …), and send DEL again")
+            .into()),
         },
     }
 }

@@ -15,56 +15,28 @@ const INTERFACES: &str = "/sys/class/net";
 /// Drivers that give a process direct access to a device (DPDK).
 const USER_SPACE_DRIVERS: [&str; 3] = ["vfio-pci", "uio_pci_generic", "igb_uio"];
 
-/// A device or interface that is not found in `/sys`.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SysfsError {
-    /// An empty name, or one with a slash.
-    #[error("{0:?} is not the name of a device")]
-    Name(String),
-    /// The device has no interface on the host.
-    #[error("no interface found at {path:?}: {source}")]
-    NoInterface { path: PathBuf, source: io::Error },
-    /// There is no such PCI device, or it has no driver.
-    #[error("driver of PCI device {address:?} not found: {source}")]
-    NoDriver { address: String, source: io::Error },
-}
-
-impl From<SysfsError> for Error {
-    fn from(error: SysfsError) -> Self {
-        let (code, hint) = match &error {
-            SysfsError::Name(_) => (
-                Code::InvalidConfig,
-                "name it as it is listed below /sys/bus",
-            ),
-            SysfsError::NoInterface { .. } => (
-                Code::Internal,
-                "no such device on this node, it has another driver, or a container has it",
-            ),
-            SysfsError::NoDriver { .. } => (
-                Code::Internal,
-                "no such device on this node, or it has no driver: bind it to one",
-            ),
-        };
-        Self::new(code, error.to_string()).details(hint)
-    }
-}
-
 /// The folder of a device on a bus.
-pub(crate) fn device_on_bus(bus: &str, name: &str) -> Result<PathBuf, SysfsError> {
+pub(crate) fn device_on_bus(bus: &str, name: &str) -> Result<PathBuf, Error> {
     if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
-        return Err(SysfsError::Name(name.to_owned()));
+        let msg = format!("{name:?} is not the name of a device");
+        let hint = "name it as it is listed below /sys/bus";
+        return Err(Error::new(Code::InvalidConfig, msg).details(hint));
     }
     Ok(Path::new(BUSES).join(bus).join("devices").join(name))
 }
 
 /// The first interface, by name, of the device at `device`.
-pub(crate) fn interface_of(device: &Path) -> Result<String, SysfsError> {
+pub(crate) fn interface_of(device: &Path) -> Result<String, Error> {
     let path = device.join("net");
-    first_entry(&path, |_| true).map_err(|source| SysfsError::NoInterface { path, source })
+    first_entry(&path, |_| true).map_err(|source| {
+        let shown = path.display();
+        Error::internal(format_args!("no interface found at {shown}: {source}"))
+            .details("no such device on this node, it has another driver, or a container has it")
+    })
 }
 
 /// The first interface of a PCI device. Of a virtio device it is in a subfolder.
-pub(crate) fn interface_of_pci(address: &str) -> Result<String, SysfsError> {
+pub(crate) fn interface_of_pci(address: &str) -> Result<String, Error> {
     let device = device_on_bus("pci", address)?;
     if device.join("net").exists() {
         return interface_of(&device);
@@ -76,11 +48,13 @@ pub(crate) fn interface_of_pci(address: &str) -> Result<String, SysfsError> {
 }
 
 /// Whether the PCI device has a user-space driver, so that it has no interface.
-pub(crate) fn is_in_user_space(address: &str) -> Result<bool, SysfsError> {
+pub(crate) fn is_in_user_space(address: &str) -> Result<bool, Error> {
     let link = device_on_bus("pci", address)?.join("driver");
-    let driver = fs::read_link(link).map_err(|source| SysfsError::NoDriver {
-        address: address.to_owned(),
-        source,
+    let driver = fs::read_link(link).map_err(|source| {
+        Error::internal(format_args!(
+            "driver of PCI device {address:?} not found: {source}"
+        ))
+        .details("no such device on this node, or it has no driver: bind it to one")
     })?;
     let name = driver.file_name().unwrap_or_default();
     Ok(USER_SPACE_DRIVERS.iter().any(|known| name == *known))

@@ -1,6 +1,7 @@
 //! The keys of `ptp`.
 
-use ferrule_net::masquerade::{MasqueradeConfig, MasqueradeError};
+use cni_types::Error;
+use ferrule_net::masquerade::MasqueradeConfig;
 use serde::Deserialize;
 
 /// The configuration as written.
@@ -20,7 +21,7 @@ pub struct Config {
 
 impl Config {
     /// The masquerading, if it is configured.
-    pub(crate) fn masquerade(&self) -> Result<Option<MasqueradeConfig>, MasqueradeError> {
+    pub(crate) fn masquerade(&self) -> Result<Option<MasqueradeConfig>, Error> {
         MasqueradeConfig::of(self.ip_masq, self.ip_masq_backend.as_deref())
     }
 

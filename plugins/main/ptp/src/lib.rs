@@ -39,7 +39,7 @@ impl Plugin for PtpPlugin {
             mtu: call.config.mtu(),
             ..PairSettings::default()
         };
-        let id = AttachmentId::from(request);
+        let id = AttachmentId::of(request);
         let mut pair = veth::create(&host, &sandbox, &id, settings, undo)?;
         let interfaces = vec![
             host_entry(&pair.host),
@@ -71,9 +71,7 @@ impl Plugin for PtpPlugin {
         let recorded = call.required_prev_result()?;
         check_attachment(&call.request, &recorded)?;
         match masquerade {
-            Some(masquerade) => {
-                Ok(masquerade.check(&AttachmentId::from(&call.request), &recorded)?)
-            }
+            Some(masquerade) => Ok(masquerade.check(&AttachmentId::of(&call.request), &recorded)?),
             None => Ok(()),
         }
     }

@@ -53,7 +53,7 @@ pub(crate) fn find_for_del(
     let Some(inside) = sandbox.link_by_name(&request.ifname)? else {
         return Ok(None);
     };
-    let id = AttachmentId::from(request);
+    let id = AttachmentId::of(request);
     let is_ours = |peer: &Link| match peer.alias.as_deref() {
         Some(alias) if alias == id.alias() => true,
         alias => !id.is_foreign(alias) && previous.is_some_and(|result| is_listed(result, peer)),

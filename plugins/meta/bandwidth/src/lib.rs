@@ -62,7 +62,7 @@ impl ChainedPlugin for Bandwidth {
             });
         }
         if let Some(limit) = limits.egress {
-            let id = AttachmentId::from(&call.request);
+            let id = AttachmentId::of(&call.request);
             let ifb = egress::add(&host, &id, &host_end, limit, undo)?;
             result.interfaces.push(host_entry(&ifb));
         }
@@ -71,7 +71,7 @@ impl ChainedPlugin for Bandwidth {
 
     fn del(&self, call: &Call<Config>, previous: Option<&CniResult>) -> Result<(), Error> {
         let host = Host::open()?;
-        let ifbs = egress::find(&host, &AttachmentId::from(&call.request))?;
+        let ifbs = egress::find(&host, &AttachmentId::of(&call.request))?;
         let had_limits = self.plan(call).map_or(true, |limits| limits.is_some());
         if had_limits || !ifbs.is_empty() {
             remove::from_host_end(&host, &call.request, previous, &ifbs)?;
@@ -89,7 +89,7 @@ impl ChainedPlugin for Bandwidth {
             check::limit(&host, &host_end, limit)?;
         }
         if let Some(limit) = limits.egress {
-            let id = AttachmentId::from(&call.request);
+            let id = AttachmentId::of(&call.request);
             check::egress(&host, &host_end, &id, limit)?;
         }
         Ok(())

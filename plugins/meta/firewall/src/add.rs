@@ -4,16 +4,14 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use cni_types::Error;
 use ferrule_kernel::FileLock;
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, NetError};
 
 use crate::chains::Isolation;
 use crate::config::{FirewallBackend, Plan, Policy};
 use crate::dbus::TIMEOUT;
 use crate::del;
 use crate::endpoint::Endpoint;
-use crate::error::{FirewallError, join_errors};
 use crate::firewalld::{self, Firewalld};
 use crate::removal::{Owner, Removal};
 use crate::state::{Record, State};
@@ -41,7 +39,7 @@ impl ActiveBackend {
     pub(crate) fn choose(
         backend: Option<FirewallBackend>,
         timeout: Duration,
-    ) -> Result<Self, FirewallError> {
+    ) -> Result<Self, NetError> {
         Ok(match backend {
             Some(FirewallBackend::Iptables) => Self::Iptables,
             Some(FirewallBackend::Nftables) => Self::Nftables,
@@ -66,12 +64,12 @@ pub(crate) fn add(
     endpoint: &Endpoint,
     mut active: ActiveBackend,
     _lock: &FileLock,
-) -> Result<(), Error> {
+) -> Result<(), NetError> {
     let state = State::at(&plan.folder);
     let record = record(plan, endpoint, active.backend());
     remove_outdated(plan, &state, &record)?;
     let tag = endpoint.id.tag();
-    state.add(&tag, &record).map_err(FirewallError::from)?;
+    state.add(&tag, &record)?;
     let keep_isolated = match &endpoint.bridge {
         None => false,
         Some(bridge) => {
@@ -80,9 +78,7 @@ pub(crate) fn add(
                 warn_if_bridged_packets_bypass(bridge);
             }
             let network = &endpoint.id.network;
-            state
-                .isolate(network, bridge, isolated)
-                .map_err(FirewallError::from)?
+            state.isolate(network, bridge, isolated)?
         }
     };
     let isolation = endpoint.isolation(plan.policy, keep_isolated);
@@ -100,7 +96,7 @@ pub(crate) fn add(
 }
 
 /// Compares the rules of an attachment with those that ADD writes.
-pub(crate) fn check(plan: &Plan, endpoint: &Endpoint) -> Result<(), FirewallError> {
+pub(crate) fn check(plan: &Plan, endpoint: &Endpoint) -> Result<(), NetError> {
     let state = State::at(&plan.folder);
     let tag = endpoint.id.tag();
     let record = state.record(&tag);
@@ -130,15 +126,15 @@ pub(crate) fn check(plan: &Plan, endpoint: &Endpoint) -> Result<(), FirewallErro
 }
 
 /// Fails if another attachment has the address.
-fn held_by(state: &State, tag: &str, address: IpAddr) -> Result<(), FirewallError> {
+fn held_by(state: &State, tag: &str, address: IpAddr) -> Result<(), NetError> {
     let Some(holder) = state.holder(address).filter(|holder| holder != tag) else {
         return Ok(());
     };
     let record = state.record(&holder);
-    Err(FirewallError::Held {
-        address: address.to_string(),
-        holder: record.map_or(holder, |record| record.container_id),
-    })
+    let holder = record.map_or(holder, |record| record.container_id);
+    Err(NetError::Mismatch(format!(
+        "address {address} belongs to container {holder:?} now"
+    )))
 }
 
 /// The rules for iptables; with firewalld as the back end only those of the policy.
@@ -183,7 +179,7 @@ fn record(plan: &Plan, endpoint: &Endpoint, backend: FirewallBackend) -> Record 
 }
 
 /// Removes the rules that an earlier ADD wrote to another back end or for other addresses.
-fn remove_outdated(plan: &Plan, state: &State, new: &Record) -> Result<(), Error> {
+fn remove_outdated(plan: &Plan, state: &State, new: &Record) -> Result<(), NetError> {
     let tag = new.id().tag();
     let Some(old) = state.record(&tag) else {
         return Ok(());
@@ -205,11 +201,9 @@ fn remove_outdated(plan: &Plan, state: &State, new: &Record) -> Result<(), Error
     }
     let mut cleaner = del::Cleaner::new(plan)?;
     cleaner.include(Some(&old));
-    join_errors(cleaner.clean(&outdated))?;
+    cleaner.clean(&outdated)?;
     for removal in outdated {
-        state
-            .release(&tag, removal.address)
-            .map_err(FirewallError::from)?;
+        state.release(&tag, removal.address)?;
     }
     Ok(())
 }
@@ -227,7 +221,7 @@ fn warn_if_bridged_packets_bypass(bridge: &str) {
 }
 
 /// Fails if the back end cannot work now.
-pub(crate) fn probe(plan: &Plan) -> Result<(), FirewallError> {
+pub(crate) fn probe(plan: &Plan) -> Result<(), NetError> {
     match ActiveBackend::choose(plan.backend, STATUS_TIMEOUT)? {
         ActiveBackend::Iptables => Ok(ferrule_netfilter::Backend::Iptables.probe()?),
         ActiveBackend::Firewalld(firewalld) => {

@@ -15,9 +15,11 @@
 
 use std::net::IpAddr;
 
+use ferrule_kernel::Family;
+
 use crate::config::Policy;
 use crate::reconcile::DesiredChain;
-use crate::rule_spec::RuleSpec;
+use crate::rule::Rule;
 
 /// The chain of forwarded packets.
 pub(crate) const FORWARD: &str = "FORWARD";
@@ -48,35 +50,35 @@ pub(crate) struct Isolation<'a> {
 }
 
 /// The jump to the accepting chain.
-pub(crate) fn to_accepting() -> RuleSpec {
-    RuleSpec::jump_to(ACCEPTING).with_comment(RULES_COMMENT)
+fn to_accepting(family: Family) -> Rule {
+    Rule::new(family).comment(RULES_COMMENT).jump(ACCEPTING)
 }
 
 /// The jump to the isolating chains.
-pub(crate) fn to_isolating() -> RuleSpec {
-    with_isolation_comment(RuleSpec::jump_to(STAGE_1))
+fn to_isolating(family: Family) -> Rule {
+    with_isolation_comment(Rule::new(family)).jump(STAGE_1)
 }
 
 /// Before 1.7.0 the Go plugin had one policy, whose comment was on all rules.
-fn with_isolation_comment(spec: RuleSpec) -> RuleSpec {
-    spec.with_comment(ISOLATION_COMMENT)
-        .or_comment(&policy_comment(Policy::SameBridge))
+fn with_isolation_comment(rule: Rule) -> Rule {
+    rule.comment_or(ISOLATION_COMMENT, &policy_comment(Policy::SameBridge))
 }
 
 /// The rules of one address.
 ///
 /// The Go plugin writes them in the other order. Both orders work, and the order shows which plugin
 /// wrote them.
-pub(crate) fn of_address(address: IpAddr) -> [RuleSpec; 2] {
-    [
-        RuleSpec::accept_from(address),
-        RuleSpec::accept_replies_to(address),
-    ]
+pub(crate) fn of_address(address: IpAddr) -> [Rule; 2] {
+    [Rule::accept_from(address), Rule::accept_replies_to(address)]
 }
 
-/// The chains that accept packets of addresses.
-pub(crate) fn accepting(admin_chain: &str, addresses: &[IpAddr]) -> [DesiredChain<RuleSpec>; 2] {
-    let to_admin = RuleSpec::jump_to(admin_chain).with_comment(ADMIN_COMMENT);
+/// The chains that accept packets of addresses of one family.
+pub(crate) fn accepting(
+    family: Family,
+    admin_chain: &str,
+    addresses: &[IpAddr],
+) -> [DesiredChain<Rule>; 2] {
+    let to_admin = Rule::new(family).comment(ADMIN_COMMENT).jump(admin_chain);
     let rules = addresses.iter().flat_map(|address| of_address(*address));
     [
         DesiredChain::empty(admin_chain),
@@ -89,32 +91,33 @@ pub(crate) fn accepting(admin_chain: &str, addresses: &[IpAddr]) -> [DesiredChai
 }
 
 /// The chains that isolate a bridge.
-pub(crate) fn isolating(isolation: &Isolation<'_>) -> [DesiredChain<RuleSpec>; 2] {
+pub(crate) fn isolating(family: Family, isolation: &Isolation<'_>) -> [DesiredChain<Rule>; 2] {
     let bridge = isolation.bridge;
-    let comment = policy_comment(isolation.policy);
-    let elsewhere = |comment: &str| {
-        RuleSpec::jump_to(STAGE_2)
+    let rule = || Rule::new(family);
+    let elsewhere = |policy| {
+        rule()
             .in_interface(bridge)
             .out_interface_other_than(bridge)
-            .with_comment(comment)
+            .comment(&policy_comment(policy))
+            .jump(STAGE_2)
     };
-    let isolated_comment = policy_comment(Policy::Isolated);
-    let between = RuleSpec::jump_to("DROP")
+    let between = rule()
         .in_interface(bridge)
         .out_interface(bridge)
-        .with_comment(&isolated_comment);
-    let end = with_isolation_comment(RuleSpec::jump_to("RETURN"));
+        .comment(&policy_comment(Policy::Isolated))
+        .jump("DROP");
+    let end = with_isolation_comment(rule()).jump("RETURN");
     let mut stage_1 = DesiredChain {
-        first: vec![elsewhere(&comment)],
+        first: vec![elsewhere(isolation.policy)],
         then: vec![end.clone()],
         ..DesiredChain::empty(STAGE_1)
     };
     if isolation.policy == Policy::Isolated {
         stage_1.first.insert(0, between);
     } else if !isolation.keep_isolated {
-        stage_1.never = vec![between, elsewhere(&isolated_comment)];
+        stage_1.never = vec![between, elsewhere(Policy::Isolated)];
     }
-    let into = with_isolation_comment(RuleSpec::jump_to("DROP").out_interface(bridge));
+    let into = with_isolation_comment(rule().out_interface(bridge)).jump("DROP");
     let stage_2 = DesiredChain {
         first: vec![into],
         then: vec![end],
@@ -126,37 +129,39 @@ pub(crate) fn isolating(isolation: &Isolation<'_>) -> [DesiredChain<RuleSpec>; 2
 /// The chain that jumps to the others. A jump that was added for another network also counts for the
 /// order: the one to the isolating chains must stay first.
 pub(crate) fn forward(
+    family: Family,
     chain: &str,
     accept: bool,
     isolate: bool,
-    has: impl Fn(&RuleSpec) -> bool,
-) -> DesiredChain<RuleSpec> {
-    let candidates = [(to_isolating(), isolate), (to_accepting(), accept)];
+    has: impl Fn(&Rule) -> bool,
+) -> DesiredChain<Rule> {
+    let candidates = [
+        (to_isolating(family), isolate),
+        (to_accepting(family), accept),
+    ];
     let desired = candidates
         .into_iter()
-        .filter(|(spec, required)| *required || has(spec));
+        .filter(|(rule, required)| *required || has(rule));
     DesiredChain {
-        first: desired.map(|(spec, _)| spec).collect(),
+        first: desired.map(|(rule, _)| rule).collect(),
         ..DesiredChain::empty(chain)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ferrule_kernel::Family;
-
     use super::*;
 
-    fn text(desired: &DesiredChain<RuleSpec>) -> Vec<String> {
+    fn text(desired: &DesiredChain<Rule>) -> Vec<String> {
         let rules = desired.first.iter().chain(&desired.then);
         rules
-            .map(|spec| format!("-A {} {}", desired.chain, spec.compile(Family::V4)))
+            .map(|rule| format!("-A {} {rule}", desired.chain))
             .collect()
     }
 
     #[test]
     fn the_accepting_chain_asks_the_administrator_first() {
-        let [admin, accepting] = accepting("CNI-ADMIN", &["10.1.2.3".parse().unwrap()]);
+        let [admin, accepting] = accepting(Family::V4, "CNI-ADMIN", &["10.1.2.3".parse().unwrap()]);
         assert_eq!(text(&admin), Vec::<String>::new());
         assert_eq!(
             text(&accepting),
@@ -176,7 +181,7 @@ mod tests {
                 policy,
                 keep_isolated,
             };
-            let [first, second] = isolating(&isolation);
+            let [first, second] = isolating(Family::V4, &isolation);
             (text(&first), text(&second), first.never.len())
         };
         let (stage_1, stage_2, never) = rules(Policy::Isolated, false);
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn isolating_stays_in_front_even_if_this_network_does_not_ask_for_it() {
         let chains = |accept, isolate, has: bool| {
-            let desired = forward("FORWARD", accept, isolate, |_| has);
+            let desired = forward(Family::V4, "FORWARD", accept, isolate, |_| has);
             let rules = text(&desired);
             let target = |rule: &String| rule.rsplit(' ').next().unwrap().to_owned();
             rules.iter().map(target).collect::<Vec<_>>()

@@ -4,12 +4,11 @@ use std::net::IpAddr;
 
 use cni_types::{Attachments, Error};
 use ferrule_kernel::FileLock;
-use ferrule_net::{AttachmentId, Tags};
+use ferrule_net::{AttachmentId, NetError, Tags};
 use ferrule_netfilter::nft::Nft;
 
 use crate::config::{FirewallBackend, ForwardChain, Plan};
 use crate::dbus::TIMEOUT;
-use crate::error::{FirewallError, join_errors};
 use crate::firewalld::{self, Firewalld};
 use crate::removal::{Owner, Removal};
 use crate::state::{Record, State};
@@ -17,9 +16,9 @@ use crate::{iptables, nftables};
 
 /// Removes everything of an attachment: the rules of `named`, the addresses of the previous result,
 /// and those of its recorded or found addresses.
-pub(crate) fn remove(plan: &Plan, id: &AttachmentId, named: &[IpAddr]) -> Result<(), Error> {
+pub(crate) fn remove(plan: &Plan, id: &AttachmentId, named: &[IpAddr]) -> Result<(), NetError> {
     let mut cleaner = Cleaner::new(plan)?;
-    let _lock = FileLock::of_namespace().map_err(FirewallError::from)?;
+    let _lock = FileLock::of_namespace()?;
     let state = State::at(&plan.folder);
     let tag = id.tag();
     let record = state.record(&tag);
@@ -29,20 +28,20 @@ pub(crate) fn remove(plan: &Plan, id: &AttachmentId, named: &[IpAddr]) -> Result
     };
     let removals = removals(&state, &tag, named, &recorded);
     cleaner.include(record.as_ref());
-    join_errors(cleaner.clean(&removals))?;
+    cleaner.clean(&removals)?;
     let addresses: Vec<IpAddr> = recorded.into_iter().chain(named.iter().copied()).collect();
-    Ok(state.del(&tag, &addresses).map_err(FirewallError::from)?)
+    Ok(state.del(&tag, &addresses)?)
 }
 
 /// Removes everything of the attachments to a network that are not in `keep`.
-pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<(), Error> {
+pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<(), NetError> {
     let mut cleaner = Cleaner::new(plan)?;
-    let _lock = FileLock::of_namespace().map_err(FirewallError::from)?;
+    let _lock = FileLock::of_namespace()?;
     let state = State::at(&plan.folder);
     let known = Tags::new(network, keep);
     let (mut removals, mut gone) = (Vec::new(), Vec::new());
     let found = cleaner.found_in_network(network)?;
-    let mut tags = state.of_network(network).map_err(FirewallError::from)?;
+    let mut tags = state.of_network(network)?;
     tags.extend(found.iter().map(|(_, tag)| tag.clone()));
     tags.sort_unstable();
     tags.dedup();
@@ -58,9 +57,9 @@ pub(crate) fn collect(plan: &Plan, network: &str, keep: &Attachments) -> Result<
         removals.extend(self::removals(&state, &tag, &[], &addresses));
         gone.push((tag, addresses));
     }
-    join_errors(cleaner.clean(&removals))?;
+    cleaner.clean(&removals)?;
     for (tag, addresses) in gone {
-        state.del(&tag, &addresses).map_err(FirewallError::from)?;
+        state.del(&tag, &addresses)?;
     }
     Ok(())
 }
@@ -106,7 +105,7 @@ pub(crate) struct Cleaner {
 
 impl Cleaner {
     /// A cleaner for the zone and chains of the configuration.
-    pub(crate) fn new(plan: &Plan) -> Result<Self, FirewallError> {
+    pub(crate) fn new(plan: &Plan) -> Result<Self, NetError> {
         Ok(Self {
             nft: Nft::open_if_supported()?,
             forward_chains: plan.forward_chains.clone().unwrap_or_default(),
@@ -117,13 +116,13 @@ impl Cleaner {
     }
 
     /// The addresses of an attachment in the sets of `nf_tables`.
-    fn found(&self, id: &AttachmentId) -> Result<Vec<IpAddr>, FirewallError> {
+    fn found(&self, id: &AttachmentId) -> Result<Vec<IpAddr>, NetError> {
         let owned = self.nft.as_ref().map(|nft| nftables::owned_by(nft, id));
         owned.unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// The addresses of all attachments to a network, with their tags.
-    fn found_in_network(&self, network: &str) -> Result<Vec<(IpAddr, String)>, FirewallError> {
+    fn found_in_network(&self, network: &str) -> Result<Vec<(IpAddr, String)>, NetError> {
         let nft = self.nft.as_ref();
         let owned = nft.map(|nft| nftables::owned_in_network(nft, network));
         owned.unwrap_or_else(|| Ok(Vec::new()))
@@ -149,26 +148,26 @@ impl Cleaner {
     }
 
     /// Removes the rules of addresses from every back end, even if one fails.
-    pub(crate) fn clean(&self, removals: &[Removal]) -> Vec<FirewallError> {
+    pub(crate) fn clean(&self, removals: &[Removal]) -> Result<(), Error> {
         if removals.is_empty() {
-            return Vec::new();
+            return Ok(());
         }
         let outcomes = [
             self.clean_nftables(removals),
             iptables::remove_from_older_tables(removals),
             self.clean_firewalld(removals),
         ];
-        outcomes.into_iter().filter_map(Result::err).collect()
+        Error::join(outcomes.map(|outcome| Ok(outcome?)))
     }
 
-    fn clean_nftables(&self, removals: &[Removal]) -> Result<(), FirewallError> {
+    fn clean_nftables(&self, removals: &[Removal]) -> Result<(), NetError> {
         match &self.nft {
             Some(nft) => nftables::remove(nft, removals, &self.forward_chains),
             None => Ok(()),
         }
     }
 
-    fn clean_firewalld(&self, removals: &[Removal]) -> Result<(), FirewallError> {
+    fn clean_firewalld(&self, removals: &[Removal]) -> Result<(), NetError> {
         // If firewalld does not run there is nothing to remove: runtime sources end with it.
         if !self.firewalld {
             return Ok(());

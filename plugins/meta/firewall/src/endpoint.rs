@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 
 use cni_types::{CniResult, check_interface_name};
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, NetError};
 
 use crate::chains::Isolation;
 use crate::config::{Plan, Policy};
-use crate::error::FirewallError;
 
 /// An attachment with its addresses.
 #[derive(Debug)]
@@ -20,11 +19,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Reads it from the previous result: every address; the first interface is the bridge.
-    pub(crate) fn new(
-        id: AttachmentId,
-        plan: &Plan,
-        result: &CniResult,
-    ) -> Result<Self, FirewallError> {
+    pub(crate) fn new(id: AttachmentId, plan: &Plan, result: &CniResult) -> Result<Self, NetError> {
         let addresses = addresses(result);
         let bridge = if plan.policy == Policy::Open || addresses.is_empty() {
             None
@@ -61,16 +56,20 @@ pub(crate) fn addresses(result: &CniResult) -> Vec<IpAddr> {
     addresses
 }
 
-fn bridge(policy: Policy, result: &CniResult) -> Result<String, FirewallError> {
+fn bridge(policy: Policy, result: &CniResult) -> Result<String, NetError> {
     let name = result.interfaces.first().map(|first| first.name.as_str());
     let Some(name) = name.filter(|name| !name.is_empty()) else {
-        let policy = policy.name();
-        return Err(FirewallError::NoBridge { policy });
+        return Err(NetError::Unusable(format!(
+            "interface needs to be set for ingress policy {:?}, \
+             make sure to chain \"firewall\" plugin with \"bridge\"",
+            policy.name()
+        )));
     };
     // The name becomes part of rules, and the name of a folder.
     if check_interface_name(name).is_err() {
-        let name = name.to_owned();
-        return Err(FirewallError::BridgeName { name });
+        return Err(NetError::Unusable(format!(
+            "the first interface of prevResult has an impossible name: {name:?}"
+        )));
     }
     Ok(name.to_owned())
 }
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn endpoint(config: &str, result: &str) -> Result<Endpoint, FirewallError> {
+    fn endpoint(config: &str, result: &str) -> Result<Endpoint, NetError> {
         let config: Config = JsonValue::read(config.as_bytes())
             .unwrap()
             .decode()

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use cni_types::Error;
+
+use ferrule_net::NetError;
+
 use crate::dbus::{Call, Connection, DbusError, Reply, of_system_bus};
-use crate::error::FirewallError;
+use crate::error::mismatch;
 
 /// firewalld's name on the bus, its object, and the interface of its zones.
 const NAME: &str = "org.fedoraproject.FirewallD1";
@@ -50,10 +54,12 @@ impl Firewalld {
 
     /// Fails if firewalld does not run, or does not know the zone. A late answer is no failure:
     /// firewalld may be busy.
-    pub(crate) fn probe(mut self, zone: &str) -> Result<(), FirewallError> {
+    pub(crate) fn probe(mut self, zone: &str) -> Result<(), NetError> {
         let bus = &mut self.0;
         if !bus.has_owner(NAME)? {
-            return Err(FirewallError::NotRunning);
+            let msg = format!("firewalld is not running: nobody has the bus name {NAME}");
+            let hint = "start firewalld, or set the key backend to another one";
+            return Err(Error::internal(msg).details(hint).into());
         }
         // The question about an unused address (RFC 5737) fails if there is no such zone.
         match self.call("querySource", zone, "192.0.2.1/32") {
@@ -80,23 +86,28 @@ pub(crate) fn add(
     zones: &mut impl Zones,
     zone: &str,
     addresses: &[IpAddr],
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     for address in addresses {
         let address = source(*address);
         match zones.call("addSource", zone, &address) {
             Err(error) if says(&error, ALREADY_THERE) => {}
-            Err(source) => {
-                let zone = zone.to_owned();
-                return Err(FirewallError::Source {
-                    address,
-                    zone,
-                    source,
-                });
-            }
+            Err(error) => return Err(refused(&address, zone, &error)),
             Ok(_) => {}
         }
     }
     Ok(())
+}
+
+fn refused(address: &str, zone: &str, error: &DbusError) -> NetError {
+    let refused = Error::internal(format_args!(
+        "failed to add the address {address} to {zone} zone: {error}"
+    ));
+    let hint = if says(error, "ZONE_CONFLICT") {
+        "the address is bound to another zone of firewalld: remove it there"
+    } else {
+        ""
+    };
+    refused.details(hint).into()
 }
 
 /// Removes addresses from the sources of a zone, as far as they are there.
@@ -104,7 +115,7 @@ pub(crate) fn remove(
     zones: &mut impl Zones,
     zone: &str,
     addresses: &[IpAddr],
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     for address in addresses {
         match zones.call("removeSource", zone, &source(*address)) {
             Err(error) if NOT_THERE.iter().any(|text| says(&error, text)) => {}
@@ -119,15 +130,12 @@ pub(crate) fn check(
     zones: &mut impl Zones,
     zone: &str,
     addresses: &[IpAddr],
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     for address in addresses {
         let source = source(*address);
         if zones.call("querySource", zone, &source)? != Reply::Flag(true) {
-            return Err(FirewallError::Mismatch {
-                what: "source not found",
-                place: format!("zone {zone} of firewalld"),
-                rule: source,
-            });
+            let place = format!("zone {zone} of firewalld");
+            return Err(mismatch("source not found", place, source));
         }
     }
     Ok(())

@@ -7,7 +7,6 @@
 
 mod add;
 mod chains;
-mod compiled_rule;
 mod config;
 mod dbus;
 mod del;
@@ -18,12 +17,12 @@ mod iptables;
 mod nftables;
 mod reconcile;
 mod removal;
-mod rule_spec;
+mod rule;
 mod state;
 
 use cni_types::{Attachments, CniResult, Error, SpecVersion};
 use ferrule_kernel::FileLock;
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, NetError};
 use ferrule_plugin::{Call, ChainedPlugin, Undo};
 
 use add::ActiveBackend;
@@ -31,7 +30,6 @@ pub use config::Config;
 use config::Plan;
 use dbus::TIMEOUT;
 use endpoint::{Endpoint, addresses};
-use error::FirewallError;
 
 /// `firewall` for the frame of chained plugins.
 pub struct Firewall;
@@ -58,32 +56,36 @@ impl ChainedPlugin for Firewall {
         result: &mut CniResult,
         undo: &mut Undo,
     ) -> Result<(), Error> {
-        let endpoint = Endpoint::new(AttachmentId::from(&call.request), &plan, result)?;
+        let endpoint = Endpoint::new(AttachmentId::of(&call.request), &plan, result)?;
         if endpoint.addresses.is_empty() {
             return Ok(());
         }
         let active = ActiveBackend::choose(plan.backend, TIMEOUT)?;
         // Taken before there is anything to undo: undoing would wait for it again.
-        let lock = FileLock::of_namespace().map_err(FirewallError::from)?;
+        let lock = FileLock::of_namespace().map_err(NetError::from)?;
         let (cleaning, id, addresses) = (
             plan.clone(),
             endpoint.id.clone(),
             endpoint.addresses.clone(),
         );
         undo.push("remove the rules of the container", move || {
-            del::remove(&cleaning, &id, &addresses)
+            Ok(del::remove(&cleaning, &id, &addresses)?)
         });
-        add::add(&plan, &endpoint, active, &lock)
+        Ok(add::add(&plan, &endpoint, active, &lock)?)
     }
 
     fn del(&self, call: &Call<Config>, previous: Option<&CniResult>) -> Result<(), Error> {
         let plan = Plan::for_cleaning(&call.config);
         let named = previous.map(addresses).unwrap_or_default();
-        del::remove(&plan, &AttachmentId::from(&call.request), &named)
+        Ok(del::remove(
+            &plan,
+            &AttachmentId::of(&call.request),
+            &named,
+        )?)
     }
 
     fn check(&self, call: &Call<Config>, plan: Plan, result: &CniResult) -> Result<(), Error> {
-        let endpoint = Endpoint::new(AttachmentId::from(&call.request), &plan, result)?;
+        let endpoint = Endpoint::new(AttachmentId::of(&call.request), &plan, result)?;
         if endpoint.addresses.is_empty() {
             return Ok(());
         }
@@ -97,7 +99,7 @@ impl ChainedPlugin for Firewall {
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
         let plan = Plan::for_cleaning(&call.config);
-        del::collect(&plan, &call.request.network, keep)
+        Ok(del::collect(&plan, &call.request.network, keep)?)
     }
 }
 

@@ -39,6 +39,24 @@ pub(crate) enum Drift<'w, R> {
     Extra(&'w R),
 }
 
+impl<'w, R> Drift<'w, R> {
+    /// What is wrong, for the report of CHECK.
+    pub(crate) fn what(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "rule not found",
+            Self::Misplaced(_) => "rule in the wrong place",
+            Self::Extra(_) => "rule of another ingress policy",
+        }
+    }
+
+    /// The rule that it is about.
+    pub(crate) fn rule(&self) -> &'w R {
+        match self {
+            Self::Missing(rule) | Self::Misplaced(rule) | Self::Extra(rule) => rule,
+        }
+    }
+}
+
 impl<R> DesiredChain<R> {
     /// An empty chain.
     pub(crate) fn empty(name: &str) -> Self {
@@ -47,17 +65,6 @@ impl<R> DesiredChain<R> {
             first: Vec::new(),
             then: Vec::new(),
             never: Vec::new(),
-        }
-    }
-
-    /// Maps the rules.
-    pub(crate) fn map<S>(self, make: impl Fn(&R) -> S) -> DesiredChain<S> {
-        let all = |rules: &[R]| rules.iter().map(&make).collect();
-        DesiredChain {
-            first: all(&self.first),
-            then: all(&self.then),
-            never: all(&self.never),
-            chain: self.chain,
         }
     }
 

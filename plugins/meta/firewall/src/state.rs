@@ -14,14 +14,13 @@
 //! All are changed only under the lock of the network namespace.
 
 use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use ferrule_file::create_private_folder;
 use ferrule_net::{AttachmentId, network_tag};
-use ferrule_plugin::{RecordError, RecordStore};
+use ferrule_plugin::{RecordError, RecordStore, remove_file};
 use serde::{Deserialize, Serialize};
 
 use crate::config::FirewallBackend;
@@ -86,7 +85,7 @@ impl State {
         let target = Path::new("../attachments").join(tag);
         for address in &record.addresses {
             let link = self.addresses.join(address.to_string());
-            remove(&link)?;
+            remove_file(&link)?;
             symlink(&target, &link).map_err(RecordError::at("create", &link))?;
         }
         Ok(())
@@ -109,7 +108,7 @@ impl State {
     pub(crate) fn release(&self, tag: &str, address: IpAddr) -> Result<(), RecordError> {
         let link = self.addresses.join(address.to_string());
         match fs::read_link(&link) {
-            Ok(target) if tag_of(&target) == tag => remove(&link),
+            Ok(target) if tag_of(&target) == tag => remove_file(&link),
             _ => Ok(()),
         }
     }
@@ -168,15 +167,6 @@ impl Record {
 fn tag_of(target: &Path) -> String {
     let name = target.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-fn remove(path: &Path) -> Result<(), RecordError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(RecordError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn create_folder(folder: &Path) -> Result<(), RecordError> {

@@ -5,12 +5,12 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use cni_types::{Attachments, Command, Error};
-use ferrule_plugin::{Call, log};
+use ferrule_plugin::{Call, RecordError, log, remove_file};
 
 use crate::NAME;
 use crate::config::Config;
 use crate::delegate_config::DelegateConfig;
-use crate::record::{Content, Record, RecordError, TEMP_SUFFIX, ensure_private, is_shared, remove};
+use crate::record::{Content, Record, TEMP_SUFFIX, ensure_private, is_shared};
 
 /// A configuration, and its records that are removed after the delegate's GC.
 struct Collection {
@@ -29,16 +29,16 @@ pub(crate) fn collect(
     if let Some(config) = current {
         add(&mut collections, config.for_gc(request), None);
     }
-    let mut errors = Vec::new();
+    let mut outcomes = Vec::new();
     let folder = call.config.data_dir()?;
     match ensure_private(folder).and_then(|()| names(folder)) {
         Ok(names) => {
             for name in names {
                 let outcome = visit(call, folder, &name, keep, &mut collections);
-                errors.extend(outcome.err().map(Error::from));
+                outcomes.push(outcome.map_err(Error::from));
             }
         }
-        Err(error) => errors.push(error.into()),
+        Err(error) => outcomes.push(Err(error.into())),
     }
     for Collection { config, stale } in collections {
         let stdin = config.text().into_bytes();
@@ -47,13 +47,12 @@ pub(crate) fn collect(
             .and_then(|delegate| delegate.run(Command::Gc));
         match collected {
             Ok(()) => {
-                let removed = stale.iter().map(Record::remove);
-                errors.extend(removed.filter_map(Result::err).map(Error::from));
+                outcomes.extend(stale.iter().map(|record| Ok(record.remove()?)));
             }
-            Err(error) => errors.push(error),
+            failed => outcomes.push(failed),
         }
     }
-    Error::join(errors).map_or(Ok(()), Err)
+    Error::join(outcomes)
 }
 
 fn add(collections: &mut Vec<Collection>, config: DelegateConfig, stale: Option<Record>) {
@@ -101,8 +100,8 @@ fn visit(
 /// Removes a temporary file whose writer was killed.
 fn remove_abandoned(path: &Path) -> Result<(), RecordError> {
     match File::open(path) {
-        Ok(file) if file.try_lock().is_ok() => remove(path),
-        // Its writer is alive.
+        Ok(file) if file.try_lock().is_ok() => remove_file(path),
+        // It is being written.
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(RecordError::at("open", path)(error)),

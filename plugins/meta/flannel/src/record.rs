@@ -16,41 +16,13 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use cni_types::{Code, Error};
-use ferrule_file::os_text;
+use ferrule_plugin::{RecordError, remove_file};
 use nix::unistd::geteuid;
 
 use crate::delegate_config::DelegateConfig;
 
 /// Suffix of a file while it is written.
 pub(crate) const TEMP_SUFFIX: &str = ":new";
-
-/// A file operation that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {}", .path.display(), os_text(.source))]
-pub(crate) struct RecordError {
-    operation: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl RecordError {
-    /// For `map_err`.
-    pub(crate) fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self {
-            operation,
-            path,
-            source,
-        }
-    }
-}
-
-impl From<RecordError> for Error {
-    fn from(error: RecordError) -> Self {
-        Self::new(Code::Io, error.to_string())
-    }
-}
 
 /// The content of a record.
 #[derive(Debug)]
@@ -131,7 +103,7 @@ impl Record {
             let _ = if is_new {
                 self.remove()
             } else {
-                remove(&self.temp)
+                remove_file(&self.temp)
             };
         }
         written
@@ -154,7 +126,7 @@ impl Record {
         let written = temp.write_all(text).and_then(|()| temp.sync_all());
         written.map_err(RecordError::at("write", &self.temp))?;
         if self.is_linked() {
-            remove(&self.container)?;
+            remove_file(&self.container)?;
         }
         fs::rename(&self.temp, &self.own).map_err(RecordError::at("write", &self.own))?;
         match fs::hard_link(&self.own, &self.container) {
@@ -177,11 +149,11 @@ impl Record {
 
     /// Removes the record, if there is one.
     pub(crate) fn remove(&self) -> Result<(), RecordError> {
-        remove(&self.temp)?;
+        remove_file(&self.temp)?;
         if self.is_linked() || (!self.own.exists() && !is_shared(&self.container)) {
-            remove(&self.container)?;
+            remove_file(&self.container)?;
         }
-        remove(&self.own)
+        remove_file(&self.own)
     }
 
     /// Whether both names belong to the same file.
@@ -218,16 +190,6 @@ pub(crate) fn ensure_private(folder: &Path) -> Result<(), RecordError> {
     error.map_or(Ok(()), |error| {
         Err(RecordError::at("use folder", folder)(error))
     })
-}
-
-/// Removes a file, if there is one.
-pub(crate) fn remove(path: &Path) -> Result<(), RecordError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(RecordError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

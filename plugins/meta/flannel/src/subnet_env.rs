@@ -1,9 +1,10 @@
 //! The subnet file, in which flanneld writes the subnet of this node.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::io::ErrorKind;
+use std::path::Path;
 
-use cni_types::{AddressError, Cidr, Code, Error};
+use cni_types::{Cidr, Code, Error};
 use ferrule_file::os_text;
 
 /// Largest accepted file in bytes; a usual one has 120.
@@ -22,50 +23,14 @@ pub(crate) struct SubnetEnv {
     pub(crate) ip_masq: bool,
 }
 
-/// A file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SubnetEnvError {
-    #[error("open {}: {}", .path.display(), os_text(.source))]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{} is {bytes} bytes long, at most {MAX_BYTES} are expected", .path.display())]
-    TooLong { path: PathBuf, bytes: usize },
-    #[error("{} is missing {}", .path.display(), .keys.join(", "))]
-    Missing {
-        path: PathBuf,
-        keys: Vec<&'static str>,
-    },
-    #[error("{}: {key} has no value", .path.display())]
-    NoValue { path: PathBuf, key: &'static str },
-    #[error("{}: {key}: {source}", .path.display())]
-    Cidr {
-        path: PathBuf,
-        key: &'static str,
-        source: AddressError,
-    },
-    #[error("{}: {MTU}: invalid number: {value:?}", .path.display())]
-    Mtu { path: PathBuf, value: String },
-}
-
-impl From<SubnetEnvError> for Error {
-    /// A missing file is a transient condition: flanneld has not started yet.
-    fn from(error: SubnetEnvError) -> Self {
-        let code = match &error {
-            SubnetEnvError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Code::TryAgain
-            }
-            SubnetEnvError::Read { .. } => Code::Io,
-            _ => Code::Decode,
-        };
-        // Text of the Go plugin, which administrators and tools search for in logs.
-        Self::new(
-            code,
-            format!("failed to load flannel 'subnet.env' file: {error}"),
-        )
-        .details(
-            "flanneld writes it when it has got a subnet for this node: \
-             check that flanneld runs here, and check the flannel pod log for this node",
-        )
-    }
+/// The error of a file that cannot be used.
+fn unusable(code: Code, problem: impl Display) -> Error {
+    // Text of the Go plugin, which administrators and tools search for in logs.
+    let msg = format!("failed to load flannel 'subnet.env' file: {problem}");
+    Error::new(code, msg).details(
+        "flanneld writes it when it has got a subnet for this node: \
+         check that flanneld runs here, and check the flannel pod log for this node",
+    )
 }
 
 const NETWORK: &str = "FLANNEL_NETWORK";
@@ -77,24 +42,30 @@ const IPMASQ: &str = "FLANNEL_IPMASQ";
 const KEYS: [&str; 6] = [NETWORK, SUBNET, IPV6_NETWORK, IPV6_SUBNET, MTU, IPMASQ];
 
 impl SubnetEnv {
-    /// Reads the file, with a bound on its length and without blocking on a pipe.
-    pub(crate) fn load(path: &Path) -> Result<Self, SubnetEnvError> {
-        let text = ferrule_file::read_text(path).map_err(|source| SubnetEnvError::Read {
-            path: path.to_owned(),
-            source,
+    /// Reads the file, with a bound on its length and without blocking on a pipe. A missing file is a
+    /// transient condition: flanneld has not started yet.
+    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
+        let shown = path.display();
+        let text = ferrule_file::read_text(path).map_err(|error| {
+            let code = match error.kind() {
+                ErrorKind::NotFound => Code::TryAgain,
+                _ => Code::Io,
+            };
+            unusable(code, format_args!("open {shown}: {}", os_text(&error)))
         })?;
-        if text.len() > MAX_BYTES {
-            return Err(SubnetEnvError::TooLong {
-                path: path.to_owned(),
-                bytes: text.len(),
-            });
-        }
-        Self::parse(path, &text)
+        let parsed = match text.len() {
+            bytes if bytes > MAX_BYTES => Err(format!(
+                " is {bytes} bytes long, at most {MAX_BYTES} are expected"
+            )),
+            _ => Self::parse(&text),
+        };
+        parsed.map_err(|problem| unusable(Code::Decode, format_args!("{shown}{problem}")))
     }
 
     /// Parses the file. Unknown lines are ignored, and the last line of a key is used. As in the Go
-    /// plugin, the family of an address is not compared with its key.
-    fn parse(path: &Path, text: &str) -> Result<Self, SubnetEnvError> {
+    /// plugin, the family of an address is not compared with its key. The error follows the name of
+    /// the file.
+    fn parse(text: &str) -> Result<Self, String> {
         let mut values: [Option<&str>; KEYS.len()] = [None; KEYS.len()];
         for line in text.lines() {
             let (key, value) = match line.split_once('=') {
@@ -103,10 +74,7 @@ impl SubnetEnv {
             };
             for (known, slot) in KEYS.into_iter().zip(&mut values) {
                 if known == key {
-                    *slot = Some(value.ok_or_else(|| SubnetEnvError::NoValue {
-                        path: path.to_owned(),
-                        key: known,
-                    })?);
+                    *slot = Some(value.ok_or_else(|| format!(": {key} has no value"))?);
                 }
             }
         }
@@ -122,20 +90,17 @@ impl SubnetEnv {
         keys.extend(mtu.is_none().then_some(MTU));
         keys.extend(ip_masq.is_none().then_some(IPMASQ));
         if !keys.is_empty() {
-            return Err(SubnetEnvError::Missing {
-                path: path.to_owned(),
-                keys,
-            });
+            return Err(format!(" is missing {}", keys.join(", ")));
         }
         let mut env = Self {
-            mtu: parse_mtu(path, mtu.unwrap_or_default())?,
+            mtu: parse_mtu(mtu.unwrap_or_default())?,
             ip_masq: ip_masq == Some("true"),
             ..Self::default()
         };
         for (key, list) in [(NETWORK, network), (IPV6_NETWORK, ipv6_network)] {
             let mut networks = Vec::new();
             for text in list.into_iter().flat_map(|list| list.split(',')) {
-                let network = parse_cidr(path, key, text)?;
+                let network = parse_cidr(key, text)?;
                 if !networks.contains(&network) {
                     networks.push(network);
                 }
@@ -143,32 +108,25 @@ impl SubnetEnv {
             env.networks.extend(networks);
         }
         for (key, subnet) in [(SUBNET, subnet), (IPV6_SUBNET, ipv6_subnet)] {
-            let subnet = subnet.map(|text| parse_cidr(path, key, text));
+            let subnet = subnet.map(|text| parse_cidr(key, text));
             env.subnets.extend(subnet.transpose()?);
         }
         Ok(env)
     }
 }
 
-fn parse_cidr(path: &Path, key: &'static str, text: &str) -> Result<Cidr, SubnetEnvError> {
+fn parse_cidr(key: &str, text: &str) -> Result<Cidr, String> {
     match text.parse::<Cidr>() {
         Ok(cidr) => Ok(cidr.masked()),
-        Err(source) => Err(SubnetEnvError::Cidr {
-            path: path.to_owned(),
-            key,
-            source,
-        }),
+        Err(error) => Err(format!(": {key}: {error}")),
     }
 }
 
 /// Parses digits only: the standard library also accepts a plus sign.
-fn parse_mtu(path: &Path, text: &str) -> Result<u32, SubnetEnvError> {
+fn parse_mtu(text: &str) -> Result<u32, String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.then(|| text.parse().ok()).flatten();
-    number.ok_or_else(|| SubnetEnvError::Mtu {
-        path: path.to_owned(),
-        value: text.to_owned(),
-    })
+    number.ok_or_else(|| format!(": {MTU}: invalid number: {text:?}"))
 }
 
 #[cfg(test)]
@@ -176,7 +134,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<SubnetEnv, String> {
-        SubnetEnv::parse(Path::new("subnet.env"), text).map_err(|error| error.to_string())
+        SubnetEnv::parse(text).map_err(|problem| format!("subnet.env{problem}"))
     }
 
     fn cidrs(texts: &[&str]) -> Vec<Cidr> {

@@ -1,9 +1,10 @@
 //! Conflicts between the ports of an ADD and existing mappings.
 
+use cni_types::{Code, Error};
 use ferrule_kernel::Family;
+use ferrule_net::NetError;
 
 use crate::config::Plan;
-use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 use crate::owner::{HolderState, OwnerState};
 use crate::target::Target;
@@ -47,7 +48,7 @@ impl ClaimedPorts {
         &self,
         owner_state: &OwnerState,
         theirs: &Forwarding,
-    ) -> Result<bool, PortmapError> {
+    ) -> Result<bool, NetError> {
         let OwnerState::Other(holder) = owner_state else {
             return Ok(true);
         };
@@ -59,10 +60,7 @@ impl ClaimedPorts {
             HolderState::Dead => Ok(true),
             HolderState::Alive => {
                 match self.claims.iter().find(|(one, _)| one.is_same_port(theirs)) {
-                    Some((_, mapping)) => Err(PortmapError::Conflict {
-                        mapping: mapping.clone(),
-                        container: holder.container.clone(),
-                    }),
+                    Some((_, mapping)) => Err(conflict(mapping, &holder.container)),
                     None => Ok(false),
                 }
             }
@@ -81,6 +79,13 @@ impl ClaimedPorts {
     pub(crate) fn overlap(&self, theirs: &Forwarding) -> bool {
         self.claims.iter().any(|(one, _)| one.overlaps(theirs))
     }
+}
+
+/// The error of a port that a running container has.
+pub(crate) fn conflict(mapping: &str, container: &str) -> NetError {
+    let msg = format!("host port is taken: {mapping} conflicts with container {container}");
+    let hint = "remove that container, or have the runtime send DEL or GC for it if it is gone";
+    Error::new(Code::TryAgain, msg).details(hint).into()
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@
 mod config;
 mod conflicts;
 mod conntrack;
-mod error;
 mod forwarding;
 mod iptables;
 mod liveness;
 mod mapping;
+mod nft_chains;
 mod nft_maps;
 mod nft_rules;
 mod owner;
@@ -19,14 +19,14 @@ mod port_rules;
 mod route_localnet;
 mod target;
 
-use cni_types::{Attachments, CniResult, Code, Error};
+use cni_types::{Attachments, CniResult, Error};
 use ferrule_kernel::FileLock;
+use ferrule_net::NetError;
 use ferrule_netfilter::Backend;
 use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
 
 pub use config::Config;
 use config::Plan;
-use error::PortmapError;
 use owner::Owner;
 use port_rules::{PortBackend, PortRules};
 
@@ -61,9 +61,9 @@ impl ChainedPlugin for Portmap {
         let rules = PortRules::new(port_backend(call, &plan)?, &owner, &plan, &targets)?;
         let (owner, mappings) = (owner.clone(), plan.mappings.clone());
         // Taken before there is anything to undo: undoing would wait for it again.
-        let lock = FileLock::of_namespace().map_err(PortmapError::from)?;
+        let lock = FileLock::of_namespace().map_err(NetError::from)?;
         undo.push("remove the port mappings", move || {
-            Ok(port_rules::remove(&owner, &mappings).1?)
+            port_rules::remove(&owner, &mappings).1
         });
         rules.add(&lock)?;
         drop(lock);
@@ -87,7 +87,7 @@ impl ChainedPlugin for Portmap {
         } else {
             conntrack::delete_translated_flows(&gone)
         });
-        Ok(removed?)
+        removed
     }
 
     fn check(&self, call: &Call<Config>, plan: Plan, result: &CniResult) -> Result<(), Error> {
@@ -109,15 +109,13 @@ impl ChainedPlugin for Portmap {
         let plan = Plan::new(&call.config)?;
         let backend = plan.backend.unwrap_or_else(Backend::of_node);
         call.config.check_options(backend)?;
-        backend
-            .ensure_usable()
-            .map_err(|error| Error::new(Code::NotAvailable, format!("port mappings: {error}")))
+        ferrule_net::ensure_usable("port mappings", backend)
     }
 
     fn gc(&self, call: &Call<Config>, keep: &Attachments) -> Result<(), Error> {
         let (gone, collected) = port_rules::collect(&call.request.network, keep);
         warn(conntrack::delete_translated_flows(&gone));
-        Ok(collected?)
+        collected
     }
 }
 
@@ -129,7 +127,7 @@ fn port_backend(call: &Call<Config>, plan: &Plan) -> Result<PortBackend, Error> 
 }
 
 /// Logs that flows could not be deleted. They expire once their clients pause, so no verb fails.
-fn warn(deleted: Result<(), ferrule_net::NetError>) {
+fn warn(deleted: Result<(), NetError>) {
     if let Err(error) = deleted {
         log(format_args!("portmap: could not delete UDP flows: {error}"));
     }

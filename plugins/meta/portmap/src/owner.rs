@@ -70,7 +70,7 @@ impl Holder {
 
 impl Owner {
     pub(crate) fn of(request: &Request) -> Self {
-        let id = AttachmentId::from(request);
+        let id = AttachmentId::of(request);
         Self {
             tag: id.tag(),
             id,

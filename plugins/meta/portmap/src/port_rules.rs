@@ -3,17 +3,17 @@
 //! Every change holds the lock of the host's network namespace: of two calls for the same port one
 //! sees the result of the other, and a DEL waits for the tools that a killed ADD left running.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use cni_types::{Attachments, Error};
 use ferrule_kernel::{Family, FileLock};
-use ferrule_net::Tags;
+use ferrule_net::{NetError, Tags};
 use ferrule_netfilter::Backend;
 use ferrule_netfilter::nft::Nft;
 
 use crate::config::{Masquerading, Plan};
 use crate::conflicts::ClaimedPorts;
-use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 use crate::mapping::Mapping;
 use crate::owner::Owner;
@@ -41,7 +41,7 @@ impl PortBackend {
     }
 
     /// The back end that has an attachment's mappings; this one if several or none have them.
-    pub(crate) fn found(self, owner: &Owner, mappings: &[Mapping]) -> Result<Self, PortmapError> {
+    pub(crate) fn found(self, owner: &Owner, mappings: &[Mapping]) -> Result<Self, NetError> {
         let others = [Self::Iptables, Self::NftRules, Self::NftMaps];
         for backend in [self].into_iter().chain(others) {
             if backend.is_present(owner, mappings)? {
@@ -51,7 +51,7 @@ impl PortBackend {
         Ok(self)
     }
 
-    fn is_present(self, owner: &Owner, mappings: &[Mapping]) -> Result<bool, PortmapError> {
+    fn is_present(self, owner: &Owner, mappings: &[Mapping]) -> Result<bool, NetError> {
         if self == Self::Iptables {
             return iptables::is_present(&owner.id);
         }
@@ -112,7 +112,7 @@ impl<'a> PortRules<'a> {
 
     /// Writes the rules, in place of those of the container in this back end. If a running container
     /// has one of the ports it fails and changes nothing. The caller holds the lock.
-    pub(crate) fn add(&self, _lock: &FileLock) -> Result<(), PortmapError> {
+    pub(crate) fn add(&self, _lock: &FileLock) -> Result<(), NetError> {
         match &self.parts {
             Parts::Iptables(parts) => {
                 if let Some(nft) = Nft::open_if_supported()? {
@@ -149,7 +149,7 @@ impl<'a> PortRules<'a> {
     }
 
     /// Compares the rules with those that [`PortRules::add`] writes.
-    pub(crate) fn check(&self) -> Result<(), PortmapError> {
+    pub(crate) fn check(&self) -> Result<(), NetError> {
         match &self.parts {
             Parts::Iptables(parts) => parts.iter().try_for_each(iptables::Rules::check),
             Parts::NftRules(parts) => {
@@ -199,10 +199,7 @@ pub(crate) fn forwardings(targets: &[Target], mappings: &[Mapping]) -> Vec<Forwa
 
 /// Removes an attachment's mappings from every back end, including forms of older releases; returns
 /// their translations.
-pub(crate) fn remove(
-    owner: &Owner,
-    mappings: &[Mapping],
-) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+pub(crate) fn remove(owner: &Owner, mappings: &[Mapping]) -> (Vec<Forwarding>, Result<(), Error>) {
     everywhere(
         |nft| {
             nft.update(|changes| {
@@ -217,10 +214,7 @@ pub(crate) fn remove(
 
 /// Removes the mappings of the network's attachments that are not in `keep`; returns their
 /// translations.
-pub(crate) fn collect(
-    network: &str,
-    keep: &Attachments,
-) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+pub(crate) fn collect(network: &str, keep: &Attachments) -> (Vec<Forwarding>, Result<(), Error>) {
     let tags = Tags::new(network, keep);
     everywhere(
         |nft| {
@@ -236,18 +230,22 @@ pub(crate) fn collect(
 
 /// Runs both under the lock, even if one fails.
 fn everywhere(
-    in_nftables: impl FnOnce(&Nft) -> Result<Vec<Forwarding>, PortmapError>,
-    in_iptables: impl FnOnce() -> (Vec<Forwarding>, Result<(), PortmapError>),
-) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+    in_nftables: impl FnOnce(&Nft) -> Result<Vec<Forwarding>, NetError>,
+    in_iptables: impl FnOnce() -> (Vec<Forwarding>, Result<(), Error>),
+) -> (Vec<Forwarding>, Result<(), Error>) {
     let _lock = match FileLock::of_namespace() {
         Ok(lock) => lock,
-        Err(error) => return (Vec::new(), Err(error.into())),
+        Err(error) => return (Vec::new(), Err(NetError::from(error).into())),
     };
     let first = Nft::open_if_supported()
-        .map_err(PortmapError::from)
+        .map_err(NetError::from)
         .and_then(|nft| nft.map_or_else(|| Ok(vec![]), |nft| in_nftables(&nft)));
     let (mut gone, second) = in_iptables();
-    let first = first.map(|more| gone.extend(more));
-    let outcome = PortmapError::join([first, second]);
-    (gone, outcome)
+    let first = first.map(|more| gone.extend(more)).map_err(Error::from);
+    (gone, Error::join([first, second]))
+}
+
+/// What CHECK reports: an object that is missing or was changed, and where it should be.
+pub(crate) fn missing(place: &dyn Display, what: impl Display) -> NetError {
+    NetError::Mismatch(format!("{place}: {what} is missing or was changed"))
 }

@@ -6,24 +6,26 @@
 
 use std::net::IpAddr;
 
+use cni_types::Error;
 use ferrule_kernel::sysctl;
-use ferrule_net::Host;
+use ferrule_net::{Host, NetError};
 
-use crate::error::PortmapError;
+use crate::port_rules::missing;
 
 /// Sets it on the interface of the route to a container's IPv4 address: the bridge of its network, or
 /// the host's end of its pair. It is never reset, as others may rely on it.
-pub(crate) fn enable(address: IpAddr) -> Result<(), PortmapError> {
+pub(crate) fn enable(address: IpAddr) -> Result<(), NetError> {
     if let Some(setting) = setting(address)? {
-        sysctl::enable(&setting)?;
+        let enabled = sysctl::enable(&setting).map_err(NetError::from);
+        enabled.map_err(|e| Error::from(e).context("unable to enable route_localnet"))?;
     }
     Ok(())
 }
 
 /// Fails if it is off, where there is a route to the container.
-pub(crate) fn check(address: IpAddr) -> Result<(), PortmapError> {
+pub(crate) fn check(address: IpAddr) -> Result<(), NetError> {
     match setting(address)? {
-        Some(setting) if sysctl::read(&setting)? != "1" => Err(PortmapError::missing(
+        Some(setting) if sysctl::read(&setting)? != "1" => Err(missing(
             &format_args!("kernel setting {setting}"),
             "value 1, for connections from localhost,",
         )),
@@ -32,8 +34,8 @@ pub(crate) fn check(address: IpAddr) -> Result<(), PortmapError> {
 }
 
 /// The name of the setting.
-fn setting(address: IpAddr) -> Result<Option<String>, PortmapError> {
-    let host = Host::open().map_err(PortmapError::Net)?;
+fn setting(address: IpAddr) -> Result<Option<String>, NetError> {
+    let host = Host::open()?;
     let Some(index) = host.route_to(address)?.and_then(|route| route.oif) else {
         return Ok(None);
     };

@@ -67,7 +67,7 @@ pub(crate) fn folder(data_dir: &str) -> &Path {
 impl Backup {
     pub(crate) fn new(data_dir: &str, request: &Request) -> Self {
         let folder = folder(data_dir);
-        let tag = AttachmentId::from(request).tag();
+        let tag = AttachmentId::of(request).tag();
         Self {
             path: folder.join(format!("{}_{}.json", request.container_id, request.ifname)),
             new: folder.join(format!("{tag}{NEW}")),

@@ -136,7 +136,7 @@ impl ChainedPlugin for Tuning {
 /// The attachment's interface, if it exists. One with the alias of another attachment is in a recycled
 /// namespace and is ignored.
 fn own_link(call: &Call<Config>, sandbox: &Sandbox) -> Result<Option<Link>, NetError> {
-    let id = AttachmentId::from(&call.request);
+    let id = AttachmentId::of(&call.request);
     let found = sandbox.link_by_name(&call.request.ifname)?;
     Ok(found.filter(|link| !id.is_foreign(link.alias.as_deref())))
 }

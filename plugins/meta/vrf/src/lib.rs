@@ -83,7 +83,7 @@ impl ChainedPlugin for VrfPlugin {
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         call.config.plan()?;
-        link::ensure_driver(Vrf::KIND)
+        Ok(link::ensure_driver(Vrf::KIND)?)
     }
 
     /// Nothing to do: all state is in the containers.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cni_types::Error;
 use ferrule_kernel::route::MAIN_TABLE;
 use ferrule_kernel::{
     AddressCopy, Family, IpNetwork, Link, LinkChange, OperState, RouteCopy, RouteEntry, RouteFilter,
@@ -134,11 +135,12 @@ impl State {
                 return Ok(());
             };
             if start.elapsed() > TIMEOUT {
-                return Err(NetError::NotLocal {
-                    address: *address,
-                    name: self.link.name.clone(),
-                    seconds: TIMEOUT.as_secs(),
-                });
+                let (name, seconds) = (&self.link.name, TIMEOUT.as_secs());
+                return Err(Error::internal(format_args!(
+                    "address {address} on {name:?} is not usable after {seconds} s: \
+                     packets for it are not delivered"
+                ))
+                .into());
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(20));

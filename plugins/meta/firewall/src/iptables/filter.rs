@@ -3,12 +3,12 @@
 use std::fmt;
 
 use ferrule_kernel::Family;
+use ferrule_net::NetError;
 use ferrule_netfilter::iptables::{self, IptablesError, Tool, Variant};
 use ferrule_netfilter::nft::{self, Nft, Table};
 
 use super::TABLE;
-use crate::compiled_rule::CompiledRule;
-use crate::error::FirewallError;
+use crate::rule::Rule;
 
 /// A filter table, read chain by chain.
 ///
@@ -61,7 +61,7 @@ impl Filter {
     }
 
     /// The rules of a chain; none if the chain does not exist.
-    pub(super) fn chain(&self, name: &str) -> Result<Listing<'_>, FirewallError> {
+    pub(super) fn chain(&self, name: &str) -> Result<Listing<'_>, NetError> {
         Ok(match &self.source {
             Source::Kernel(nft) => Listing::Kernel(nft.rules(self.table().chain(name))?),
             Source::Listed(rules) => {
@@ -72,7 +72,7 @@ impl Filter {
     }
 
     /// Whether a chain exists.
-    pub(super) fn has_chain(&self, name: &str) -> Result<bool, FirewallError> {
+    pub(super) fn has_chain(&self, name: &str) -> Result<bool, NetError> {
         Ok(match &self.source {
             Source::Kernel(nft) => nft.chain(self.table().chain(name))?.is_some(),
             // A chain with rules, or one that rules jump to, exists: no process is needed.
@@ -110,16 +110,12 @@ impl Listing<'_> {
     }
 
     /// Whether the rule at a place is this one.
-    pub(super) fn is(&self, place: usize, rule: &CompiledRule) -> bool {
+    pub(super) fn is(&self, place: usize, rule: &Rule) -> bool {
         self.form(place, rule).is_some()
     }
 
     /// The form in which the tools print the rule at a place, if it is this one.
-    pub(super) fn form<'r>(
-        &self,
-        place: usize,
-        rule: &'r CompiledRule,
-    ) -> Option<&'r iptables::Rule> {
+    pub(super) fn form<'r>(&self, place: usize, rule: &'r Rule) -> Option<&'r iptables::Rule> {
         match self {
             Self::Kernel(rules) => rules.get(place).and_then(|held| rule.held(held)),
             Self::Listed(rules) => rules.get(place).and_then(|listed| rule.listed(listed)),
@@ -127,7 +123,7 @@ impl Listing<'_> {
     }
 
     /// Whether the chain has a rule.
-    pub(super) fn has(&self, rule: &CompiledRule) -> bool {
+    pub(super) fn has(&self, rule: &Rule) -> bool {
         (0..self.len()).any(|place| self.is(place, rule))
     }
 }

@@ -5,13 +5,14 @@ mod filter;
 use std::net::IpAddr;
 
 use ferrule_kernel::Family;
+use ferrule_net::NetError;
 use ferrule_netfilter::iptables::{Restore, Tool};
 
 use crate::chains::{self, FORWARD, Isolation};
-use crate::compiled_rule::CompiledRule;
-use crate::error::FirewallError;
+use crate::error::mismatch;
 use crate::reconcile::{DesiredChain, Drift, Op};
 use crate::removal::{Removal, addresses_of, of_family, rules_to_delete};
+use crate::rule::Rule;
 use filter::Filter;
 
 /// The table of the rules.
@@ -27,7 +28,7 @@ pub(crate) struct Rules<'a> {
 }
 
 /// Writes the rules: one process per family if `nf_tables` holds the tables, else two or three.
-pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
+pub(crate) fn add(rules: &Rules<'_>) -> Result<(), NetError> {
     rules.families().try_for_each(|family| {
         Tool::find(family)?.update(|changes| {
             let filter = Filter::open(family)?;
@@ -37,7 +38,7 @@ pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
 }
 
 /// Fails for the first difference from what [`add`] writes.
-pub(crate) fn check(rules: &Rules<'_>) -> Result<(), FirewallError> {
+pub(crate) fn check(rules: &Rules<'_>) -> Result<(), NetError> {
     rules.families().try_for_each(|family| {
         let filter = Filter::open(family)?;
         rules
@@ -48,7 +49,7 @@ pub(crate) fn check(rules: &Rules<'_>) -> Result<(), FirewallError> {
 }
 
 /// Removes the rules of addresses from tables of the older variant, which netlink does not reach.
-pub(crate) fn remove_from_older_tables(removals: &[Removal]) -> Result<(), FirewallError> {
+pub(crate) fn remove_from_older_tables(removals: &[Removal]) -> Result<(), NetError> {
     for family in [Family::V4, Family::V6] {
         let removals = of_family(removals, family);
         if removals.is_empty() {
@@ -64,16 +65,15 @@ pub(crate) fn remove_from_older_tables(removals: &[Removal]) -> Result<(), Firew
     Ok(())
 }
 
-fn remove_with(tool: &Tool, removals: &[&Removal]) -> Result<(), FirewallError> {
-    let compile = |address| chains::of_address(address).map(|spec| spec.compile(tool.family()));
+fn remove_with(tool: &Tool, removals: &[&Removal]) -> Result<(), NetError> {
     tool.update(|changes| {
         let listed = tool.rules(TABLE, chains::ACCEPTING)?.unwrap_or_default();
-        let is = |place: usize, rule: &CompiledRule| {
+        let is = |place: usize, rule: &Rule| {
             listed
                 .get(place)
                 .is_some_and(|listed| rule.listed(listed).is_some())
         };
-        for place in rules_to_delete(removals, listed.len(), compile, is) {
+        for place in rules_to_delete(removals, listed.len(), chains::of_address, is) {
             if let Some(rule) = listed.get(place) {
                 changes.table(TABLE).delete_listed(rule);
             }
@@ -90,27 +90,25 @@ impl Rules<'_> {
     }
 
     /// The desired chains of one family.
-    fn desired(&self, filter: &Filter) -> Result<Vec<DesiredChain<CompiledRule>>, FirewallError> {
+    fn desired(&self, filter: &Filter) -> Result<Vec<DesiredChain<Rule>>, NetError> {
         let family = filter.family();
         let addresses = addresses_of(self.addresses, family);
         let mut desired = Vec::new();
         if let Some(admin_chain) = self.admin_chain {
-            desired.extend(chains::accepting(admin_chain, &addresses));
+            desired.extend(chains::accepting(family, admin_chain, &addresses));
         }
         if let Some(isolation) = &self.isolation {
-            desired.extend(chains::isolating(isolation));
+            desired.extend(chains::isolating(family, isolation));
         }
         let forward = filter.chain(FORWARD)?;
         desired.push(chains::forward(
+            family,
             FORWARD,
             self.admin_chain.is_some(),
             self.isolation.is_some(),
-            |spec| forward.has(&spec.compile(family)),
+            |rule| forward.has(rule),
         ));
-        let compile = |desired: DesiredChain<_>| {
-            desired.map(|spec: &crate::rule_spec::RuleSpec| spec.compile(family))
-        };
-        Ok(desired.into_iter().map(compile).collect())
+        Ok(desired)
     }
 }
 
@@ -118,9 +116,9 @@ impl Rules<'_> {
 /// rules jump to them.
 fn plan(
     filter: &Filter,
-    chains: &[DesiredChain<CompiledRule>],
+    chains: &[DesiredChain<Rule>],
     changes: &mut Restore,
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     for desired in chains {
         if desired.chain != FORWARD && !filter.has_chain(&desired.chain)? {
             changes.table(TABLE).create_chain(&desired.chain);
@@ -145,16 +143,10 @@ fn plan(
     Ok(())
 }
 
-fn check_chain(filter: &Filter, desired: &DesiredChain<CompiledRule>) -> Result<(), FirewallError> {
+fn check_chain(filter: &Filter, desired: &DesiredChain<Rule>) -> Result<(), NetError> {
     let chain = &desired.chain;
-    let differs = |what, rule: String| {
-        let (place, rule) = (filter.to_string(), format!("-A {chain} {rule}"));
-        Err(FirewallError::Mismatch { what, place, rule })
-    };
     if !filter.has_chain(chain)? {
-        let (what, place) = ("chain not found", filter.to_string());
-        let rule = chain.clone();
-        return Err(FirewallError::Mismatch { what, place, rule });
+        return Err(mismatch("chain not found", filter, chain));
     }
     let listing = filter.chain(chain)?;
     match desired.drift(listing.len(), |place, rule| listing.is(place, rule)) {
@@ -163,8 +155,9 @@ fn check_chain(filter: &Filter, desired: &DesiredChain<CompiledRule>) -> Result<
         Some(Drift::Missing(rule)) if filter.tool().has_rule(TABLE, chain, &rule.iptables)? => {
             Ok(())
         }
-        Some(Drift::Missing(rule)) => differs("rule not found", rule.to_string()),
-        Some(Drift::Misplaced(rule)) => differs("rule in the wrong place", rule.to_string()),
-        Some(Drift::Extra(rule)) => differs("rule of another ingress policy", rule.to_string()),
+        Some(drift) => {
+            let rule = format_args!("-A {chain} {}", drift.rule()).to_string();
+            Err(mismatch(drift.what(), filter, rule))
+        }
     }
 }

@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use ferrule_kernel::{Family, NetlinkError};
-use ferrule_net::{AttachmentId, network_tag, tag_of};
+use ferrule_net::{AttachmentId, NetError, network_tag, tag_of};
 use ferrule_netfilter::nft::{
     self, DataType, Element, Family as Tables, Nft, Set, SetLayout, Table, Transaction, Value,
 };
 
 use super::filter_table::OWN_TABLE;
-use crate::error::FirewallError;
 use crate::removal::Removal;
 
 /// The sets' names.
@@ -86,7 +85,7 @@ pub(super) fn remove(
 }
 
 /// The addresses of an attachment; reads the whole sets.
-pub(crate) fn owned_by(nft: &Nft, id: &AttachmentId) -> Result<Vec<IpAddr>, FirewallError> {
+pub(crate) fn owned_by(nft: &Nft, id: &AttachmentId) -> Result<Vec<IpAddr>, NetError> {
     let tag = id.tag();
     let owned = owned(nft, |comment| tag_of(comment) == tag)?;
     Ok(owned.into_iter().map(|(address, _)| address).collect())
@@ -96,14 +95,14 @@ pub(crate) fn owned_by(nft: &Nft, id: &AttachmentId) -> Result<Vec<IpAddr>, Fire
 pub(crate) fn owned_in_network(
     nft: &Nft,
     network: &str,
-) -> Result<Vec<(IpAddr, String)>, FirewallError> {
+) -> Result<Vec<(IpAddr, String)>, NetError> {
     let prefix = format!("{}-", network_tag(network));
     let owned = owned(nft, |comment| comment.starts_with(&prefix))?;
     let tagged = |(address, comment): (IpAddr, String)| (address, tag_of(&comment).to_owned());
     Ok(owned.into_iter().map(tagged).collect())
 }
 
-fn owned(nft: &Nft, is: impl Fn(&str) -> bool) -> Result<Vec<(IpAddr, String)>, FirewallError> {
+fn owned(nft: &Nft, is: impl Fn(&str) -> bool) -> Result<Vec<(IpAddr, String)>, NetError> {
     let mut owned = Vec::new();
     let table = Table::new(Tables::Inet, OWN_TABLE);
     for (family, _) in NAMES {

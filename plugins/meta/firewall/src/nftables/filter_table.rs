@@ -1,12 +1,13 @@
 //! The tables in which packets are accepted.
 
+use cni_types::{Code, Error};
 use ferrule_kernel::Family;
+use ferrule_net::NetError;
 use ferrule_netfilter::nft::{self, Nft, Table};
 
 use super::is_forward;
 use crate::chains::FORWARD;
 use crate::config::ForwardChain;
-use crate::error::FirewallError;
 
 /// The plugin's own table.
 pub(super) const OWN_TABLE: &str = "ferrule_firewall";
@@ -69,7 +70,7 @@ impl FilterTable {
         self.family == nft::Family::Inet || self.family == nft::Family::of(family)
     }
 
-    fn exists(&self, nft: &Nft) -> Result<bool, FirewallError> {
+    fn exists(&self, nft: &Nft) -> Result<bool, NetError> {
         let chain = nft.chain(self.table().chain(&self.forward))?;
         Ok(chain.is_some_and(|chain| is_forward(chain.base)))
     }
@@ -97,7 +98,7 @@ fn usual() -> impl Iterator<Item = FilterTable> {
 pub(super) fn of_configuration(
     nft: &Nft,
     chains: Option<&[ForwardChain]>,
-) -> Result<Vec<FilterTable>, FirewallError> {
+) -> Result<Vec<FilterTable>, NetError> {
     let mut tables = vec![FilterTable::own()];
     let Some(chains) = chains else {
         for filter in usual() {
@@ -110,8 +111,10 @@ pub(super) fn of_configuration(
     for chain in chains {
         let filter = FilterTable::of(chain);
         if !filter.exists(nft)? {
-            let chain = chain.to_string();
-            return Err(FirewallError::NoForwardChain { chain });
+            let msg =
+                format!("nftablesForwardChains: {chain} is not a filter chain at the forward hook");
+            let hint = "load the ruleset that has it first, or take it out of the list";
+            return Err(Error::new(Code::InvalidConfig, msg).details(hint).into());
         }
         if !tables.contains(&filter) {
             tables.push(filter);

@@ -17,12 +17,11 @@ mod shared;
 
 use std::net::IpAddr;
 
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, NetError};
 use ferrule_netfilter::nft::{BaseChain, ChainKind, Hook, ListedRule, Nft, Table, Transaction};
 
 use crate::chains::Isolation;
 use crate::config::ForwardChain;
-use crate::error::FirewallError;
 use crate::reconcile::{DesiredChain, Op};
 use crate::removal::Removal;
 use filter_table::{FilterTable, Kind};
@@ -41,14 +40,14 @@ pub(crate) struct Rules<'a> {
 }
 
 /// Writes the rules in one transaction.
-pub(crate) fn add(rules: &Rules<'_>) -> Result<(), FirewallError> {
+pub(crate) fn add(rules: &Rules<'_>) -> Result<(), NetError> {
     let nft = Nft::open()?;
     let tables = filter_table::of_configuration(&nft, rules.forward_chains)?;
     nft.update(|changes| plan(&nft, &tables, rules, changes))
 }
 
 /// Lets the kernel check the transaction of an ADD without addresses.
-pub(crate) fn probe(rules: &Rules<'_>) -> Result<(), FirewallError> {
+pub(crate) fn probe(rules: &Rules<'_>) -> Result<(), NetError> {
     let nft = Nft::open()?;
     let tables = filter_table::of_configuration(&nft, rules.forward_chains)?;
     nft.check(|changes| plan(&nft, &tables, rules, changes))
@@ -59,7 +58,7 @@ fn plan(
     tables: &[FilterTable],
     rules: &Rules<'_>,
     changes: &mut Transaction,
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     for filter in tables {
         match filter.kind {
             Kind::Own | Kind::Native => native::plan(nft, filter, rules, changes)?,
@@ -70,7 +69,7 @@ fn plan(
 }
 
 /// Fails for the first difference from what [`add`] writes.
-pub(crate) fn check(rules: &Rules<'_>) -> Result<(), FirewallError> {
+pub(crate) fn check(rules: &Rules<'_>) -> Result<(), NetError> {
     let nft = Nft::open()?;
     for filter in filter_table::of_configuration(&nft, rules.forward_chains)? {
         match filter.kind {
@@ -86,7 +85,7 @@ pub(crate) fn remove(
     nft: &Nft,
     removals: &[Removal],
     forward_chains: &[ForwardChain],
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     let tables = filter_table::for_removal(forward_chains);
     nft.update(|changes| {
         for filter in &tables {

@@ -21,6 +21,7 @@
 //! ```
 
 use ferrule_kernel::{Family, NetlinkError};
+use ferrule_net::NetError;
 use ferrule_netfilter::nft::{
     BaseChain, ChainKind, ChainLayout, ConntrackState, DataType, Element, Field, Hook, ListedRule,
     Nft, Rule, SetLayout, Table, Transaction, Value,
@@ -30,8 +31,8 @@ use super::filter_table::{FilterTable, Kind};
 use super::{Rules, address_set, is_forward, reconcile};
 use crate::chains::{ACCEPTING, ADMIN_COMMENT, Isolation, STAGE_1, STAGE_2};
 use crate::config::Policy;
-use crate::error::FirewallError;
-use crate::reconcile::{DesiredChain, Drift};
+use crate::error::mismatch;
+use crate::reconcile::DesiredChain;
 
 /// `NF_IP_PRI_FILTER`
 const FILTER: i32 = 0;
@@ -43,18 +44,6 @@ const TABLE_COMMENT: &str = "what the CNI plugin firewall lets through";
 const BRIDGES: &str = "cni_bridges";
 const SAME_BRIDGE: &str = "cni_same_bridge";
 const ISOLATED: &str = "cni_isolated_bridges";
-
-/// A rule, and how `nft` prints it.
-struct NftRule {
-    text: String,
-    rule: Rule,
-}
-
-impl NftRule {
-    fn is(&self, held: &ListedRule) -> bool {
-        held.same_as(&self.rule)
-    }
-}
 
 /// Adds the changes that make the table the desired one.
 pub(super) fn plan(
@@ -87,13 +76,12 @@ pub(super) fn plan(
     }
     for desired in chains(nft, filter, rules)? {
         let listed = nft.rules(table.chain(&desired.chain))?;
-        let is = |held: &ListedRule, nft_rule: &NftRule| nft_rule.is(held);
         reconcile(
             &listed,
             table,
             &desired,
-            is,
-            |nft_rule| &nft_rule.rule,
+            ListedRule::same_as,
+            |rule| rule,
             changes,
         );
     }
@@ -106,16 +94,9 @@ pub(super) fn plan(
 }
 
 /// Compares the table with what [`plan`] writes.
-pub(super) fn check(
-    nft: &Nft,
-    filter: &FilterTable,
-    rules: &Rules<'_>,
-) -> Result<(), FirewallError> {
+pub(super) fn check(nft: &Nft, filter: &FilterTable, rules: &Rules<'_>) -> Result<(), NetError> {
     let table = filter.table();
-    let differs = |what, rule: String| {
-        let place = table.to_string();
-        Err(FirewallError::Mismatch { what, place, rule })
-    };
+    let differs = |what, rule: String| Err(mismatch(what, table, rule));
     let forward = nft.chain(table.chain(&filter.forward))?;
     if !forward.is_some_and(|chain| is_forward(chain.base)) {
         return differs(
@@ -125,17 +106,9 @@ pub(super) fn check(
     }
     for desired in chains(nft, filter, rules)? {
         let listed = nft.rules(table.chain(&desired.chain))?;
-        let is = |place: usize, nft_rule: &NftRule| {
-            listed.get(place).is_some_and(|held| nft_rule.is(held))
-        };
-        let at = |nft_rule: &NftRule| format!("{} {}", desired.chain, nft_rule.text);
-        match desired.drift(listed.len(), is) {
-            None => {}
-            Some(Drift::Missing(nft_rule)) => return differs("rule not found", at(nft_rule)),
-            Some(Drift::Misplaced(nft_rule)) => {
-                return differs("rule in the wrong place", at(nft_rule));
-            }
-            Some(Drift::Extra(nft_rule)) => return differs("rule too many", at(nft_rule)),
+        let is = |place: usize, rule: &Rule| listed.get(place).is_some_and(|one| one.same_as(rule));
+        if let Some(drift) = desired.drift(listed.len(), is) {
+            return differs(drift.what(), format!("{} {}", desired.chain, drift.rule()));
         }
     }
     for address in rules.addresses {
@@ -178,52 +151,39 @@ fn chains(
     nft: &Nft,
     filter: &FilterTable,
     rules: &Rules<'_>,
-) -> Result<Vec<DesiredChain<NftRule>>, NetlinkError> {
+) -> Result<Vec<DesiredChain<Rule>>, NetlinkError> {
     let rule = || Rule::new(filter.family);
-    let jump = |chain: &str, comment: Option<&str>| NftRule {
-        text: format!("jump {chain}"),
-        rule: match comment {
-            Some(comment) => rule().jump(chain).with_comment(comment),
-            None => rule().jump(chain),
-        },
-    };
     let answers = ConntrackState::ESTABLISHED | ConntrackState::RELATED;
     let accepted = families(filter).flat_map(|family| {
         let set = address_set::of_family(filter.table(), family).name;
-        let ip = if family == Family::V4 { "ip" } else { "ip6" };
         [
-            NftRule {
-                text: format!("{ip} saddr @{set} accept"),
-                rule: rule().in_set(&[Field::Source(family)], set).accept(),
-            },
-            NftRule {
-                text: format!("{ip} daddr @{set} ct state established,related accept"),
-                rule: rule()
-                    .in_set(&[Field::Destination(family)], set)
-                    .conntrack_state(answers)
-                    .accept(),
-            },
+            rule().in_set(&[Field::Source(family)], set).accept(),
+            rule()
+                .in_set(&[Field::Destination(family)], set)
+                .conntrack_state(answers)
+                .accept(),
         ]
     });
+    let to_admin = rule().jump(rules.admin_chain).with_comment(ADMIN_COMMENT);
     let accepting = DesiredChain {
-        first: vec![jump(rules.admin_chain, Some(ADMIN_COMMENT))],
+        first: vec![to_admin],
         then: accepted.collect(),
         ..DesiredChain::empty(ACCEPTING)
     };
     let mut forward = DesiredChain {
-        first: vec![jump(ACCEPTING, None)],
+        first: vec![rule().jump(ACCEPTING)],
         ..DesiredChain::empty(&filter.forward)
     };
     let mut chains = vec![accepting];
     if filter.kind == Kind::Own {
-        let to_isolating = jump(STAGE_1, None);
+        let to_isolating = rule().jump(STAGE_1);
         let listed = nft.rules(filter.table().chain(&filter.forward))?;
         let isolates = isolation_in(filter, rules).is_some();
         if isolates {
             chains.extend(isolating(filter));
         }
         // The jump of another network's policy must stay first.
-        if isolates || listed.iter().any(|held| to_isolating.is(held)) {
+        if isolates || listed.iter().any(|held| held.same_as(&to_isolating)) {
             forward.first.insert(0, to_isolating);
         }
     }
@@ -231,28 +191,15 @@ fn chains(
     Ok(chains)
 }
 
-fn isolating(filter: &FilterTable) -> [DesiredChain<NftRule>; 2] {
+fn isolating(filter: &FilterTable) -> [DesiredChain<Rule>; 2] {
     const BOTH: [Field; 2] = [Field::InInterface, Field::OutInterface];
     let rule = || Rule::new(filter.family);
-    let nft_rule = |text: String, rule: Rule| NftRule { text, rule };
     let stage_1 = vec![
-        nft_rule(
-            format!("iifname . oifname @{ISOLATED} drop"),
-            rule().in_set(&BOTH, ISOLATED).drop(),
-        ),
-        nft_rule(
-            format!("iifname . oifname @{SAME_BRIDGE} return"),
-            rule().in_set(&BOTH, SAME_BRIDGE).return_to_caller(),
-        ),
-        nft_rule(
-            format!("iifname @{BRIDGES} jump {STAGE_2}"),
-            rule().in_set(&BOTH[..1], BRIDGES).jump(STAGE_2),
-        ),
+        rule().in_set(&BOTH, ISOLATED).drop(),
+        rule().in_set(&BOTH, SAME_BRIDGE).return_to_caller(),
+        rule().in_set(&BOTH[..1], BRIDGES).jump(STAGE_2),
     ];
-    let stage_2 = vec![nft_rule(
-        format!("oifname @{BRIDGES} drop"),
-        rule().in_set(&BOTH[1..], BRIDGES).drop(),
-    )];
+    let stage_2 = vec![rule().in_set(&BOTH[1..], BRIDGES).drop()];
     let chain = |name, first| DesiredChain {
         first,
         ..DesiredChain::empty(name)

@@ -1,16 +1,16 @@
 //! The rules of a table that iptables' tools share: those that iptables would write.
 
 use ferrule_kernel::{Family, NetlinkError};
+use ferrule_net::NetError;
 use ferrule_netfilter::nft::{ChainLayout, ListedRule, Nft, Transaction};
 
 use super::filter_table::FilterTable;
 use super::{Rules, reconcile};
 use crate::chains::{self, ACCEPTING};
-use crate::compiled_rule::CompiledRule;
-use crate::error::FirewallError;
-use crate::reconcile::{DesiredChain, Drift};
+use crate::error::mismatch;
+use crate::reconcile::DesiredChain;
 use crate::removal::{self, Removal, addresses_of, rules_to_delete};
-use crate::rule_spec::RuleSpec;
+use crate::rule::Rule;
 
 /// Adds the changes that make the table the desired one.
 pub(super) fn plan(
@@ -29,7 +29,7 @@ pub(super) fn plan(
     }
     for desired in &chains {
         let listed = nft.rules(filter.table().chain(&desired.chain))?;
-        let is = |held: &ListedRule, rule: &CompiledRule| rule.held(held).is_some();
+        let is = |held: &ListedRule, rule: &Rule| rule.held(held).is_some();
         reconcile(
             &listed,
             filter.table(),
@@ -48,25 +48,19 @@ pub(super) fn check(
     filter: &FilterTable,
     family: Family,
     rules: &Rules<'_>,
-) -> Result<(), FirewallError> {
+) -> Result<(), NetError> {
     for desired in chains(nft, filter, family, rules)? {
         let listed = nft.rules(filter.table().chain(&desired.chain))?;
-        let is = |place: usize, rule: &CompiledRule| {
+        let is = |place: usize, rule: &Rule| {
             listed
                 .get(place)
                 .is_some_and(|held| rule.held(held).is_some())
         };
-        let (what, rule) = match desired.drift(listed.len(), is) {
-            None => continue,
-            Some(Drift::Missing(rule)) => ("rule not found", rule),
-            Some(Drift::Misplaced(rule)) => ("rule in the wrong place", rule),
-            Some(Drift::Extra(rule)) => ("rule too many", rule),
+        let Some(drift) = desired.drift(listed.len(), is) else {
+            continue;
         };
-        return Err(FirewallError::Mismatch {
-            what,
-            place: filter.table().to_string(),
-            rule: format!("-A {} {rule}", desired.chain),
-        });
+        let rule = format!("-A {} {}", desired.chain, drift.rule());
+        return Err(mismatch(drift.what(), filter.table(), rule));
     }
     Ok(())
 }
@@ -85,13 +79,12 @@ pub(super) fn remove(
     }
     let chain = filter.table().chain(ACCEPTING);
     let listed = nft.rules(chain)?;
-    let compile = |address| chains::of_address(address).map(|spec| spec.compile(family));
-    let is = |place: usize, rule: &CompiledRule| {
+    let is = |place: usize, rule: &Rule| {
         listed
             .get(place)
             .is_some_and(|held| rule.held(held).is_some())
     };
-    for place in rules_to_delete(&removals, listed.len(), compile, is) {
+    for place in rules_to_delete(&removals, listed.len(), chains::of_address, is) {
         if let Some(held) = listed.get(place) {
             changes.delete_rule(chain, held.handle);
         }
@@ -105,20 +98,14 @@ fn chains(
     filter: &FilterTable,
     family: Family,
     rules: &Rules<'_>,
-) -> Result<Vec<DesiredChain<CompiledRule>>, NetlinkError> {
+) -> Result<Vec<DesiredChain<Rule>>, NetlinkError> {
     let addresses = addresses_of(rules.addresses, family);
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
     let listed = nft.rules(filter.table().chain(&filter.forward))?;
-    let has = |spec: &RuleSpec| {
-        let rule = spec.compile(family);
-        listed.iter().any(|held| rule.held(held).is_some())
-    };
-    let mut chains = chains::accepting(rules.admin_chain, &addresses).to_vec();
-    chains.push(chains::forward(&filter.forward, true, false, has));
-    let chains = chains.into_iter();
-    Ok(chains
-        .map(|desired| desired.map(|spec| spec.compile(family)))
-        .collect())
+    let has = |rule: &Rule| listed.iter().any(|held| rule.held(held).is_some());
+    let mut chains = chains::accepting(family, rules.admin_chain, &addresses).to_vec();
+    chains.push(chains::forward(family, &filter.forward, true, false, has));
+    Ok(chains)
 }

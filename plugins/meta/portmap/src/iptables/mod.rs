@@ -9,14 +9,13 @@ mod shared;
 
 use std::collections::{BTreeSet, HashSet};
 
-use cni_types::Attachments;
+use cni_types::{Attachments, Error};
 use ferrule_kernel::Family;
-use ferrule_net::AttachmentId;
+use ferrule_net::{AttachmentId, NetError};
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Restore, TableChanges, Tool};
 
 use crate::config::Plan;
 use crate::conflicts::ClaimedPorts;
-use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 use crate::owner::Owner;
 use crate::target::Target;
@@ -40,11 +39,7 @@ pub(crate) struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    pub(crate) fn new(
-        owner: &'a Owner,
-        target: &Target,
-        plan: &'a Plan,
-    ) -> Result<Self, PortmapError> {
+    pub(crate) fn new(owner: &'a Owner, target: &Target, plan: &'a Plan) -> Result<Self, NetError> {
         Ok(Self {
             tool: Tool::find(target.family())?,
             owner,
@@ -56,7 +51,7 @@ impl<'a> Rules<'a> {
 
     /// Writes the rules, in place of the container's own and of those of removed containers for the same
     /// ports.
-    pub(crate) fn add(&self) -> Result<(), PortmapError> {
+    pub(crate) fn add(&self) -> Result<(), NetError> {
         self.tool.update(|changes| {
             let chain = &self.wanted.chain;
             let present = Present::find(&self.tool, self.plan)?;
@@ -88,7 +83,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Compares the rules with those that [`Rules::add`] writes.
-    pub(crate) fn check(&self) -> Result<(), PortmapError> {
+    pub(crate) fn check(&self) -> Result<(), NetError> {
         let listed = self.tool.rules_of_table(TABLE)?;
         let chain = &self.wanted.chain;
         shared::check(&listed, self.plan)?;
@@ -116,7 +111,7 @@ impl<'a> Rules<'a> {
 }
 
 /// Whether an attachment, or another interface of the container, has a chain.
-pub(crate) fn is_present(id: &AttachmentId) -> Result<bool, PortmapError> {
+pub(crate) fn is_present(id: &AttachmentId) -> Result<bool, NetError> {
     for family in [Family::V4, Family::V6] {
         if let Ok(tool) = Tool::find(family)
             && tool.has_chain(TABLE, &id.chain(PREFIX))?
@@ -128,7 +123,7 @@ pub(crate) fn is_present(id: &AttachmentId) -> Result<bool, PortmapError> {
 }
 
 /// Deletes the rules of an attachment, whichever tool wrote them; returns their translations.
-pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), Error>) {
     with_all_tools(|tool, changes, gone| {
         for (prefix, parent) in PLACES {
             let chain = id.chain(prefix);
@@ -149,10 +144,7 @@ pub(crate) fn remove(id: &AttachmentId) -> (Vec<Forwarding>, Result<(), PortmapE
 
 /// Deletes the rules of the network's attachments that are not in `keep`, whichever tool wrote them;
 /// returns their translations.
-pub(crate) fn collect(
-    network: &str,
-    keep: &Attachments,
-) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+pub(crate) fn collect(network: &str, keep: &Attachments) -> (Vec<Forwarding>, Result<(), Error>) {
     let chain_of = |container_id: &str, prefix| {
         let id = AttachmentId {
             network: network.to_owned(),
@@ -229,13 +221,14 @@ fn delete(nat: &mut TableChanges, chain: &str, leading: &[ListedRule]) {
 /// has no rules, so its failure is no error.
 fn with_all_tools(
     work: impl Fn(&Tool, &mut Restore, &mut Vec<Forwarding>) -> Result<(), IptablesError>,
-) -> (Vec<Forwarding>, Result<(), PortmapError>) {
+) -> (Vec<Forwarding>, Result<(), Error>) {
     let mut gone = Vec::new();
     let failures =
         Tool::for_each_installed(|tool| tool.update(|changes| work(tool, changes, &mut gone)));
     let real = failures
         .into_iter()
         .filter(|(tool, _)| tool.probe().is_ok());
-    let outcome = PortmapError::join(real.map(|(_, error)| Err(error.into())));
+    let errors = real.map(|(_, error)| Err(NetError::from(error).into()));
+    let outcome = Error::join(errors);
     (gone, outcome)
 }

@@ -6,13 +6,13 @@
 
 use std::collections::HashSet;
 
+use ferrule_net::NetError;
 use ferrule_netfilter::iptables::{Entry, Tool};
 
 use super::TABLE;
 use super::rules::{self, PREFIX};
 use super::shared::DNAT;
 use crate::conflicts::ClaimedPorts;
-use crate::error::PortmapError;
 use crate::owner::{Owner, OwnerState};
 
 /// The removals and the places of the new rules.
@@ -32,7 +32,7 @@ pub(super) fn order(
     chain: &str,
     owner: &Owner,
     claims: &ClaimedPorts,
-) -> Result<Order, PortmapError> {
+) -> Result<Order, NetError> {
     let mut entries = tool.entries(TABLE, DNAT)?;
     entries.retain(|entry| entry.target.as_deref() != Some(chain));
     let mut seen = HashSet::new();

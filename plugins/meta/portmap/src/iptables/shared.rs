@@ -1,11 +1,11 @@
 //! The chains and jumps that all containers share.
 
+use ferrule_net::NetError;
 use ferrule_netfilter::iptables::{IptablesError, ListedRule, Rule, TableChanges, Tool, Variant};
 use ferrule_netfilter::nft::{self, Expression, Nft, Table, Verdict};
 
 use super::TABLE;
 use crate::config::{Marking, Masquerading, Plan};
-use crate::error::PortmapError;
 
 /// The chain with the jumps to the chains of containers.
 pub(super) const DNAT: &str = "CNI-HOSTPORT-DNAT";
@@ -108,7 +108,7 @@ impl Present {
 }
 
 /// Compares the rules with those that [`Present::complete`] writes.
-pub(super) fn check(rules: &[ListedRule], plan: &Plan) -> Result<(), PortmapError> {
+pub(super) fn check(rules: &[ListedRule], plan: &Plan) -> Result<(), NetError> {
     for (chain, _) in [PREROUTING, OUTPUT] {
         expect(rules, chain, &to_containers())?;
     }
@@ -134,7 +134,7 @@ pub(super) fn check(rules: &[ListedRule], plan: &Plan) -> Result<(), PortmapErro
 }
 
 /// Fails if a rule is not listed. The tools print these rules as they are written.
-fn expect(rules: &[ListedRule], chain: &str, wanted: &Rule) -> Result<(), PortmapError> {
+fn expect(rules: &[ListedRule], chain: &str, wanted: &Rule) -> Result<(), NetError> {
     if is_listed(rules, chain, wanted) {
         return Ok(());
     }
@@ -148,9 +148,9 @@ pub(super) fn is_listed(rules: &[ListedRule], chain: &str, wanted: &Rule) -> boo
         .any(|rule| rule.chain == chain && rule.rule == *wanted)
 }
 
-pub(super) fn missing(chain: &str, what: &str) -> PortmapError {
+pub(super) fn missing(chain: &str, what: &str) -> NetError {
     let place = format_args!("chain {chain} of iptables table {TABLE}");
-    PortmapError::missing(&place, what)
+    crate::port_rules::missing(&place, what)
 }
 
 /// The bit of the mark, if connections are masqueraded by marking them.

@@ -3,14 +3,13 @@
 //! The tables are our own. The Go plugin neither changes nor needs anything in them.
 
 use ferrule_kernel::Family;
+use ferrule_net::NetError;
 use ferrule_netfilter::nft::{
-    self, BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, DataType, Element, Field, Hook,
-    ListedRule, Nft, Rule, SOURCE_NAT, Set, SetLayout, SetReference, Table, Transaction, Transport,
-    Value,
+    self, BaseChain, ChainKind, ChainLayout, DESTINATION_NAT, DataType, Field, Hook, Nft, Rule,
+    SOURCE_NAT, Set, SetLayout, SetReference, Table, Transaction,
 };
 
-use crate::error::PortmapError;
-use crate::nft_rules::base_chains::{Present, check_base};
+use crate::nft_chains::SharedChain;
 
 const NAME: &str = "cni_hostport_map";
 const COMMENT: &str = "CNI portmap plugin, map mode";
@@ -40,92 +39,40 @@ fn maps(family: Family) -> [(&'static str, Vec<Field>); 2] {
     [(HOSTIP_HOSTPORTS, only), (HOSTPORTS, port.to_vec())]
 }
 
-/// A chain with its rules.
-struct Part {
-    name: &'static str,
-    layout: ChainLayout<'static>,
-    lines: Vec<Line>,
-}
-
-/// A rule, and a text about it for errors.
-struct Line {
-    text: String,
-    rule: Rule,
-    /// The map and its keys, if the rule ends with a translation to the map's data.
-    map: Option<(&'static str, Vec<Field>)>,
-}
-
-impl Line {
-    /// The whole rule. `transports` is the set of protocols that rules on ports begin with: `nft` does
-    /// not load a rule without it.
-    fn rule(&self, family: Family, transports: impl FnOnce() -> SetReference) -> Rule {
-        let rule = self.rule.clone();
-        match &self.map {
-            None => rule,
-            Some((map, fields)) => rule
-                .in_set(&[Field::Transport], transports())
-                .destination_nat_from(fields, *map, family),
-        }
-    }
-
-    fn is(&self, found: &ListedRule, family: Family) -> bool {
-        found.same_as(&self.rule(family, || SetReference::Anonymous(0)))
-    }
-}
-
-fn parts(family: Family) -> [Part; 4] {
-    let start = || Rule::new(nft::Family::of(family));
-    let line = |text: &str, rule: Rule| Line {
-        text: text.to_owned(),
-        rule,
-        map: None,
-    };
-    let base = |name, base, line| Part {
+fn chains(family: Family) -> [SharedChain; 4] {
+    let rule = || Rule::new(nft::Family::of(family));
+    let base = |name, base, rule| SharedChain {
         name,
         layout: ChainLayout::base(base),
-        lines: vec![line],
+        rules: vec![rule],
     };
-    let entry = || {
-        let rule = start().destination_is_local().jump(LOOKUP);
-        line("fib daddr type local jump lookup", rule)
-    };
-    let lookup = |map: (&'static str, Vec<Field>)| Line {
-        text: format!("dnat to map @{}", map.0),
-        rule: start(),
-        map: Some(map),
+    let entry = || rule().destination_is_local().jump(LOOKUP);
+    // `nft` does not load a rule on ports that does not begin with a set of protocols.
+    let lookup = |(map, fields): (&str, Vec<Field>)| {
+        rule()
+            .in_set(&[Field::Transport], SetReference::Anonymous(0))
+            .destination_nat_from(&fields, map, family)
     };
     let pair = [Field::Source(family), Field::Destination(family)];
-    let masquerade = start()
+    let masquerade = rule()
         .destination_was_translated()
         .in_set(&pair, MASQUERADING)
         .masquerade();
     [
-        Part {
+        SharedChain {
             name: LOOKUP,
             layout: ChainLayout::regular(),
-            lines: maps(family).map(lookup).into(),
+            rules: maps(family).map(lookup).into(),
         },
         base("prerouting", PREROUTING, entry()),
         base("output", OUTPUT, entry()),
-        base(
-            MASQUERADING,
-            POSTROUTING,
-            line(
-                "ct status dnat saddr . daddr @masquerading masquerade",
-                masquerade,
-            ),
-        ),
+        base(MASQUERADING, POSTROUTING, masquerade),
     ]
 }
 
 /// Adds what is missing and replaces what differs.
-pub(super) fn ensure(
-    nft: &Nft,
-    changes: &mut Transaction,
-    family: Family,
-) -> Result<(), PortmapError> {
+pub(super) fn ensure(nft: &Nft, changes: &mut Transaction, family: Family) -> Result<(), NetError> {
     let table = table(family);
-    let present = Present::find(nft, table)?;
     changes.add_table(table, Some(COMMENT));
     let address = DataType::Address(family);
     let (to, pair) = ([address, DataType::Port], [address, address]);
@@ -135,19 +82,8 @@ pub(super) fn ensure(
     }
     let layout = SetLayout::set(&pair).with_ranges();
     add_set(nft, changes, table.set(MASQUERADING), &layout)?;
-    for part in parts(family) {
-        let chain = table.chain(part.name);
-        present.add_chain(changes, part.name, &part.layout);
-        let found = nft.rules(chain)?;
-        let mut pairs = found.iter().zip(&part.lines);
-        if found.len() == part.lines.len() && pairs.all(|(rule, line)| line.is(rule, family)) {
-            continue;
-        }
-        changes.flush_chain(chain);
-        for line in &part.lines {
-            let rule = line.rule(family, || transports(changes, table));
-            changes.append_rule(chain, &rule);
-        }
+    for chain in chains(family) {
+        chain.ensure(nft, changes, table)?;
     }
     Ok(())
 }
@@ -158,34 +94,16 @@ fn add_set(
     changes: &mut Transaction,
     set: Set<'_>,
     layout: &SetLayout<'_>,
-) -> Result<(), PortmapError> {
+) -> Result<(), NetError> {
     if !nft.has_set(set)? {
         changes.add_set(set, layout);
     }
     Ok(())
 }
 
-/// An anonymous set, which belongs to one rule only.
-fn transports(changes: &mut Transaction, table: Table<'_>) -> SetReference {
-    let elements = Transport::ALL.map(|one| Element::new(&[Value::Transport(one)]));
-    let layout = SetLayout::set(&[DataType::Transport]);
-    changes.anonymous_set(table, &layout, &elements)
-}
-
 /// Compares the objects with those that [`ensure`] adds.
-pub(super) fn check(nft: &Nft, family: Family) -> Result<(), PortmapError> {
+pub(super) fn check(nft: &Nft, family: Family) -> Result<(), NetError> {
     let table = table(family);
-    for part in parts(family) {
-        let chain = table.chain(part.name);
-        check_base(nft, chain, part.layout.base)?;
-        let mut found = nft.rules(chain)?.into_iter();
-        for line in &part.lines {
-            // In order.
-            if !found.any(|rule| line.is(&rule, family)) {
-                let what = format!("rule \"{}\"", line.text);
-                return Err(PortmapError::missing(&chain, what));
-            }
-        }
-    }
-    Ok(())
+    let mut chains = chains(family).into_iter();
+    chains.try_for_each(|chain| chain.check(nft, table, true))
 }

@@ -11,13 +11,14 @@ mod remove;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use ferrule_net::NetError;
 use ferrule_netfilter::nft::{Element, Key, Nft, Set, Transaction};
 
 use crate::config::{Masquerading, Plan};
-use crate::conflicts::ClaimedPorts;
-use crate::error::PortmapError;
+use crate::conflicts::{ClaimedPorts, conflict};
 use crate::forwarding::Forwarding;
 use crate::owner::{HolderState, Owner, OwnerState};
+use crate::port_rules::missing;
 use crate::target::Target;
 use base_chains::{HOSTIP_HOSTPORTS, MASQUERADING};
 use remove::delete_all;
@@ -61,7 +62,7 @@ impl Elements {
         nft: &Nft,
         owner: &Owner,
         changes: &mut Transaction,
-    ) -> Result<(), PortmapError> {
+    ) -> Result<(), NetError> {
         let family = self.claims.family;
         let table = base_chains::table(family);
         base_chains::ensure(nft, changes, family)?;
@@ -97,7 +98,7 @@ impl Elements {
     }
 
     /// Compares the elements with those that [`Elements::add`] adds.
-    pub(crate) fn check(&self, nft: &Nft, owner: &Owner) -> Result<(), PortmapError> {
+    pub(crate) fn check(&self, nft: &Nft, owner: &Owner) -> Result<(), NetError> {
         let family = self.claims.family;
         base_chains::check(nft, family)?;
         let table = base_chains::table(family);
@@ -110,10 +111,7 @@ impl Elements {
                 OwnerState::Other(holder) => holder.state() == HolderState::SameContainer,
             };
             if !found.as_ref().is_some_and(is_it) {
-                return Err(PortmapError::missing(
-                    &set,
-                    format!("element for {mapping}"),
-                ));
+                return Err(missing(&set, format!("element for {mapping}")));
             }
         }
         let set = table.set(MASQUERADING);
@@ -125,7 +123,7 @@ impl Elements {
             };
             if !found.iter().any(is_it) {
                 let what = format!("element that has connections to {address} masqueraded");
-                return Err(PortmapError::missing(&set, what));
+                return Err(missing(&set, what));
             }
         }
         Ok(())
@@ -139,7 +137,7 @@ pub(crate) fn evict(
     claims: &ClaimedPorts,
     owner: &Owner,
     changes: &mut Transaction,
-) -> Result<(), PortmapError> {
+) -> Result<(), NetError> {
     let family = claims.family;
     if nft.has_table(base_chains::table(family))?
         && evict_others(nft, claims, owner, changes)?.are_own
@@ -165,7 +163,7 @@ fn evict_others(
     claims: &ClaimedPorts,
     owner: &Owner,
     changes: &mut Transaction,
-) -> Result<Others, PortmapError> {
+) -> Result<Others, NetError> {
     let family = claims.family;
     let table = base_chains::table(family);
     let mut others = Others::default();
@@ -189,10 +187,7 @@ fn evict_others(
                     continue;
                 }
                 HolderState::Unknown => {
-                    return Err(PortmapError::Conflict {
-                        mapping: mapping.to_owned(),
-                        container: holder.container,
-                    });
+                    return Err(conflict(mapping, &holder.container));
                 }
                 HolderState::Dead | HolderState::Alive => {}
             }
@@ -227,7 +222,7 @@ fn evict_others(
 }
 
 /// The elements that masquerade connections to an address, each once.
-fn at_address(nft: &Nft, set: Set<'_>, address: IpAddr) -> Result<Vec<Element>, PortmapError> {
+fn at_address(nft: &Nft, set: Set<'_>, address: IpAddr) -> Result<Vec<Element>, NetError> {
     let mut found: Vec<Element> = Vec::new();
     for key in element::masquerading_keys(address) {
         if let Some(element) = nft.element(set, &key)?

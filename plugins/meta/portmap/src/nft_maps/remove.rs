@@ -5,23 +5,18 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ferrule_kernel::Family;
-use ferrule_net::{Tags, tag_of};
+use ferrule_net::{NetError, Tags, tag_of};
 use ferrule_netfilter::nft::{Element, Nft, Transaction};
 
 use super::base_chains::{self, HOSTIP_HOSTPORTS, HOSTPORTS, MASQUERADING};
 use super::element;
 use super::{Placed, at_address, delete, is_own};
-use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 use crate::mapping::Mapping;
 use crate::owner::Owner;
 
 /// Whether an attachment has elements for any of these mappings.
-pub(crate) fn is_present(
-    nft: &Nft,
-    owner: &Owner,
-    mappings: &[Mapping],
-) -> Result<bool, PortmapError> {
+pub(crate) fn is_present(nft: &Nft, owner: &Owner, mappings: &[Mapping]) -> Result<bool, NetError> {
     for family in [Family::V4, Family::V6] {
         if !by_key(nft, family, owner, mappings)?.is_empty() {
             return Ok(true);
@@ -37,7 +32,7 @@ pub(crate) fn remove(
     owner: &Owner,
     mappings: &[Mapping],
     changes: &mut Transaction,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     let families = [Family::V4, Family::V6];
     let mut own = Vec::new();
     for family in families {
@@ -63,7 +58,7 @@ pub(crate) fn collect(
     nft: &Nft,
     tags: &Tags,
     changes: &mut Transaction,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     let is_stale = |element: &Element| {
         let comment = element.comment.as_deref().unwrap_or_default();
         tags.is_stale(tag_of(comment))
@@ -81,7 +76,7 @@ fn by_key(
     family: Family,
     owner: &Owner,
     mappings: &[Mapping],
-) -> Result<Placed, PortmapError> {
+) -> Result<Placed, NetError> {
     let table = base_chains::table(family);
     let mut own = Placed::new();
     let mut keys = HashSet::new();
@@ -111,7 +106,7 @@ fn take(
     owner: &Owner,
     own: Placed,
     changes: &mut Transaction,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     let table = base_chains::table(family);
     let mut gone = Vec::new();
     for (map, element) in own {
@@ -134,7 +129,7 @@ pub(super) fn delete_all(
     family: Family,
     changes: &mut Transaction,
     is_stale: impl Fn(&Element) -> bool,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     let table = base_chains::table(family);
     let mut gone = Vec::new();
     for name in [HOSTPORTS, HOSTIP_HOSTPORTS, MASQUERADING] {

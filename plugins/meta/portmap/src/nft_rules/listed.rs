@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use ferrule_kernel::Family;
+use ferrule_net::NetError;
 use ferrule_netfilter::nft::{
     self, Base, Chain, CmpOp, Expression, ListedRule, Meta, Nat, Nft, Transport,
 };
 
 use super::base_chains;
-use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 
 /// A rule and the chain it is in.
@@ -21,7 +21,7 @@ pub(crate) struct Found {
 }
 
 /// The rules of containers of one family; none without the table.
-pub(crate) fn all(nft: &Nft, family: Family) -> Result<Vec<Found>, PortmapError> {
+pub(crate) fn all(nft: &Nft, family: Family) -> Result<Vec<Found>, NetError> {
     let table = base_chains::table(family);
     let mut found = Vec::new();
     if !nft.has_table(table)? {
@@ -33,7 +33,7 @@ pub(crate) fn all(nft: &Nft, family: Family) -> Result<Vec<Found>, PortmapError>
     Ok(found)
 }
 
-fn of_chain(nft: &Nft, chain: Chain<'_>, name: &'static str) -> Result<Vec<Found>, PortmapError> {
+fn of_chain(nft: &Nft, chain: Chain<'_>, name: &'static str) -> Result<Vec<Found>, NetError> {
     let rules = nft.rules(chain)?.into_iter();
     Ok(rules
         .map(|rule| Found {

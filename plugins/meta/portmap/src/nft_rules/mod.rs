@@ -8,14 +8,14 @@ mod rules;
 
 use cni_types::Error;
 use ferrule_kernel::Family;
-use ferrule_net::Tags;
+use ferrule_net::{NetError, Tags};
 use ferrule_netfilter::nft::{Nft, Transaction};
 
 use crate::config::Plan;
 use crate::conflicts::ClaimedPorts;
-use crate::error::PortmapError;
 use crate::forwarding::Forwarding;
 use crate::owner::{Owner, OwnerState, first_word};
+use crate::port_rules::missing;
 use crate::target::Target;
 use base_chains::{HOSTIP_HOSTPORTS, HOSTPORTS, MASQUERADING};
 use listed::Found;
@@ -47,7 +47,7 @@ impl Rules {
         nft: &Nft,
         owner: &Owner,
         changes: &mut Transaction,
-    ) -> Result<(), PortmapError> {
+    ) -> Result<(), NetError> {
         let table = base_chains::table(self.family);
         base_chains::ensure(nft, changes, self.family, !self.masquerading.is_empty())?;
         let mut staying = Vec::new();
@@ -101,7 +101,7 @@ impl Rules {
     }
 
     /// Compares the rules with those that [`Rules::add`] adds, whichever plugin wrote them.
-    pub(crate) fn check(&self, nft: &Nft, owner: &Owner) -> Result<(), PortmapError> {
+    pub(crate) fn check(&self, nft: &Nft, owner: &Owner) -> Result<(), NetError> {
         base_chains::check(nft, self.family, !self.masquerading.is_empty())?;
         let table = base_chains::table(self.family);
         let mut own = listed::all(nft, self.family)?;
@@ -119,7 +119,7 @@ impl Rules {
                 // The same mapping twice needs two rules.
                 let Some(place) = own.iter().position(is_it) else {
                     let chain = table.chain(chains.first().copied().unwrap_or_default());
-                    return Err(PortmapError::missing(&chain, wanted.what.as_str()));
+                    return Err(missing(&chain, wanted.what.as_str()));
                 };
                 own.swap_remove(place);
             }
@@ -134,7 +134,7 @@ impl Found {
     }
 
     /// Whether it conflicts with claimed ports and must be removed.
-    fn must_evict(&self, claims: &ClaimedPorts, owner: &Owner) -> Result<bool, PortmapError> {
+    fn must_evict(&self, claims: &ClaimedPorts, owner: &Owner) -> Result<bool, NetError> {
         let owner_state = self.owner_state(owner);
         match &self.forwarding {
             Some(theirs) => claims.must_evict(&owner_state, theirs),
@@ -163,7 +163,7 @@ pub(crate) fn remove(
     nft: &Nft,
     owner: &Owner,
     changes: &mut Transaction,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     delete(nft, changes, |comment, note| {
         owner.state_of_rule(comment, note) == OwnerState::Own
     })
@@ -176,7 +176,7 @@ pub(crate) fn collect(
     nft: &Nft,
     tags: &Tags,
     changes: &mut Transaction,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     delete(nft, changes, |_, note| {
         tags.is_stale(first_word(note.unwrap_or_default()))
     })
@@ -186,7 +186,7 @@ fn delete(
     nft: &Nft,
     changes: &mut Transaction,
     is_stale: impl Fn(Option<&str>, Option<&str>) -> bool,
-) -> Result<Vec<Forwarding>, PortmapError> {
+) -> Result<Vec<Forwarding>, NetError> {
     let mut gone = Vec::new();
     for family in [Family::V4, Family::V6] {
         let table = base_chains::table(family);
@@ -201,7 +201,7 @@ fn delete(
 }
 
 /// Whether an attachment has rules.
-pub(crate) fn is_present(nft: &Nft, owner: &Owner) -> Result<bool, PortmapError> {
+pub(crate) fn is_present(nft: &Nft, owner: &Owner) -> Result<bool, NetError> {
     for family in [Family::V4, Family::V6] {
         let mut found = listed::all(nft, family)?.into_iter();
         if found.any(|found| found.owner_state(owner) == OwnerState::Own) {
@@ -217,7 +217,7 @@ pub(crate) fn evict(
     claims: &ClaimedPorts,
     owner: &Owner,
     changes: &mut Transaction,
-) -> Result<(), PortmapError> {
+) -> Result<(), NetError> {
     let table = base_chains::table(claims.family);
     for found in listed::all(nft, claims.family)? {
         if found.must_evict(claims, owner)? {

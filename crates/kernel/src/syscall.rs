@@ -2,10 +2,11 @@
 
 #![expect(unsafe_code, reason = "the fenced-off place for it")]
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::unistd::{ForkResult, Pid, fork};
 
 /// `struct ifreq` as the tun driver reads it: a name, flags, and room it does not look at.
 #[repr(C)]
@@ -164,4 +165,87 @@ fn link_address(index: u32) -> Result<libc::sockaddr_ll, Errno> {
 fn length_of<T>() -> libc::socklen_t {
     // These structures have a few bytes.
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
+}
+
+/// How many file descriptors a child closes one by one where the kernel cannot close a range
+/// (`close_range(2)`, Linux 5.9): far more than a plugin has.
+const MOST_DESCRIPTORS: RawFd = 1024;
+
+/// Starts a child process that sends `request` over `socket` and ends. It is in a session of its
+/// own, in the root folder, and has nothing else open.
+pub(crate) fn send_in_child(socket: BorrowedFd<'_>, request: &[u8]) -> Result<Pid, Errno> {
+    let socket = socket.as_raw_fd();
+    // SAFETY: the child makes system calls only and ends without returning: it takes no lock and no
+    // memory, which another thread of this process may have held at this moment.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            // SAFETY: these calls take numbers, a constant string that ends with a zero byte, and
+            // `request` with its length. The descriptors that are closed are not used again.
+            unsafe {
+                libc::setsid();
+                libc::chdir(c"/".as_ptr());
+                close_all_but(socket);
+                libc::send(socket, request.as_ptr().cast(), request.len(), 0);
+                libc::_exit(0)
+            }
+        }
+    }
+}
+
+/// Closes every descriptor of this process but one.
+///
+/// # Safety
+///
+/// Nothing in this process may use another descriptor afterwards.
+unsafe fn close_all_but(kept: RawFd) {
+    let close = |first: RawFd, last: RawFd| {
+        // SAFETY: the caller guarantees that nobody uses the descriptors any more.
+        first > last || unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0
+    };
+    if !(close(0, kept - 1) && close(kept + 1, RawFd::MAX)) {
+        for other in (0..MOST_DESCRIPTORS).filter(|other| *other != kept) {
+            // SAFETY: as above.
+            unsafe { libc::close(other) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsFd as _;
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    use super::*;
+
+    /// A child that cannot send, as its socket is full, stays to be looked at.
+    #[test]
+    fn a_child_that_sends_holds_its_socket_alone() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        while ours.write(&[0; 4096]).is_ok() {}
+        ours.set_nonblocking(false).unwrap();
+        let (mut end, pipe) = std::io::pipe().unwrap();
+
+        let child = send_in_child(ours.as_fd(), b"request").unwrap();
+        drop((pipe, ours));
+        // Blocks until the child has closed its end of the pipe.
+        assert_eq!(end.read(&mut [0]).unwrap(), 0);
+        let process = Path::new("/proc").join(child.to_string());
+        while fs::read_dir(process.join("fd")).unwrap().count() > 1 {
+            std::thread::yield_now();
+        }
+        assert_eq!(fs::read_link(process.join("cwd")).unwrap(), Path::new("/"));
+        assert_eq!(nix::unistd::getsid(Some(child)), Ok(child));
+
+        let mut sent = Vec::new();
+        theirs.read_to_end(&mut sent).unwrap();
+        assert!(sent.ends_with(b"\0request"));
+        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+    }
 }

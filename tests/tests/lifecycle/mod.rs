@@ -11,6 +11,7 @@ mod interoperation;
 mod killed;
 mod parallel;
 mod parent_death;
+mod removal;
 mod status;
 mod streams;
 mod surroundings;

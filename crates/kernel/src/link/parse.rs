@@ -1,6 +1,6 @@
 //! Reading links out of replies: `struct ifinfomsg` and the attributes of `linux/if_link.h`.
 
-use nix::libc::{IFF_ALLMULTI, IFF_PROMISC, IFF_UP};
+use nix::libc::{AF_UNSPEC, IFF_ALLMULTI, IFF_PROMISC, IFF_UP};
 
 use super::port::PortState;
 use super::{DriverSettings, Link, OperState};
@@ -38,6 +38,14 @@ const IFLA_BRPORT_ISOLATED: u16 = 33;
 /// The index and the attributes of a reply about a link.
 pub(super) fn split(payload: &[u8]) -> Option<(u32, Attributes<'_>)> {
     Some((u32_at(payload, 4)?, Attributes::after(HEADER, payload)?))
+}
+
+/// The index of the link that a notification of type `RTM_DELLINK` is about; `None` if a link has
+/// only left its bridge (`AF_BRIDGE` in place of `AF_UNSPEC`).
+pub(super) fn index_of_removed(payload: &[u8]) -> Option<u32> {
+    let family = i32::from(*payload.first()?);
+    let (index, _) = split(payload).filter(|_| family == AF_UNSPEC)?;
+    Some(index)
 }
 
 /// Reads one link.

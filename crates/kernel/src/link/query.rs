@@ -1,7 +1,7 @@
 //! Looking links up and removing them.
 
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
-use nix::libc::RTM_GETLINK;
+use nix::libc::{RTM_DELLINK, RTM_GETLINK, RTNLGRP_LINK};
 
 use super::change::LinkChange;
 use super::{Link, delete, delete_by_name, delete_group, name_attribute, parse};
@@ -49,8 +49,11 @@ impl RtnlSocket {
     }
 
     /// Removes the link of this index; `false` when there was none.
+    ///
+    /// Its name, addresses and routes are free then. The kernel goes on with what nobody has to wait
+    /// for: see [`RtnlSocket::execute_until`].
     pub fn delete_link(&self, index: u32) -> Result<bool, NetlinkError> {
-        self.delete(delete(index))
+        self.delete_until_gone(delete(index), &[index])
     }
 
     /// Removes the link of this name or alternative name; `false` when there was none.
@@ -71,9 +74,23 @@ impl RtnlSocket {
                 batch.add(join.message().unless_gone());
             }
             batch.run()?;
-            self.delete(delete_group(group))?;
+            self.delete_until_gone(delete_group(group), some)?;
         }
         Ok(())
+    }
+
+    /// Removes links by a message; `false` when there were none.
+    fn delete_until_gone(&self, message: Message, indices: &[u32]) -> Result<bool, NetlinkError> {
+        let mut waited: Vec<u32> = indices.to_vec();
+        let outcome = self.execute_until(message, RTNLGRP_LINK, &mut |kind, body| {
+            if kind == RTM_DELLINK
+                && let Some(gone) = parse::index_of_removed(body)
+            {
+                waited.retain(|index| *index != gone);
+            }
+            waited.is_empty()
+        });
+        Ok(NetlinkError::none_if_not_found(outcome)?.is_some())
     }
 }
 

@@ -8,8 +8,10 @@ mod attribute;
 mod batch;
 mod collect;
 mod dump;
+mod early;
 mod error;
 mod message;
+mod orphan;
 mod reply;
 mod socket;
 

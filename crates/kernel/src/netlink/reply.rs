@@ -65,9 +65,9 @@ pub(super) struct ReplyMessages<'a>(&'a [u8]);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReplyMessage<'a> {
     pub(super) sequence: u32,
-    kind: u16,
+    pub(super) kind: u16,
     flags: u16,
-    payload: &'a [u8],
+    pub(super) payload: &'a [u8],
 }
 
 impl<'a> ReplyMessages<'a> {

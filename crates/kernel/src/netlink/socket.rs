@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use netlink_sys::SocketAddr;
 use nix::errno::Errno;
@@ -92,6 +93,32 @@ impl Socket {
             action: "send request",
             source,
         })
+    }
+
+    /// Has the kernel send this socket what it tells everybody of a group (`RTNLGRP_*`), besides
+    /// replies.
+    pub(crate) fn join(&self, group: u32) -> io::Result<()> {
+        self.inner.add_membership(group)
+    }
+
+    /// Ends [`Socket::join`] and drops what has been told: its sequence numbers are other processes'.
+    pub(crate) fn leave(&self, group: u32) -> io::Result<()> {
+        self.inner.drop_membership(group)?;
+        let mut nothing: &mut [u8] = &mut [];
+        loop {
+            match self.inner.recv_from(&mut nothing, libc::MSG_DONTWAIT) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.raw_os_error() != Some(Errno::ENOBUFS as i32) => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The open socket.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
     }
 
     /// Waits for the kernel's next datagram and lets `inspect` look at it.

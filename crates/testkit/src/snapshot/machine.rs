@@ -2,12 +2,14 @@
 
 use std::fs::{self, DirEntry};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Files of the test itself, of tools and of locks, and caches.
 const NOT_STATE: &[&str] = &[
     "/run/ferrule",
     "/run/xtables.lock",
     "/run/cni/locks",
+    "/run/cni/orphans",
     "/run/cni/host-local",
 ];
 
@@ -57,8 +59,33 @@ fn describe(entry: &DirEntry) -> String {
     format!("special file {shown}")
 }
 
+/// How long the kernel may take to end the removal of a link after it said that the link is gone.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Running processes of this host: those in its mount namespace, except the test.
+///
+/// A plugin may leave a child in the kernel, in a session of its own, that ends by itself: that is
+/// waited for.
 pub(super) fn processes() -> Vec<String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = running();
+        if Instant::now() > deadline || !found.iter().any(|(pid, _)| leads_session(*pid)) {
+            return found.into_iter().map(|(_, line)| line).collect();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn leads_session(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind the name: state, parent, process group, session.
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    behind_name.split_whitespace().nth(3) == Some(&pid.to_string())
+}
+
+/// Process ids, and the lines of a snapshot.
+fn running() -> Vec<(u32, String)> {
     let Ok(own) = fs::read_link("/proc/thread-self/ns/mnt") else {
         return Vec::new();
     };
@@ -77,10 +104,8 @@ pub(super) fn processes() -> Vec<String> {
             continue;
         }
         let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        lines.push(format!(
-            "process {}",
-            String::from_utf8_lossy(&words).replace('\0', " ")
-        ));
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        lines.push((pid, format!("process {words}")));
     }
     lines
 }

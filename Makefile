@@ -3,41 +3,30 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-# One folder per plugin, named as its executable; its package is cni-<name>.
-plugins := $(sort $(notdir $(patsubst %/Cargo.toml,%,$(wildcard plugins/*/*/Cargo.toml ipam/*/Cargo.toml))))
-executables := $(plugins) cnitool
-packages := $(plugins:%=-p cni-%) -p cnitool
+plugins := $(shell tools/names plugins)
+executables := $(shell tools/names)
 
 version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 machine := $(shell uname -m)
 target := $(or $(CARGO_TARGET_DIR),target)
-archive := ferrule-$(version)-linux-$(machine)
 
+# Where `make install` puts the plugins (else: where this machine's runtime looks, as
+# packaging/plugin-folder finds out), and cnitool. MULTICALL=1: one file and links to it.
 DESTDIR ?=
-plugin_folder := $(DESTDIR)/opt/cni/bin
+CNI_BIN_DIR ?= $(if $(DESTDIR),/opt/cni/bin,$(shell packaging/plugin-folder))
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MULTICALL ?=
+BIN ?= bin
+installed := $(if $(MULTICALL),ferrule) $(plugins)
 
-.PHONY: help build demo test mutants bench fuzz lint schema install dist clean
+.PHONY: help build demo test mutants bench fuzz lint schema install rollback uninstall dist clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
-build: ## static release executables, one per plugin and cnitool, into ./bin
-	@rustup target add $(machine)-unknown-linux-musl >/dev/null 2>&1 || true
-	@set -e; \
-	FERRULE_BUILD=$$(tools/build-name); export FERRULE_BUILD; \
-	has() { ls "$$(rustc --print target-libdir --target $$1)"/libstd-*.rlib >/dev/null 2>&1; }; \
-	compile() { cargo build --release --bins $(packages) "$$@"; }; \
-	musl=$(machine)-unknown-linux-musl; gnu=$(machine)-unknown-linux-gnu; \
-	if has $$musl; then \
-		compile --target $$musl; from=$(target)/$$musl/release; kind="static (musl)"; \
-	elif has $$gnu && RUSTFLAGS="$$RUSTFLAGS -C target-feature=+crt-static" \
-			compile --target $$gnu; then \
-		from=$(target)/$$gnu/release; kind="static (glibc, as rustup has no $$musl)"; \
-	else \
-		compile; from=$(target)/release; kind="NOT STATIC: no target here builds static ones"; \
-	fi; \
-	tools/stamp $$from bin $(executables); \
-	echo "bin/: $(words $(executables)) executables, $$kind"
+build: ## static release executables into ./bin: one per plugin, cnitool, and ferrule (all plugins)
+	@tools/compile $(machine) bin
 
 demo: build ## two containers on a bridge, told step by step
 	@tests/prepare demo
@@ -81,25 +70,35 @@ schema: ## write conf/schema from the types of the plugins' configurations
 	@FERRULE_SCHEMA=write cargo nextest run --workspace \
 		-E 'test(the_schema_is_current) or test(the_lists_are_current)'
 
-# A live node starts these at any moment: each is replaced in one step, by a rename.
-install: ## copy ./bin to $(DESTDIR)/opt/cni/bin
-	@for name in $(executables); do \
-		[ -x bin/$$name ] || { echo "bin/$$name is missing: run make build" >&2; exit 1; }; \
-	done
-	@mkdir -p $(plugin_folder)
-	@set -e; for name in $(executables); do \
-		install -m 755 bin/$$name $(plugin_folder)/.$$name.new; \
-		mv -f $(plugin_folder)/.$$name.new $(plugin_folder)/$$name; \
-	done
-	@echo "$(plugin_folder): $(words $(executables)) executables"
+# DESTDIR is for packagers: copies, and nothing remembered. A live node starts these files at any
+# moment: the script replaces each in one step and keeps what it replaces.
+install: ## ./bin into the runtime's plugin folder (CNI_BIN_DIR), cnitool to /usr/local/bin (BINDIR)
+	@[ -x $(BIN)/cnitool ] || { echo "$(BIN)/ is missing: run make build" >&2; exit 1; }
+ifneq ($(DESTDIR),)
+	@MULTICALL=$(MULTICALL) packaging/installer copy $(BIN) $(DESTDIR)$(CNI_BIN_DIR) $(installed)
+	@MULTICALL= packaging/installer copy $(BIN) $(DESTDIR)$(BINDIR) cnitool
+else
+	@set -e; folder=$(CNI_BIN_DIR); \
+	MULTICALL=$(MULTICALL) packaging/installer install $(BIN) $$folder $(installed); \
+	MULTICALL= packaging/installer install $(BIN) $(BINDIR) cnitool; \
+	echo "$$folder: $(words $(plugins)) plugins; $(BINDIR): cnitool; back: make rollback"
+endif
+
+# cnitool stays: it works with any plugins.
+rollback: ## the plugins that the last `make install` replaced come back
+	@packaging/installer rollback $(CNI_BIN_DIR)
+
+uninstall: ## remove what `make install` installed; what was there before Ferrule comes back
+	@packaging/installer uninstall $(CNI_BIN_DIR)
+	@packaging/installer uninstall $(BINDIR)
 
 dist: build ## executables, man pages and completions of cnitool as dist/*.tar.gz, with a checksum
 	@rm -rf dist/manual && mkdir -p dist
 	@cargo run --quiet -p cnitool --example manual dist/manual
-	@tar --create --gzip --file dist/$(archive).tar.gz --sort=name --owner=0 --group=0 \
-		--numeric-owner --transform 's,^,$(archive)/,' --directory bin $(sort $(executables)) \
+	@tar --create --gzip --file dist/ferrule-$(version)-linux-$(machine).tar.gz --sort=name --owner=0 --group=0 \
+		--numeric-owner --transform 's,^,ferrule-$(version)-linux-$(machine)/,' --directory bin $(sort $(executables)) \
 		--directory ../dist/manual completions man
-	@cd dist && sha256sum $(archive).tar.gz | tee $(archive).tar.gz.sha256
+	@cd dist && sha256sum ferrule-$(version)-linux-$(machine).tar.gz | tee ferrule-$(version)-linux-$(machine).tar.gz.sha256
 
 clean: ## remove everything that was built
 	cargo clean

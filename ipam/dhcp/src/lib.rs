@@ -24,5 +24,12 @@ mod state;
 mod timing;
 mod v4;
 
+use std::process::ExitCode;
+
 pub use config::Config;
 pub use plugin::Dhcp;
+
+/// The `main` of the executable `dhcp`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&Dhcp)
+}

@@ -17,6 +17,7 @@ mod resolv;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use cni_types::{Attachments, CniResult, Dns, Error};
 use ferrule_plugin::{Call, Plugin, Undo};
@@ -29,6 +30,11 @@ use store::{Reservation, Store};
 
 /// The plugin `host-local`.
 pub struct HostLocal;
+
+/// The `main` of the executable `host-local`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&HostLocal)
+}
 
 impl Plugin for HostLocal {
     type Config = Config;

@@ -1,5 +1,5 @@
 //! The executable `host-local`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_host_local::HostLocal)
+    cni_host_local::main()
 }

@@ -7,6 +7,8 @@
 mod addresses;
 mod config;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error, IpConfig};
 use ferrule_plugin::{Call, Plugin, Undo};
 
@@ -15,6 +17,11 @@ pub use config::Config;
 
 /// The plugin `static`.
 pub struct Static;
+
+/// The `main` of the executable `static`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&Static)
+}
 
 impl Plugin for Static {
     type Config = Config;

@@ -1,5 +1,5 @@
 //! The executable `static`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_static::Static)
+    cni_static::main()
 }

@@ -20,7 +20,7 @@ mod within;
 use ferrule_testkit::{Host, Snapshot};
 
 /// The addresses that `host-local` has reserved for the network `net`, sorted.
-fn leases() -> Vec<String> {
+pub(crate) fn leases() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir("/var/lib/cni/networks/net") else {
         return Vec::new();
     };

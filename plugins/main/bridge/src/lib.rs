@@ -14,6 +14,8 @@ mod status;
 mod vlan;
 mod vlan_device;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error, Interface};
 use ferrule_kernel::Link;
 use ferrule_net::addressing::{self, Options};
@@ -31,6 +33,11 @@ const CONTAINER: i64 = 2;
 
 /// The plugin `bridge`.
 pub struct BridgePlugin;
+
+/// The `main` of the executable `bridge`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&BridgePlugin)
+}
 
 impl Plugin for BridgePlugin {
     type Config = Config;

@@ -1,5 +1,5 @@
 //! The executable `bridge`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_local_ipam::main(&cni_bridge::BridgePlugin)
+    cni_bridge::main()
 }

@@ -3,9 +3,11 @@
 //! ADD creates the link in the container while the address plugin runs. DEL removes the link and
 //! releases the addresses. It has no keys of its own; see `docs/dummy.md`.
 
+use std::process::ExitCode;
+
 use cni_types::{Code, Error, Request};
 use ferrule_kernel::{Dummy, Link};
-use ferrule_net::link::{self, Addresses, LinkConfig, LinkPlugin, LinkSpec, Target};
+use ferrule_net::link::{self, Addresses, LinkConfig, LinkFrame, LinkPlugin, LinkSpec, Target};
 use serde::Deserialize;
 
 /// The configuration as written.
@@ -35,8 +37,13 @@ impl LinkConfig for Config {
     }
 }
 
-/// The plugin `dummy`, to be started in a [`LinkFrame`](link::LinkFrame).
+/// The plugin `dummy`, to be started in a [`LinkFrame`].
 pub struct DummyPlugin;
+
+/// The `main` of the executable `dummy`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&LinkFrame(DummyPlugin))
+}
 
 impl LinkPlugin for DummyPlugin {
     type Config = Config;

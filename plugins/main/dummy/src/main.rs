@@ -1,7 +1,5 @@
 //! The executable `dummy`.
 
-use ferrule_net::link::LinkFrame;
-
 fn main() -> std::process::ExitCode {
-    ferrule_local_ipam::main(&LinkFrame(cni_dummy::DummyPlugin))
+    cni_dummy::main()
 }

@@ -16,6 +16,8 @@ mod search;
 mod staging_netns;
 mod sysfs;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Code, Error, Family, ResultError};
 use ferrule_file::lock::WAIT;
 use ferrule_net::link::unavailable;
@@ -28,6 +30,11 @@ use restore::{Reason, Return};
 
 /// `host-device` for the plugin frame.
 pub struct HostDevicePlugin;
+
+/// The `main` of the executable `host-device`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&HostDevicePlugin)
+}
 
 impl Plugin for HostDevicePlugin {
     type Config = Config;

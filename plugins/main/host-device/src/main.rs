@@ -1,5 +1,5 @@
 //! The executable `host-device`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_local_ipam::main(&cni_host_device::HostDevicePlugin)
+    cni_host_device::main()
 }

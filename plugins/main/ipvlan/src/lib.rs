@@ -7,16 +7,23 @@
 
 mod config;
 
+use std::process::ExitCode;
+
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, IpVlanMode, Ipvlan, Link};
 use ferrule_net::NetError;
-use ferrule_net::link::{self, LinkPlugin, Target};
+use ferrule_net::link::{self, LinkFrame, LinkPlugin, Target};
 
 pub use config::Config;
 use config::MODES;
 
-/// The plugin `ipvlan`, to be started in a [`LinkFrame`](link::LinkFrame).
+/// The plugin `ipvlan`, to be started in a [`LinkFrame`].
 pub struct IpvlanPlugin;
+
+/// The `main` of the executable `ipvlan`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&LinkFrame(IpvlanPlugin))
+}
 
 impl LinkPlugin for IpvlanPlugin {
     type Config = Config;

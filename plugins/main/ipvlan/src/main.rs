@@ -1,7 +1,5 @@
 //! The executable `ipvlan`.
 
-use ferrule_net::link::LinkFrame;
-
 fn main() -> std::process::ExitCode {
-    ferrule_local_ipam::main(&LinkFrame(cni_ipvlan::IpvlanPlugin))
+    cni_ipvlan::main()
 }

@@ -4,6 +4,8 @@
 //! when chained. DEL brings it down, CHECK fails if it is down. The interface is always `lo`, also if
 //! `CNI_IFNAME` has another name. Nothing is created on the host, so GC has nothing to remove.
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error, IpConfig};
 use ferrule_kernel::{Address, Family, Link, LinkChange};
 use ferrule_net::{NetError, Sandbox, check, link, sandbox_entry};
@@ -15,6 +17,11 @@ const LOOPBACK: &str = "lo";
 
 /// The plugin `loopback`.
 pub struct LoopbackPlugin;
+
+/// The `main` of the executable `loopback`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&LoopbackPlugin)
+}
 
 /// No keys beyond those every plugin has.
 #[derive(Debug, Deserialize)]

@@ -1,5 +1,5 @@
 //! The executable `loopback`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_loopback::LoopbackPlugin)
+    cni_loopback::main()
 }

@@ -7,16 +7,23 @@
 
 mod config;
 
+use std::process::ExitCode;
+
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Link, Macvlan};
 use ferrule_net::NetError;
-use ferrule_net::link::{self, LinkPlugin, Target};
+use ferrule_net::link::{self, LinkFrame, LinkPlugin, Target};
 
 pub use config::Config;
 use config::MODES;
 
-/// The plugin `macvlan`, to be started in a [`LinkFrame`](link::LinkFrame).
+/// The plugin `macvlan`, to be started in a [`LinkFrame`].
 pub struct MacvlanPlugin;
+
+/// The `main` of the executable `macvlan`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&LinkFrame(MacvlanPlugin))
+}
 
 impl LinkPlugin for MacvlanPlugin {
     type Config = Config;

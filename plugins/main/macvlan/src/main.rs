@@ -1,7 +1,5 @@
 //! The executable `macvlan`.
 
-use ferrule_net::link::LinkFrame;
-
 fn main() -> std::process::ExitCode {
-    ferrule_local_ipam::main(&LinkFrame(cni_macvlan::MacvlanPlugin))
+    cni_macvlan::main()
 }

@@ -7,6 +7,8 @@
 mod config;
 mod setup;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error, Request};
 use ferrule_net::veth::{self, PairSettings};
 use ferrule_net::{
@@ -21,6 +23,11 @@ const CONTAINER: i64 = 1;
 
 /// The plugin `ptp`.
 pub struct PtpPlugin;
+
+/// The `main` of the executable `ptp`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&PtpPlugin)
+}
 
 impl Plugin for PtpPlugin {
     type Config = Config;

@@ -8,15 +8,22 @@
 mod config;
 mod setup;
 
+use std::process::ExitCode;
+
 use cni_types::Error;
 use ferrule_kernel::{Link, tap};
 use ferrule_net::NetError;
-use ferrule_net::link::{LinkPlugin, Target, unavailable};
+use ferrule_net::link::{LinkFrame, LinkPlugin, Target, unavailable};
 
 pub use config::{Config, Settings};
 
-/// The plugin `tap`, to be started in a [`LinkFrame`](ferrule_net::link::LinkFrame).
+/// The plugin `tap`, to be started in a [`LinkFrame`].
 pub struct TapPlugin;
+
+/// The `main` of the executable `tap`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&LinkFrame(TapPlugin))
+}
 
 impl LinkPlugin for TapPlugin {
     type Config = Config;

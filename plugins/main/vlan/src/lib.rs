@@ -5,15 +5,22 @@
 
 mod config;
 
+use std::process::ExitCode;
+
 use cni_types::Error;
 use ferrule_kernel::{DriverSettings, Link, Vlan};
 use ferrule_net::NetError;
-use ferrule_net::link::{self, LinkPlugin, Target};
+use ferrule_net::link::{self, LinkFrame, LinkPlugin, Target};
 
 pub use config::Config;
 
-/// The plugin `vlan`, to be started in a [`LinkFrame`](link::LinkFrame).
+/// The plugin `vlan`, to be started in a [`LinkFrame`].
 pub struct VlanPlugin;
+
+/// The `main` of the executable `vlan`.
+pub fn main() -> ExitCode {
+    ferrule_local_ipam::main(&LinkFrame(VlanPlugin))
+}
 
 impl LinkPlugin for VlanPlugin {
     type Config = Config;

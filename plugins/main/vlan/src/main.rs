@@ -1,7 +1,5 @@
 //! The executable `vlan`.
 
-use ferrule_net::link::LinkFrame;
-
 fn main() -> std::process::ExitCode {
-    ferrule_local_ipam::main(&LinkFrame(cni_vlan::VlanPlugin))
+    cni_vlan::main()
 }

@@ -12,10 +12,12 @@ mod host_end;
 mod limit;
 mod remove;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Code, Error, SpecVersion};
 use ferrule_kernel::{Ifb, tc};
 use ferrule_net::{AttachmentId, Host, NetError, Sandbox, host_entry, link};
-use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
+use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, log};
 
 pub use config::Config;
 use config::Limits;
@@ -23,6 +25,11 @@ use limit::Limit;
 
 /// The plugin `bandwidth`.
 pub struct Bandwidth;
+
+/// The `main` of the executable `bandwidth`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&ChainedFrame(Bandwidth))
+}
 
 impl ChainedPlugin for Bandwidth {
     type Config = Config;

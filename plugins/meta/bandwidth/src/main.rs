@@ -1,8 +1,5 @@
 //! The executable `bandwidth`.
 
-use cni_bandwidth::Bandwidth;
-use ferrule_plugin::ChainedFrame;
-
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&ChainedFrame(Bandwidth))
+    cni_bandwidth::main()
 }

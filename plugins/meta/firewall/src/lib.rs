@@ -20,10 +20,12 @@ mod removal;
 mod rule;
 mod state;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error, SpecVersion};
 use ferrule_kernel::FileLock;
 use ferrule_net::{AttachmentId, NetError};
-use ferrule_plugin::{Call, ChainedPlugin, Undo};
+use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo};
 
 use add::ActiveBackend;
 pub use config::Config;
@@ -33,6 +35,11 @@ use endpoint::{Endpoint, addresses};
 
 /// `firewall` for the frame of chained plugins.
 pub struct Firewall;
+
+/// The `main` of the executable `firewall`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&ChainedFrame(Firewall))
+}
 
 impl ChainedPlugin for Firewall {
     type Config = Config;

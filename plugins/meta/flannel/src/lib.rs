@@ -8,6 +8,7 @@ mod record;
 mod subnet_env;
 
 use std::cell::Cell;
+use std::process::ExitCode;
 use std::rc::Rc;
 
 use cni_types::{Attachments, CniResult, Code, Command, Error};
@@ -22,6 +23,11 @@ const NAME: &str = "flannel";
 
 /// The plugin `flannel`.
 pub struct FlannelPlugin;
+
+/// The `main` of the executable `flannel`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&FlannelPlugin)
+}
 
 impl Plugin for FlannelPlugin {
     type Config = Config;

@@ -1,5 +1,5 @@
 //! The executable `flannel`.
 
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&cni_flannel::FlannelPlugin)
+    cni_flannel::main()
 }

@@ -19,11 +19,13 @@ mod port_rules;
 mod route_localnet;
 mod target;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error};
 use ferrule_kernel::FileLock;
 use ferrule_net::NetError;
 use ferrule_netfilter::Backend;
-use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
+use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, log};
 
 pub use config::Config;
 use config::Plan;
@@ -32,6 +34,11 @@ use port_rules::{PortBackend, PortRules};
 
 /// `portmap` for the frame of chained plugins.
 pub struct Portmap;
+
+/// The `main` of the executable `portmap`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&ChainedFrame(Portmap))
+}
 
 impl ChainedPlugin for Portmap {
     type Config = Config;

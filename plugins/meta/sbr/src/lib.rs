@@ -12,16 +12,23 @@ mod lock;
 mod rules;
 mod table;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Code, Error};
 use ferrule_kernel::Family;
 use ferrule_net::{Host, NetError, Sandbox, link};
-use ferrule_plugin::{Call, ChainedPlugin, Undo, attached_ips, log};
+use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, attached_ips, log};
 
 pub use config::Config;
 use config::Plan;
 
 /// The plugin `sbr`.
 pub struct Sbr;
+
+/// The `main` of the executable `sbr`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&ChainedFrame(Sbr))
+}
 
 impl ChainedPlugin for Sbr {
     type Config = Config;

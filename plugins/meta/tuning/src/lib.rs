@@ -12,12 +12,13 @@ mod sysctl;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::process::ExitCode;
 
 use cni_types::{Attachments, CniResult, Code, Error, Request, SpecVersion};
 use ferrule_kernel::Link;
 use ferrule_net::link::unavailable;
 use ferrule_net::{AttachmentId, NetError, Sandbox};
-use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
+use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, log};
 
 use backup::Backup;
 pub use config::{Config, Plan};
@@ -25,6 +26,11 @@ use link_settings::LinkSettings;
 
 /// The plugin `tuning`.
 pub struct Tuning;
+
+/// The `main` of the executable `tuning`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&ChainedFrame(Tuning))
+}
 
 impl ChainedPlugin for Tuning {
     type Config = Config;

@@ -10,16 +10,23 @@ mod config;
 mod device;
 mod port;
 
+use std::process::ExitCode;
+
 use cni_types::{Attachments, CniResult, Error, SpecVersion};
 use ferrule_kernel::{LinkChange, Vrf};
 use ferrule_net::{NetError, Sandbox, link};
-use ferrule_plugin::{Call, ChainedPlugin, Undo, log};
+use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, log};
 
 pub use config::Config;
 use config::Plan;
 
 /// The plugin `vrf`.
 pub struct VrfPlugin;
+
+/// The `main` of the executable `vrf`.
+pub fn main() -> ExitCode {
+    ferrule_plugin::main(&ChainedFrame(VrfPlugin))
+}
 
 impl ChainedPlugin for VrfPlugin {
     type Config = Config;

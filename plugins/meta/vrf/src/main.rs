@@ -1,7 +1,5 @@
 //! The executable `vrf`.
 
-use ferrule_plugin::ChainedFrame;
-
 fn main() -> std::process::ExitCode {
-    ferrule_plugin::main(&ChainedFrame(cni_vrf::VrfPlugin))
+    cni_vrf::main()
 }

@@ -9,7 +9,7 @@ use nix::libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_
 use nix::libc::{BPF_LDX, BPF_MSH, BPF_RET, BPF_W, IPPROTO_UDP};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socket};
 
-use crate::syscall::{FilterStep, packet_bind, packet_filter, packet_send};
+use crate::syscall::{FilterStep, packet_bind, packet_filter, packet_send, unsent_bytes};
 
 /// Where a UDP header follows its IPv4 header: the destination port.
 const UDP_DESTINATION: u32 = 2;
@@ -61,6 +61,12 @@ impl PacketSocket {
             }
         }
     }
+}
+
+/// Whether packets that a socket has sent still wait on this host, for the link-layer address of their
+/// receiver for example. They are lost if the link goes away.
+pub fn has_unsent(socket: impl AsFd) -> io::Result<bool> {
+    Ok(unsent_bytes(socket.as_fd())? > 0)
 }
 
 impl AsFd for PacketSocket {

@@ -167,6 +167,16 @@ fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
 }
 
+/// How many bytes sent by a socket have not left this host's network stack (`SIOCOUTQ`).
+pub(crate) fn unsent_bytes(socket: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the time of the borrow; the kernel writes one integer, to a
+    // place that lives until the call returns.
+    let status = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    Errno::result(status)?;
+    Ok(usize::try_from(bytes).unwrap_or_default())
+}
+
 /// How many file descriptors a child closes one by one where the kernel cannot close a range
 /// (`close_range(2)`, Linux 5.9): far more than a plugin has.
 const MOST_DESCRIPTORS: RawFd = 1024;

@@ -106,8 +106,16 @@ impl<'a> Daemon<'a> {
                 .and_then(|()| stream.set_read_timeout(Some(time)))
         };
         deadline(&stream, ANSWER_TIME).map_err(silent)?;
-        stream.write_all(&line).map_err(silent)?;
+        let written = stream.write_all(&line);
         let mut answers = BufReader::new(&stream);
+        if let Err(error) = written {
+            // A daemon that refuses whoever this is says why before it hangs up.
+            let reply = self.read(&mut answers);
+            return Err(reply
+                .err()
+                .filter(|e| !e.is_away())
+                .unwrap_or_else(|| silent(error)));
+        }
         match self.read(&mut answers)? {
             Reply::Pending(seconds) => {
                 let time = Duration::from_secs(seconds).saturating_add(GRACE);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ferrule_file::io_text;
+use ferrule_net::NetError;
 use ferrule_plugin::RecordError;
 use thiserror::Error;
 
@@ -84,6 +85,16 @@ pub(crate) enum ExchangeError {
     /// The state of the lease could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
+}
+
+impl ExchangeError {
+    /// Whether the namespace lives on without the interface.
+    pub(crate) fn is_interface_gone(&self) -> bool {
+        let Self::Place(PlaceError::Net(error)) = self else {
+            return false;
+        };
+        matches!(error, NetError::LinkNotFound { .. })
+    }
 }
 
 /// Acquires a lease, that of the address of `wanted` if the server has no other in mind.

@@ -382,6 +382,7 @@ impl Keeper {
             _ = ended.changed() => {}
         }
         drop(guard);
+        self.tidy(&slot);
     }
 
     /// Takes a lease one step on. Returns when it is due again.
@@ -433,6 +434,7 @@ impl Keeper {
                 warn!("{}: {} was revoked: {text}", slot.key, record.lease.address);
                 self.lose(slot, record).await
             }
+            Err(error) if error.is_interface_gone() => self.end(slot, &error).await,
             Err(error) => {
                 warn!(
                     "{}: {} is not renewed yet: {error}",
@@ -444,6 +446,15 @@ impl Keeper {
         }
     }
 
+    /// Ends a lease whose interface is gone.
+    async fn end(&self, slot: &Slot, error: &ExchangeError) -> Option<Duration> {
+        info!("{}: {error}", slot.key);
+        if let Err(error) = self.forget(slot).await {
+            warn!("{}: {error}", slot.key);
+        }
+        None
+    }
+
     /// Seeks a lease in place of one that was lost.
     async fn seek(&self, slot: &Slot, record: Record) -> Option<Duration> {
         let mut requesting = |_: &Lease| Ok(());
@@ -451,6 +462,7 @@ impl Keeper {
         let acquire = exchange::acquire(self.client(&record), wanted, &mut requesting);
         match self.exchange(acquire).await {
             Ok(lease) => self.install(slot, record, lease).await,
+            Err(error) if error.is_interface_gone() => self.end(slot, &error).await,
             Err(error) => {
                 warn!("{}: no address yet: {error}", slot.key);
                 let pause = self.settings.resend_max;

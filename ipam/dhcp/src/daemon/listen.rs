@@ -30,16 +30,19 @@ pub(super) fn activated() -> Result<Option<UnixListener>, String> {
         .map_err(|error| format!("the socket from systemd: {}", io_text(&error)))
 }
 
+/// Creates the folder of the socket, for root alone, unless it exists.
+pub(super) fn create_folder(path: &Path) -> Result<(), String> {
+    let Some(folder) = path.parent() else {
+        return Ok(());
+    };
+    let mut builder = fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| format!("cannot create {}: {}", folder.display(), io_text(&error)))
+}
+
 impl Listener {
     /// Listens on `path`. A socket that nobody listens on is replaced: a killed daemon leaves one.
     pub(super) fn bind(path: &Path) -> Result<Self, String> {
-        if let Some(folder) = path.parent() {
-            let mut builder = fs::DirBuilder::new();
-            let made = builder.recursive(true).mode(0o700).create(folder);
-            made.map_err(|error| {
-                format!("cannot create {}: {}", folder.display(), io_text(&error))
-            })?;
-        }
         remove_stale(path)?;
         let failed =
             |error: io::Error| format!("cannot listen on {}: {}", path.display(), io_text(&error));

@@ -31,7 +31,7 @@ use crate::protocol::state_folder;
 use crate::state::State;
 
 /// How many threads enter namespaces at once, and how long an idle one stays.
-const THREADS: usize = 4;
+const THREADS: usize = 2;
 const THREAD_LIFE: Duration = Duration::from_secs(2);
 /// How long an earlier daemon may take to stop.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -62,6 +62,7 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
 fn start(flags: &Flags) -> Result<(), String> {
     let activated = listen::activated()?;
     let path = socket_path(flags, activated.as_ref());
+    listen::create_folder(&path)?;
     let _lock = lock(&path)?;
     if let Some(pid_file) = &flags.pid_file {
         write_pid(pid_file)?;

@@ -54,13 +54,19 @@ async fn handle(stream: UnixStream, keeper: &Keeper) -> std::io::Result<()> {
     let peer = stream.peer_cred()?;
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
-    // Before anything of it is read.
     if peer.uid() != 0 && peer.uid() != geteuid().as_raw() {
         warn!(
             "user {} was refused: only root may use this socket",
             peer.uid()
         );
         let refused = Error::new(Code::Io, "only root may use the dhcp daemon");
+        // The kernel takes the answer back if something is left unread.
+        let mut unread = [0; 4096];
+        while read
+            .get_ref()
+            .try_read(&mut unread)
+            .is_ok_and(|length| length > 0)
+        {}
         return answer(&mut write, &failed(refused)).await;
     }
     let mut line = Vec::new();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::grant;
 use super::message::{Kind, Sender};
 use super::packet::SERVER_PORT;
-use super::port::{Port, Route, socket_error};
+use super::port::{Port, Route, send_release, socket_error};
 use super::reply::{Reply, ReplyKind};
 use crate::clock;
 use crate::exchange::{Answer, Ask, Client, ExchangeError};
@@ -61,7 +61,7 @@ async fn discover(
             )),
         });
         if let Some(offer) = offer.await {
-            port.trace.offered();
+            port.trace.offered(offer.server);
             return Ok(offer);
         }
     }
@@ -145,13 +145,9 @@ pub(crate) async fn release(client: Client<'_>, lease: &Lease) -> Result<(), Exc
     if client.place.is_gone() {
         return release_from_host(client, kind, server);
     }
-    match Port::open(client, clock::random(), Some(route)).await {
-        Ok(mut port) => {
-            port.send(kind);
-            Ok(())
-        }
-        Err(_) => release_from_host(client, kind, server),
-    }
+    let sent = send_release(client, kind, route).await;
+    // The interface may be gone, or the way to the server.
+    sent.or_else(|error| release_from_host(client, kind, server).map_err(|_| error))
 }
 
 /// Sends the release by the host's routes: the server knows the client by its identifier.

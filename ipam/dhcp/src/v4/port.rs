@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use ferrule_kernel::PacketSocket;
-use ferrule_kernel::packet::UdpFilter;
+use ferrule_kernel::packet::{UdpFilter, has_unsent};
+use ferrule_kernel::{Family, PacketSocket};
+use ferrule_net::NetError;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::Interest;
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +24,9 @@ use crate::place::{Entered, PlaceError};
 const XID: u32 = 4;
 /// What a message may have with its headers; the client announces less.
 const LARGEST: usize = 2048;
+/// How long a release may wait for the server's link-layer address, and how often that is looked at.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+const LEAVE_PAUSE: Duration = Duration::from_millis(1);
 
 /// The client's end of an exchange.
 pub(super) struct Port<'a> {
@@ -64,9 +68,17 @@ impl<'a> Port<'a> {
             let Entered { sandbox, link } = place.enter_up()?;
             let mac = link.mac.and_then(|mac| mac.ethernet());
             let mac = mac.ok_or_else(|| PlaceError::NotEthernet(link.name.clone()))?;
+            // Without the address the kernel would send from 0.0.0.0.
+            let addresses = sandbox.addresses(link.index, Some(Family::V4));
+            let addresses = addresses
+                .map_err(NetError::from)
+                .map_err(PlaceError::from)?;
+            let is_there = |route: &Route| addresses.iter().any(|a| a.address.ip() == route.from);
             let sockets = sandbox.run(|| {
                 let packets = PacketSocket::open(link.index, filter)?;
-                let unicast = route.and_then(|route| unicast(route, &link.name).ok());
+                let unicast = route
+                    .filter(is_there)
+                    .and_then(|r| unicast(r, &link.name).ok());
                 Ok((packets, unicast))
             });
             match sockets.map_err(PlaceError::from)? {
@@ -165,12 +177,38 @@ fn readiness(packets: &PacketSocket) -> io::Result<tokio::net::UdpSocket> {
 }
 
 /// A socket from the leased address to the server, in the calling thread's namespace.
-pub(super) fn unicast(route: Route, ifname: &str) -> io::Result<UdpSocket> {
+fn unicast(route: Route, ifname: &str) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(SocketAddrV4::new(route.from, CLIENT_PORT))?;
     setsockopt(&socket, sockopt::BindToDevice, &ifname.into())?;
     socket.set_nonblocking(true)?;
     socket.connect(SocketAddrV4::new(route.to, SERVER_PORT))?;
     Ok(socket)
+}
+
+/// Sends a release from the leased address: by unicast, and waits until it has left, as the interface
+/// may be removed right after. An interface without the address, as after a failed ADD, sends it to
+/// everybody on the link.
+pub(super) async fn send_release(
+    client: Client<'_>,
+    kind: Kind,
+    route: Route,
+) -> Result<(), ExchangeError> {
+    let port = Port::open(client, crate::clock::random(), Some(route));
+    let mut port = port.await?;
+    port.send(kind);
+    let Some(socket) = &port.unicast else {
+        return Ok(());
+    };
+    let end = Instant::now() + LEAVE_TIME;
+    while has_unsent(socket).unwrap_or(false) {
+        if Instant::now() > end {
+            let unresolved = io::ErrorKind::HostUnreachable.into();
+            let action = "reach the server for a release";
+            return Err(socket_error(action, &port.ifname)(unresolved));
+        }
+        tokio::time::sleep(LEAVE_PAUSE).await;
+    }
+    Ok(())
 }
 
 pub(super) fn socket_error(

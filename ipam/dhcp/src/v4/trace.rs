@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 use super::message::Kind;
 use ferrule_file::io_text;
@@ -12,6 +13,8 @@ pub(super) struct Trace {
     discovers: u32,
     requests: u32,
     offers: u32,
+    /// The server of the last offer.
+    server: Option<IpAddr>,
     ignored: u32,
     last_ignored: String,
     send_error: String,
@@ -31,7 +34,8 @@ impl Trace {
         }
     }
 
-    pub(super) fn offered(&mut self) {
+    pub(super) fn offered(&mut self, server: IpAddr) {
+        self.server = Some(server);
         self.offers += 1;
     }
 
@@ -52,6 +56,7 @@ impl fmt::Display for Trace {
             discovers,
             requests,
             offers,
+            server,
             naks,
             ignored,
             last_ignored,
@@ -68,6 +73,12 @@ impl fmt::Display for Trace {
                 f,
                 "{offers} DHCPOFFER, {naks} DHCPNAK and {ignored} that are of no use, the last: {last_ignored}"
             )?,
+        }
+        if let Some(server) = server {
+            write!(
+                f,
+                "; the last offer was from server {server}, which then gave no lease"
+            )?;
         }
         if !send_error.is_empty() {
             write!(f, "; the last error of sending: {send_error}")?;

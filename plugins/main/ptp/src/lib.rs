@@ -52,6 +52,10 @@ impl Plugin for PtpPlugin {
             host_entry(&pair.host),
             sandbox_entry(&pair.container, request.sandbox()),
         ];
+        if ipam.needs_link() {
+            let options = addressing::Options::default();
+            addressing::bring_up(&sandbox, &mut pair.container, &options)?;
+        }
         let addresses = ipam.finish(undo)?.unwrap_or_default();
         let mut result = addresses.with_interfaces(interfaces, CONTAINER);
         let hops = setup::hops(&result)?;

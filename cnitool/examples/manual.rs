@@ -5,7 +5,7 @@
     reason = "of the command line, only its description is needed here"
 )]
 
-#[path = "../src/arguments.rs"]
+#[path = "../src/arguments/mod.rs"]
 mod arguments;
 #[path = "../src/help.rs"]
 mod help;

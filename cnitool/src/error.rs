@@ -3,10 +3,8 @@
 use cni_types::Error;
 use libcni::RuntimeError;
 
-use crate::arguments::Verb;
-
 /// A sentence about the error, and further ones with hints.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommandError {
     /// Standard output despite the error.
     pub(crate) output: String,
@@ -36,12 +34,12 @@ impl CommandError {
     }
 
     /// All sentences, each on a line after the command's name.
-    pub(crate) fn text(&self, verb: Verb) -> String {
+    pub(crate) fn text(&self, command: &str) -> String {
         let sentences = self
             .sentence
             .lines()
             .chain(self.notes.iter().map(String::as_str));
-        let line = |sentence| format!("cnitool {}: {sentence}\n", verb.word());
+        let line = |sentence| format!("cnitool {command}: {sentence}\n");
         sentences.map(line).collect::<Vec<_>>().concat()
     }
 }
@@ -120,7 +118,7 @@ mod tests {
         let error = Error::internal("no free address\nin range").details("enlarge it");
         let failure = CommandError::from(plugin(error)).note("so what");
         assert_eq!(
-            failure.text(Verb::Add),
+            failure.text("add"),
             "cnitool add: plugin bridge failed: no free address; in range; enlarge it\n\
              cnitool add: so what\n"
         );
@@ -142,7 +140,7 @@ mod tests {
         };
         let both = RuntimeError::Several(vec![stale, plugin(Error::internal("b"))]);
         assert_eq!(
-            CommandError::from(both).text(Verb::Gc),
+            CommandError::from(both).text("gc"),
             "cnitool gc: interface eth0 of container c1 is stale and could not be taken away: plugin bridge failed: a\n\
              cnitool gc: plugin bridge failed: b\n"
         );

@@ -79,6 +79,37 @@ pub(crate) const VERSION_EXAMPLES: &str = "\
 Example
   cnitool version mynet";
 
+pub(crate) const LIST: &str = "\
+Lists the attachments in /var/lib/cni/results, which containerd, CRI-O, podman and cnitool share,
+and those that only links of the host tell of: network, container, interface, addresses, state, age
+and namespace. No network need be configured.";
+pub(crate) const LIST_EXAMPLES: &str = "\
+Examples
+  cnitool list
+  cnitool list mynet
+  cnitool list --json | jq -r '.[] | select(.namespaceLives == false) | .containerID'";
+
+pub(crate) const SHOW: &str = "\
+Draws the attachments that list names, by what they are attached to: bridges and other masters with
+their addresses, the ends of pairs on the host, containers, addresses and published ports.";
+pub(crate) const SHOW_EXAMPLES: &str = "\
+Examples
+  cnitool show
+  cnitool show mynet --svg > mynet.svg
+  cnitool show --dot | head";
+
+pub(crate) const EXPLAIN: &str = "\
+Prints all that the node has of a container: links, addresses, routes, rules of both packet filters,
+leases, queueing disciplines, flows, records of plugins, and what CHECK of each plugin says. What is
+missing or cannot be read is said, and the rest is printed.
+
+The container is named by its id or the beginning of it, followed by /INTERFACE for one of its
+interfaces, or by the path of its namespace.";
+pub(crate) const EXPLAIN_EXAMPLES: &str = "\
+Examples
+  cnitool explain /run/netns/demo
+  cnitool explain /run/netns/demo --json | jq .checks";
+
 /// Which program this is.
 pub(crate) fn about() -> String {
     let versions: Vec<&str> = SpecVersion::ALL

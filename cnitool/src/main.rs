@@ -9,9 +9,13 @@ mod command;
 mod container;
 mod environment;
 mod error;
+mod explain;
 mod gc;
 mod help;
+mod list;
+mod node;
 mod selection;
+mod show;
 mod suggestion;
 mod summary;
 mod table;
@@ -21,7 +25,7 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Request};
+use arguments::{Arguments, Query, Request};
 use environment::Environment;
 
 fn main() -> ExitCode {
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
         Ok(Request::Help(text)) => print(&text),
         Ok(Request::About) => print(&help::about()),
         Ok(Request::Run(arguments)) => run(&arguments),
+        Ok(Request::Query(query)) => look(&query),
         Err(mistake) => {
             tell(&mistake);
             ExitCode::from(2)
@@ -43,7 +48,23 @@ fn run(arguments: &Arguments) -> ExitCode {
         Ok(text) => print(&text),
         Err(failure) => {
             print(&failure.output);
-            tell(&failure.text(arguments.verb));
+            tell(&failure.text(arguments.verb.word()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn look(query: &Query) -> ExitCode {
+    let text = match query {
+        Query::List { network, json } => Ok(list::text(network.as_deref(), *json)),
+        Query::Show { network, format } => show::text(network.as_deref(), *format),
+        Query::Explain { container, json } => Environment::read(|name| env::var_os(name))
+            .and_then(|environment| explain::text(container, *json, &environment)),
+    };
+    match text {
+        Ok(text) => print(&text),
+        Err(failure) => {
+            tell(&failure.text(query.word()));
             ExitCode::FAILURE
         }
     }

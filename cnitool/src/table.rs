@@ -2,20 +2,21 @@
 
 /// Rows whose columns line up. Columns without any value are left out.
 pub(crate) struct Table {
-    heads: Vec<&'static str>,
+    heads: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new(heads: &[&'static str]) -> Self {
+    pub(crate) fn new(heads: &[impl ToString]) -> Self {
         Self {
-            heads: heads.to_vec(),
+            heads: heads.iter().map(ToString::to_string).collect(),
             rows: Vec::new(),
         }
     }
 
     pub(crate) fn row(&mut self, values: Vec<String>) {
-        self.rows.push(values);
+        let values = values.into_iter().map(|value| printable(&value));
+        self.rows.push(values.collect());
     }
 
     /// The text, two blanks between columns; nothing at all without rows.
@@ -47,8 +48,20 @@ impl Table {
             .rows
             .iter()
             .map(|row| line(row.iter().map(String::as_str).collect()));
-        line(self.heads.clone()) + &rows.collect::<String>()
+        line(self.heads.iter().map(String::as_str).collect()) + &rows.collect::<String>()
     }
+}
+
+/// The text with a mark in place of each control character, which a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    let mark = |one: char| {
+        if one.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            one
+        }
+    };
+    text.chars().map(mark).collect()
 }
 
 #[cfg(test)]
@@ -67,5 +80,6 @@ mod tests {
             "end".into(),
         ]);
         assert_eq!(table.text(), "A    LONG  D\n1    x\näöü        end\n");
+        assert_eq!(printable("a\u{1b}[2J\n"), "a\u{fffd}[2J\u{fffd}");
     }
 }

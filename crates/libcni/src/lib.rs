@@ -42,4 +42,4 @@ pub mod exec;
 mod runtime;
 
 pub use cni_types::Attachment;
-pub use runtime::{AddResult, FailedAdd, Parameters, Runtime, RuntimeError};
+pub use runtime::{AddResult, Checked, FailedAdd, Parameters, Runtime, RuntimeError};

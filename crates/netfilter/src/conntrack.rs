@@ -194,6 +194,21 @@ impl Conntrack {
         Ok(flows)
     }
 
+    /// Those of all flows that `is_wanted` accepts, for looking at them: the kernel dumps every flow of
+    /// the node, which [`Conntrack::flows`] avoids.
+    pub fn all_flows(
+        &self,
+        family: Family,
+        transport: Transport,
+        is_wanted: impl Fn(&Flow) -> bool,
+    ) -> Result<Vec<Flow>, NetlinkError> {
+        let operation = || format!("list {} flows", transport.name());
+        let body = request(nft::Family::of(family).number());
+        self.socket.dump(&operation, GET, &body, |payload| {
+            Ok(parse(payload, transport)?.filter(&is_wanted))
+        })
+    }
+
     /// Deletes those flows matching `filter` that `is_chosen` accepts, and returns how many. Flows
     /// that ended meanwhile do not count.
     pub fn delete(

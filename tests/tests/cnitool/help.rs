@@ -18,11 +18,15 @@ fn examples(text: &str) -> Vec<String> {
 
 /// Runs a line of an example in a shell, as a reader does.
 fn shell(host: &Host, line: &str) -> Outcome {
+    // Examples write files.
+    let line = format!("cd {} && {line}", host.work_folder().display());
     let path = format!(
         "{}:/usr/sbin:/usr/bin:/sbin:/bin",
         binaries_folder().display()
     );
-    let shell = host.executable("/bin/bash", ["-c", line]).env("PATH", path);
+    let shell = host
+        .executable("/bin/bash", ["-c", &line])
+        .env("PATH", path);
     shell
         .cni_path(binaries_folder())
         .env("NETCONFPATH", host.network_folder())

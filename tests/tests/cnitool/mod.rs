@@ -3,6 +3,7 @@
 mod gc;
 mod help;
 mod mistakes;
+mod node;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

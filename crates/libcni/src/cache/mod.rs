@@ -15,8 +15,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use cni_types::Attachment;
+use ferrule_file::os_text;
 
 pub use entry::{Cached, Entry};
 pub use error::CacheError;
@@ -27,6 +29,32 @@ static WRITES: AtomicU32 = AtomicU32::new(0);
 /// A folder of cached attachments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache(PathBuf);
+
+/// A file of the cache.
+#[derive(Debug)]
+pub struct CacheFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it was written last, which is when ADD ended.
+    pub modified: Option<SystemTime>,
+    /// What is in it.
+    pub content: Result<Cached, CacheError>,
+}
+
+impl CacheFile {
+    fn read(path: &Path) -> Self {
+        let bytes = ferrule_file::read(path).map_err(|error| os_text(&error));
+        let content = bytes.and_then(|bytes| Cached::read(&bytes));
+        Self {
+            path: path.to_owned(),
+            modified: fs::metadata(path).and_then(|found| found.modified()).ok(),
+            content: content.map_err(|error| CacheError::Content {
+                path: path.to_owned(),
+                error,
+            }),
+        }
+    }
+}
 
 impl Default for Cache {
     /// `/var/lib/cni`, which all runtimes on the Go library share.
@@ -89,6 +117,27 @@ impl Cache {
     ///
     /// Skips files that are not entries.
     pub fn attachments(&self, container_id: Option<&str>) -> Result<Vec<Entry>, CacheError> {
+        let wanted = |entry: &Entry| {
+            let attachment = &entry.attachment;
+            !entry.network.is_empty()
+                && !attachment.ifname.is_empty()
+                && container_id.is_none_or(|id| attachment.container_id == id)
+        };
+        let entry = |path: &PathBuf| match CacheFile::read(path).content {
+            Ok(Cached::Entry(entry)) => Some(*entry).filter(wanted),
+            _ => None,
+        };
+        Ok(self.paths()?.iter().filter_map(entry).collect())
+    }
+
+    /// All files of the cache in the order of their names, also those that cannot be read.
+    pub fn files(&self) -> Result<Vec<CacheFile>, CacheError> {
+        let read = |path: &PathBuf| CacheFile::read(path);
+        Ok(self.paths()?.iter().map(read).collect())
+    }
+
+    /// The paths of the files, sorted; none if there is no folder.
+    fn paths(&self) -> Result<Vec<PathBuf>, CacheError> {
         let folder = self.results();
         let unreadable = |source| CacheError::List {
             folder: folder.clone(),
@@ -104,17 +153,7 @@ impl Cache {
             paths.push(file.map_err(unreadable)?.path());
         }
         paths.sort_unstable();
-        let wanted = |entry: &Entry| {
-            let attachment = &entry.attachment;
-            !entry.network.is_empty()
-                && !attachment.ifname.is_empty()
-                && container_id.is_none_or(|id| attachment.container_id == id)
-        };
-        let read = |path: &PathBuf| match Cached::read(&ferrule_file::read(path).ok()?) {
-            Ok(Cached::Entry(entry)) => Some(*entry).filter(wanted),
-            _ => None,
-        };
-        Ok(paths.iter().filter_map(read).collect())
+        Ok(paths)
     }
 
     fn results(&self) -> PathBuf {

@@ -22,6 +22,7 @@ pub const PARENT_VARIABLE: &str = "FERRULE_PARENT";
 #[derive(Clone, Debug)]
 pub struct Invocation {
     executable: PathBuf,
+    arguments: Vec<OsString>,
     environment: Vec<(OsString, Option<OsString>)>,
     stdin: Vec<u8>,
     limit: Option<Duration>,
@@ -33,11 +34,19 @@ impl Invocation {
     pub fn new(executable: PathBuf) -> Self {
         Self {
             executable,
+            arguments: Vec::new(),
             environment: Vec::new(),
             stdin: Vec::new(),
             limit: None,
             dies_with_parent: false,
         }
+    }
+
+    /// Sets the arguments, for what an executable does besides being a plugin.
+    #[must_use]
+    pub fn arguments<W: Into<OsString>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.arguments = words.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Sets a variable, replacing the inherited or earlier value.
@@ -112,6 +121,7 @@ impl Invocation {
 
     fn command(&self, stdin: PipeReader) -> Command {
         let mut command = Command::new(&self.executable);
+        command.args(&self.arguments);
         for (key, value) in &self.environment {
             match value {
                 Some(value) => command.env(key, value),

@@ -21,6 +21,7 @@ pub use add::FailedAdd;
 pub use add_result::AddResult;
 pub use error::RuntimeError;
 pub use parameters::Parameters;
+pub use verbs::Checked;
 
 use crate::cache::Cache;
 

@@ -4,7 +4,16 @@ use cni_types::{Command, SpecVersion};
 
 use super::call::{Call, prev_result};
 use super::{AddResult, Parameters, Runtime, RuntimeError};
-use crate::config::NetworkList;
+use crate::config::{NetworkList, PluginConfig};
+
+/// What CHECK of one plugin says.
+#[derive(Debug)]
+pub struct Checked<'n> {
+    /// The plugin's type.
+    pub plugin: &'n str,
+    /// Its answer.
+    pub outcome: Result<(), RuntimeError>,
+}
 
 impl Runtime {
     /// Checks that an attachment is as ADD left it. Stops at the first error.
@@ -14,6 +23,33 @@ impl Runtime {
         &self,
         network: &NetworkList,
         parameters: &Parameters,
+    ) -> Result<(), RuntimeError> {
+        self.check_plugins(network, parameters, |_, outcome| outcome)
+    }
+
+    /// As [`Runtime::check`], but asks every plugin: returns what each one says, in their order.
+    pub fn check_each<'n>(
+        &self,
+        network: &'n NetworkList,
+        parameters: &Parameters,
+    ) -> Result<Vec<Checked<'n>>, RuntimeError> {
+        let mut outcomes = Vec::new();
+        self.check_plugins(network, parameters, |plugin, outcome| {
+            outcomes.push(Checked {
+                plugin: plugin.kind(),
+                outcome,
+            });
+            Ok(())
+        })?;
+        Ok(outcomes)
+    }
+
+    /// Runs CHECK of every plugin until `tell` objects.
+    fn check_plugins<'n>(
+        &self,
+        network: &'n NetworkList,
+        parameters: &Parameters,
+        mut tell: impl FnMut(&'n PluginConfig, Result<(), RuntimeError>) -> Result<(), RuntimeError>,
     ) -> Result<(), RuntimeError> {
         if !network.is_since(SpecVersion::V0_4_0)? {
             return Err(RuntimeError::NoCheck {
@@ -31,7 +67,8 @@ impl Runtime {
         let result = self.cached_result(network, parameters)?;
         let result = result.and_then(|result| result.to_value().ok());
         for plugin in network.plugins() {
-            self.call(&call, plugin, prev_result(result.clone()))?;
+            let outcome = self.call(&call, plugin, prev_result(result.clone()));
+            tell(plugin, outcome.map(drop))?;
         }
         Ok(())
     }

@@ -16,9 +16,9 @@ const CONCATENATION: u32 = 0x80;
 
 /// `enum nft_set_attributes`, from `KEY_TYPE` on.
 const FLAGS: u16 = 3;
-const KEY_TYPE: u16 = 4;
+pub(super) const KEY_TYPE: u16 = 4;
 const KEY_LENGTH: u16 = 5;
-const DATA_TYPE: u16 = 6;
+pub(super) const DATA_TYPE: u16 = 6;
 const DATA_LENGTH: u16 = 7;
 const DESCRIPTION: u16 = 9;
 const ID: u16 = 10;
@@ -158,6 +158,18 @@ fn type_number(types: &[DataType]) -> u32 {
     types
         .iter()
         .fold(0, |number, part| (number << TYPE_BITS) | part.number())
+}
+
+/// The types of a concatenation with this number, in order; `None` for an unknown one.
+pub(super) fn types_of_number(number: u32) -> Vec<Option<DataType>> {
+    let parts = (0..u32::BITS).step_by(TYPE_BITS as usize);
+    let mut types: Vec<Option<DataType>> = parts
+        .map(|shift| number >> shift & ((1 << TYPE_BITS) - 1))
+        .take_while(|part| *part > 0)
+        .map(DataType::from_number)
+        .collect();
+    types.reverse();
+    types
 }
 
 /// The bytes of a key or of data.

@@ -1,5 +1,8 @@
 //! The command line.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
@@ -66,6 +69,31 @@ enum Command {
     /// List the network's plugins and the protocol versions they speak
     #[command(long_about = help::VERSION, after_help = help::VERSION_EXAMPLES)]
     Version(Network),
+    /// List the attachments that this node remembers
+    #[command(long_about = help::LIST, after_help = help::LIST_EXAMPLES)]
+    List {
+        /// Only those of this network
+        network: Option<String>,
+    },
+    /// Draw the attachments of this node
+    #[command(long_about = help::SHOW, after_help = help::SHOW_EXAMPLES)]
+    Show {
+        /// Only those of this network
+        network: Option<String>,
+        /// Print a graph for Graphviz
+        #[arg(long)]
+        dot: bool,
+        /// Print an SVG image
+        #[arg(long, conflicts_with_all = ["dot", "json"])]
+        svg: bool,
+    },
+    /// Print all that this node has of a container
+    #[command(long_about = help::EXPLAIN, after_help = help::EXPLAIN_EXAMPLES)]
+    Explain {
+        /// CONTAINER, CONTAINER/INTERFACE, or the path of a namespace
+        #[arg(value_parser = NotEmpty::new())]
+        container: String,
+    },
 }
 
 /// Who is attached to what.
@@ -101,6 +129,40 @@ pub(crate) enum Verb {
     Version,
 }
 
+/// How `show` draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Dot,
+    Svg,
+}
+
+/// A look at the node, for which no network has to be configured.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// The attachments of a network, or of all.
+    List { network: Option<String>, json: bool },
+    /// The same as a picture.
+    Show {
+        network: Option<String>,
+        format: Format,
+    },
+    /// All there is of a container.
+    Explain { container: String, json: bool },
+}
+
+impl Query {
+    /// The command as it is typed.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "list",
+            Self::Show { .. } => "show",
+            Self::Explain { .. } => "explain",
+        }
+    }
+}
+
 /// What the user wants.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -110,6 +172,8 @@ pub(crate) enum Request {
     About,
     /// A verb carried out.
     Run(Arguments),
+    /// A look at the node.
+    Query(Query),
 }
 
 /// A verb and all that was said with it.
@@ -133,15 +197,6 @@ pub(crate) struct Arguments {
 }
 
 impl Verb {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Add,
-        Self::Check,
-        Self::Del,
-        Self::Gc,
-        Self::Status,
-        Self::Version,
-    ];
-
     /// The verb as it is typed.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -185,35 +240,41 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Request, St
             ErrorKind::DisplayHelp => Ok(Request::Help(error.render().to_string())),
             ErrorKind::DisplayVersion => Ok(Request::About),
             kind => {
-                let verb = verb_among(&words);
-                let tip = match (kind, verb) {
-                    (ErrorKind::UnknownArgument, Some(Verb::Add)) => {
+                let chapter = command_among(&words);
+                let tip = match (kind, chapter.as_deref()) {
+                    (ErrorKind::UnknownArgument, Some("add")) => {
                         "\n  tip: an interface is named by --ifname"
                     }
                     _ => "",
                 };
-                Err(mistake(&error.render().to_string(), tip, verb))
+                Err(mistake(
+                    &error.render().to_string(),
+                    tip,
+                    chapter.as_deref(),
+                ))
             }
         },
     }
 }
 
 /// What is wrong, and the chapter of the manual that would have helped.
-fn mistake(text: &str, tip: &str, verb: Option<Verb>) -> String {
+fn mistake(text: &str, tip: &str, chapter: Option<&str>) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let text = text
         .split_once("\n\nFor more information")
         .map_or(text, |(before, _)| before);
-    let chapter = verb.map_or("--help".to_owned(), |verb| format!("help {}", verb.word()));
+    let chapter = chapter.map_or("--help".to_owned(), |command| format!("help {command}"));
     format!(
         "cnitool: {}{tip}\nMore: cnitool {chapter}\n",
         text.trim_end()
     )
 }
 
-fn verb_among(words: &[OsString]) -> Option<Verb> {
-    let mut verbs = Verb::ALL.into_iter();
-    verbs.find(|verb| words.iter().any(|word| word == verb.word()))
+fn command_among(words: &[OsString]) -> Option<String> {
+    let whole = CommandLine::command();
+    let mut names = whole.get_subcommands().map(clap::Command::get_name);
+    let name = names.find(|name| words.iter().any(|word| word == name));
+    name.map(str::to_owned)
 }
 
 impl CommandLine {
@@ -222,7 +283,23 @@ impl CommandLine {
         let target =
             |verb, target: Target| Arguments::new(verb, target.network, Some(target.netns));
         let network = |verb, target: Network| Arguments::new(verb, target.network, target.netns);
+        let json = self.json;
         let mut arguments = match self.command? {
+            Command::List { network } => {
+                return Some(Request::Query(Query::List { network, json }));
+            }
+            Command::Show { network, dot, svg } => {
+                let format = match (dot, svg) {
+                    (true, _) => Format::Dot,
+                    (_, true) => Format::Svg,
+                    _ if json => Format::Json,
+                    _ => Format::Text,
+                };
+                return Some(Request::Query(Query::Show { network, format }));
+            }
+            Command::Explain { container } => {
+                return Some(Request::Query(Query::Explain { container, json }));
+            }
             Command::Add {
                 target: whom,
                 no_undo,
@@ -246,157 +323,7 @@ impl CommandLine {
             Command::Version(target) => network(Verb::Version, target),
         };
         arguments.ifname = self.ifname;
-        arguments.json = self.json;
+        arguments.json = json;
         Some(Request::Run(arguments))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Request, String> {
-        parse(
-            line.split(' ')
-                .filter(|word| !word.is_empty())
-                .map(OsString::from),
-        )
-    }
-
-    fn run(line: &str) -> Arguments {
-        match read(line) {
-            Ok(Request::Run(arguments)) => arguments,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn both_generations_of_command_lines_are_read() {
-        let plain = run("add mynet /run/netns/a");
-        assert_eq!((plain.verb, plain.network.as_str()), (Verb::Add, "mynet"));
-        assert_eq!(
-            (plain.netns.as_deref(), plain.ifname),
-            (Some("/run/netns/a"), None)
-        );
-        assert!(plain.undo && !plain.json);
-        for line in [
-            "-i net1 check mynet a",
-            "check --ifname net1 mynet a",
-            "check mynet a --ifname=net1",
-            "check mynet -inet1 a",
-        ] {
-            assert_eq!(run(line).ifname.as_deref(), Some("net1"), "{line}");
-        }
-    }
-
-    #[test]
-    fn the_namespace_is_optional_where_it_means_nothing() {
-        for line in ["gc --keep-nothing mynet", "status mynet", "version mynet"] {
-            assert_eq!(run(line).netns, None);
-            assert_eq!(
-                run(&format!("{line} /run/netns/a")).netns.as_deref(),
-                Some("/run/netns/a")
-            );
-        }
-        for verb in [Verb::Add, Verb::Check, Verb::Del] {
-            let word = verb.word();
-            for line in [word.to_owned(), format!("{word} mynet")] {
-                let text = read(&line).unwrap_err();
-                assert!(text.contains("<NETNS>"), "{text}");
-                assert!(
-                    text.ends_with(&format!("\nMore: cnitool help {word}\n")),
-                    "{text}"
-                );
-            }
-        }
-        assert!(read("gc").unwrap_err().contains("<NETWORK>"));
-    }
-
-    #[test]
-    fn options_belong_to_their_commands() {
-        assert_eq!(run("gc mynet --keep a --keep b/eth0").keep, ["a", "b/eth0"]);
-        assert!(!run("add --no-undo mynet a").undo);
-        assert!(run("add mynet a --json").json);
-        assert!(!run("gc mynet --keep a").dry_run);
-        assert!(run("gc mynet --dry-run").dry_run && run("gc mynet --keep a --dry-run").dry_run);
-        assert!(run("gc mynet --keep-nothing").keep.is_empty());
-        for (line, option) in [
-            ("del mynet a --keep b", "--keep"),
-            ("del mynet a --no-undo", "--no-undo"),
-            ("add mynet a --bogus", "--bogus"),
-            ("add mynet a -i", "--ifname"),
-            ("gc mynet", "--keep-nothing"),
-            ("gc mynet --keep a --keep-nothing", "--keep-nothing"),
-        ] {
-            let text = read(line).unwrap_err();
-            assert!(
-                text.starts_with("cnitool: ") && text.contains(option),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        let unknown = read("ADD mynet a").unwrap_err();
-        assert!(
-            unknown.starts_with("cnitool: unrecognized subcommand 'ADD'\n"),
-            "{unknown}"
-        );
-        assert!(unknown.ends_with("\nMore: cnitool --help\n"), "{unknown}");
-        let superfluous = read("add mynet a eth1").unwrap_err();
-        assert!(
-            superfluous.contains("'eth1'") && superfluous.contains("--ifname"),
-            "{superfluous}"
-        );
-        assert_eq!(
-            read("-i eth1"),
-            Err("cnitool: there is no command\nMore: cnitool --help\n".into())
-        );
-        let empty = parse(["add", "", "a"].into_iter().map(OsString::from));
-        assert!(empty.unwrap_err().contains("<NETWORK>"));
-    }
-
-    #[test]
-    fn help_is_given_on_every_way_of_asking() {
-        let help = |line: &str| match read(line) {
-            Ok(Request::Help(text)) => text,
-            other => panic!("{line}: {other:?}"),
-        };
-        for line in ["", "--help", "help"] {
-            let text = help(line);
-            for verb in Verb::ALL {
-                assert!(text.contains(&format!("\n  {} ", verb.word())), "{text}");
-            }
-            assert!(
-                text.contains("NETCONFPATH") && text.contains("--ifname"),
-                "{text}"
-            );
-        }
-        for verb in Verb::ALL {
-            let word = verb.word();
-            let texts = [
-                help(&format!("help {word}")),
-                help(&format!("{word} --help")),
-            ];
-            let usage = format!("\nUsage: cnitool {word} ");
-            assert!(
-                texts
-                    .iter()
-                    .all(|text| text.contains(&usage) && text.contains("Example"))
-            );
-            let all = texts.concat() + &help("");
-            for line in all.lines() {
-                assert!(line.chars().count() <= 100, "{line}");
-            }
-        }
-        assert!(read("help me").is_err());
-        assert_eq!(read("--version"), Ok(Request::About));
-        assert!(read("version").is_err());
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        CommandLine::command().debug_assert();
     }
 }

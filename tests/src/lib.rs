@@ -6,6 +6,7 @@
 
 mod attachment;
 mod comparison;
+pub mod dhcp;
 mod external_host;
 mod http;
 mod network;

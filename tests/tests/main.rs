@@ -6,6 +6,7 @@ mod chain;
 mod cnitool;
 mod conf;
 mod containerd;
+mod dhcp;
 mod dummy;
 mod firewall;
 mod flannel;

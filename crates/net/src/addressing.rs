@@ -184,8 +184,9 @@ fn set_detection(name: &str, options: &Options) -> Result<(), NetError> {
     write_best_effort(&format!("net/ipv6/conf/{name}/accept_dad"), detect)
 }
 
-/// Enables IPv6 where the runtime's default disables it.
-fn enable_ipv6(name: &str) -> Result<(), NetError> {
+/// Enables IPv6 on the interface of this name, in the calling thread's namespace, where the
+/// runtime's default disables it.
+pub fn enable_ipv6(name: &str) -> Result<(), NetError> {
     let setting = format!("net/ipv6/conf/{name}/disable_ipv6");
     match sysctl::read(&setting) {
         Ok(value) if value.trim() != "0" => Ok(sysctl::write(&setting, "0")?),
@@ -203,10 +204,12 @@ fn plan_route(link: &Link, route: &Route, ips: &[&IpConfig]) -> NewRoute {
             .find(|gateway| gateway.is_ipv4() == route.dst.is_ipv4())
     };
     NewRoute {
-        gateway: route
-            .gw
-            .filter(|gateway| !gateway.is_unspecified())
-            .or_else(inherited),
+        gateway: match route.gw {
+            // On the link itself, as dhcp has it.
+            Some(gateway) if gateway.is_unspecified() => None,
+            Some(gateway) => Some(gateway),
+            None => inherited(),
+        },
         oif: Some(link.index),
         table: route.table.filter(|table| *table > 0),
         scope: route.scope,

@@ -39,6 +39,7 @@
 //!   `status()`, or `verb("…").run()`. [`Outcome`] has its status and output, with assertions.
 //! - [`Containerd`] and [`Podman`] are container runtimes that call the plugins on this host.
 //! - [`Capture`] captures packets ([`Namespace::capture`]).
+//! - [`Service`] is a process that runs beside a test ([`Namespace::serve`], [`Call::serve`]).
 //! - [`Call::killed_at_syscall`] kills a plugin at a chosen system call.
 //!
 //! # Which kernel
@@ -79,6 +80,7 @@ mod outcome;
 mod process;
 mod registry;
 mod runtime;
+mod service;
 mod snapshot;
 mod syscall_kill;
 mod traffic;
@@ -98,6 +100,7 @@ pub use outcome::{CniError, Outcome};
 pub use process::Running;
 pub use registry::{Test, VERSIONS, run_tests};
 pub use runtime::{Containerd, Pod, Podman};
+pub use service::Service;
 pub use snapshot::{Snapshot, assert_same};
 pub use traffic::{TcpServer, UdpServer};
 pub use words::Words;

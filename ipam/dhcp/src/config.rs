@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use cni_types::{Code, Error, Request};
 use serde::Deserialize;
 
-use crate::lease::ClientOptions;
+use crate::lease::{ClientOptions, Protocol};
 use crate::protocol::SOCKET;
 use crate::v4::{RESERVED, code};
+use crate::v6::option;
 
 /// The longest option that is sent.
 const LONGEST_OPTION: usize = 255;
@@ -44,6 +45,13 @@ pub(crate) struct IpamConfig {
     pub(crate) provide: Vec<ProvideConfig>,
     /// The metric of every route; 0 leaves it to the kernel.
     pub(crate) priority: u32,
+    /// Whether an IPv4 address is leased; true if it is absent.
+    pub(crate) ipv4: Option<bool>,
+    /// Whether an IPv6 address is leased (stateful DHCPv6).
+    pub(crate) ipv6: bool,
+    /// Options that the DHCPv6 server is asked for: `23` for name servers, `24` for search domains.
+    #[serde(rename = "request6")]
+    pub(crate) request_v6: Vec<RequestConfig>,
 }
 
 /// An option that the server is asked for.
@@ -81,13 +89,58 @@ impl Config {
         }
     }
 
+    /// The protocols to lease by.
+    pub(crate) fn protocols(&self) -> Result<Vec<Protocol>, Error> {
+        let wanted = Protocol::ALL.into_iter().filter(|protocol| match protocol {
+            Protocol::V4 => self.ipam.ipv4.unwrap_or(true),
+            Protocol::V6 => self.ipam.ipv6,
+        });
+        let wanted: Vec<Protocol> = wanted.collect();
+        if wanted.is_empty() {
+            return Err(invalid(
+                "nothing to lease: ipam.ipv4 is false, and ipam.ipv6 is not true".to_owned(),
+            ));
+        }
+        Ok(wanted)
+    }
+
     /// What to ask the server for.
-    pub(crate) fn client(&self, request: &Request) -> Result<ClientOptions, Error> {
-        Ok(ClientOptions {
-            request: self.requested()?,
-            provide: self.provided(&request.args)?,
-            priority: self.ipam.priority,
+    pub(crate) fn client(
+        &self,
+        request: &Request,
+        protocol: Protocol,
+    ) -> Result<ClientOptions, Error> {
+        Ok(match protocol {
+            Protocol::V4 => ClientOptions {
+                request: self.requested()?,
+                provide: self.provided(&request.args)?,
+                priority: self.ipam.priority,
+            },
+            Protocol::V6 => ClientOptions {
+                request: self.requested_v6()?,
+                ..ClientOptions::default()
+            },
         })
+    }
+
+    /// Those that the result can have.
+    fn requested_v6(&self) -> Result<Vec<u8>, Error> {
+        let known = [option::NAME_SERVERS, option::SEARCH];
+        let code = |entry: &RequestConfig| {
+            let code = entry
+                .option
+                .parse()
+                .ok()
+                .filter(|code| known.contains(code));
+            code.ok_or_else(|| {
+                invalid(format!(
+                    "unknown option {:?} in ipam.request6",
+                    entry.option
+                ))
+                .details("write \"23\" for name servers, \"24\" for search domains")
+            })
+        };
+        self.ipam.request_v6.iter().map(code).collect()
     }
 
     /// Those listed, then the default ones.

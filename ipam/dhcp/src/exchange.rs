@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::lease::{ClientOptions, Lease, LeaseKey, Place, Protocol};
 use crate::place::PlaceError;
-use crate::v4;
+use crate::{v4, v6};
 
 /// How a daemon talks to servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,15 @@ pub(crate) enum ExchangeError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// The kernel gave the interface no address of the link's own.
+    #[error(
+        "interface {ifname:?} has no usable link-local IPv6 address, which DHCPv6 needs: is \
+         net.ipv6.conf.{ifname}.disable_ipv6 set there?"
+    )]
+    NoLinkLocal {
+        /// The interface.
+        ifname: String,
+    },
     /// No usable answer came in time.
     #[error("no DHCP server answered on interface {ifname:?} within {} s: {trace}", .time.as_secs())]
     NoAnswer {
@@ -108,6 +117,7 @@ pub(crate) async fn acquire(
 ) -> Result<Lease, ExchangeError> {
     match client.key.protocol {
         Protocol::V4 => v4::acquire(client, wanted, requesting).await,
+        Protocol::V6 => v6::acquire(client, wanted, requesting).await,
     }
 }
 
@@ -119,14 +129,16 @@ pub(crate) async fn prolong(
 ) -> Result<Answer, ExchangeError> {
     match client.key.protocol {
         Protocol::V4 => v4::prolong(client, lease, ask).await,
+        Protocol::V6 => v6::prolong(client, lease, ask).await,
     }
 }
 
 /// Tells the server that the lease is not needed any more; there is no answer.
 ///
-/// From a namespace that is gone nothing can be sent: the host tells the server instead.
+/// From a namespace that is gone nothing can be sent: the host tells an IPv4 server instead.
 pub(crate) async fn release(client: Client<'_>, lease: &Lease) -> Result<(), ExchangeError> {
     match client.key.protocol {
         Protocol::V4 => v4::release(client, lease).await,
+        Protocol::V6 => v6::release(client, lease).await,
     }
 }

@@ -8,17 +8,29 @@ use ferrule_net::addressing::{Options, announce_addresses, configure};
 use crate::lease::{Lease, Place};
 use crate::place::{Entered, PlaceError};
 
-/// The result of ADD that a lease stands for.
-pub(crate) fn result(lease: &Lease) -> CniResult {
-    CniResult {
-        ips: vec![IpConfig {
+/// The result of ADD that leases stand for.
+pub(crate) fn result(leases: &[Lease]) -> CniResult {
+    let mut result = CniResult::default();
+    for lease in leases {
+        result.ips.push(IpConfig {
             interface: None,
             address: lease.address,
             gateway: lease.gateway,
-        }],
-        routes: lease.routes.clone(),
-        dns: lease.dns.clone(),
-        ..CniResult::default()
+        });
+        result.routes.extend_from_slice(&lease.routes);
+        let dns = &lease.dns;
+        append(&mut result.dns.nameservers, dns.nameservers.as_ref());
+        append(&mut result.dns.search, dns.search.as_ref());
+        if result.dns.domain.is_empty() {
+            result.dns.domain.clone_from(&dns.domain);
+        }
+    }
+    result
+}
+
+fn append(list: &mut Option<Vec<String>>, more: Option<&Vec<String>>) {
+    if let Some(more) = more {
+        list.get_or_insert_default().extend_from_slice(more);
     }
 }
 
@@ -60,7 +72,7 @@ pub(crate) fn apply(
     let has = sandbox
         .addresses(link.index, Some(family))
         .map_err(NetError::from)?;
-    let mut wanted = result(new).with_interfaces(
+    let mut wanted = result(std::slice::from_ref(new)).with_interfaces(
         vec![Interface {
             name: link.name.clone(),
             ..Interface::default()

@@ -9,6 +9,8 @@ use cni_types::{Cidr, Dns, Request, Route};
 use ferrule_net::AttachmentId;
 use serde::{Deserialize, Serialize};
 
+use crate::v6::Duid;
+
 /// The protocol that a lease is kept by.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -18,12 +20,20 @@ pub(crate) enum Protocol {
     /// DHCP for IPv4 (RFC 2131).
     #[default]
     V4,
+    /// Stateful DHCP for IPv6 (RFC 8415).
+    V6,
+}
+
+impl Protocol {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::V4, Self::V6];
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::V4 => "DHCPv4",
+            Self::V6 => "DHCPv6",
         })
     }
 }
@@ -60,9 +70,11 @@ impl LeaseKey {
             container_id: self.container_id.clone(),
             ifname: self.ifname.clone(),
         };
-        match self.protocol {
-            Protocol::V4 => format!("{}.v4", attachment.key()),
-        }
+        let protocol = match self.protocol {
+            Protocol::V4 => "v4",
+            Protocol::V6 => "v6",
+        };
+        format!("{}.{protocol}", attachment.key())
     }
 }
 
@@ -78,7 +90,7 @@ impl fmt::Display for LeaseKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ClientOptions {
-    /// The codes of the parameter request list (option 55), in order.
+    /// The codes of the parameter request list (option 55, or 6 of DHCPv6), in order.
     pub(crate) request: Vec<u8>,
     /// Options sent to the server: code and content. One code occurs once.
     pub(crate) provide: Vec<(u8, Vec<u8>)>,
@@ -101,6 +113,9 @@ pub(crate) struct Lease {
     pub(crate) dns: Dns,
     /// The server that granted it.
     pub(crate) server: IpAddr,
+    /// By what a server of DHCPv6 knows that it is meant.
+    #[serde(rename = "serverID", default, skip_serializing_if = "Duid::is_empty")]
+    pub(crate) server_id: Duid,
     /// When to renew it and when it ends.
     pub(crate) times: Times,
 }

@@ -6,12 +6,13 @@
 //! `docs/dhcp.md` for keys, flags, files and differences.
 //!
 //! `protocol` is what both sides say to each other, `lease` what is known of a lease, `timing` when it
-//! is renewed, `exchange` the boundary to the protocol on the wire (`v4`).
+//! is renewed, `exchange` the boundary to the protocols on the wire (`v4`, `v6`).
 
 mod client;
 mod clock;
 mod config;
 mod daemon;
+mod domains;
 mod duration;
 mod exchange;
 mod interface;
@@ -22,7 +23,9 @@ mod plugin;
 mod protocol;
 mod state;
 mod timing;
+mod trace;
 mod v4;
+mod v6;
 
 use std::process::ExitCode;
 

@@ -35,48 +35,63 @@ impl Plugin for Dhcp {
     ];
 
     fn add(&self, call: &Call<Config>, undo: &mut Undo) -> Result<CniResult, Error> {
-        let (request, socket) = (&call.request, call.config.socket());
-        let key = LeaseKey::new(request, Protocol::V4);
+        let request = &call.request;
         let netns = absolute(&request.netns).map_err(|error| {
             Error::new(
                 Code::InvalidEnvironment,
                 format!("CNI_NETNS {}: {error}", request.netns.display()),
             )
         })?;
-        let query = Acquire {
-            key: key.clone(),
-            netns,
-            client: call.config.client(request)?,
+        let query = |protocol| {
+            Ok(Acquire {
+                key: LeaseKey::new(request, protocol),
+                netns: netns.clone(),
+                client: call.config.client(request, protocol)?,
+            })
         };
-        match Daemon::at(&socket).ask(Query::Acquire(query))? {
-            Reply::Granted { lease, is_new } => {
-                if is_new {
-                    undo.push("release the lease", move || release(&socket, &key));
+        // All of the configuration before anything is asked for.
+        let queries = call.config.protocols()?.into_iter().map(query);
+        let queries = queries.collect::<Result<Vec<Acquire>, Error>>()?;
+        let mut leases = Vec::with_capacity(queries.len());
+        for query in queries {
+            let (socket, key) = (call.config.socket(), query.key.clone());
+            match Daemon::at(&socket).ask(Query::Acquire(query))? {
+                Reply::Granted { lease, is_new } => {
+                    if is_new {
+                        undo.push("release the lease", move || release(&socket, &key));
+                    }
+                    leases.push(lease);
                 }
-                Ok(result(&lease))
+                _ => return Err(unexpected()),
             }
-            _ => Err(unexpected()),
         }
+        Ok(result(&leases))
     }
 
     fn del(&self, call: &Call<Config>) -> Result<(), Error> {
-        release(
-            &call.config.socket(),
-            &LeaseKey::new(&call.request, Protocol::V4),
-        )
+        // Whatever the configuration says by now.
+        let keys = Protocol::ALL.map(|protocol| LeaseKey::new(&call.request, protocol));
+        release_all(&call.config.socket(), keys)
     }
 
     fn check(&self, call: &Call<Config>) -> Result<(), Error> {
         let shown = call.required_prev_result()?;
-        let key = LeaseKey::new(&call.request, Protocol::V4);
-        match Daemon::at(&call.config.socket()).ask(Query::Lookup(key.clone()))? {
-            Reply::Held(Some(lease)) => compare(&key, &lease, &shown),
-            Reply::Held(None) => Err(Error::internal(format!(
-                "dhcp: the daemon holds no lease for {key}"
-            ))
-            .details("it has expired and no server gives another, or DEL has released it")),
-            _ => Err(unexpected()),
+        for protocol in call.config.protocols()? {
+            let key = LeaseKey::new(&call.request, protocol);
+            match Daemon::at(&call.config.socket()).ask(Query::Lookup(key.clone()))? {
+                Reply::Held(Some(lease)) => compare(&key, &lease, &shown)?,
+                Reply::Held(None) => {
+                    return Err(Error::internal(format!(
+                        "dhcp: the daemon holds no {protocol} lease for {key}"
+                    ))
+                    .details(
+                        "it has expired and no server gives another, or DEL has released it",
+                    ));
+                }
+                _ => return Err(unexpected()),
+            }
         }
+        Ok(())
     }
 
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
@@ -108,9 +123,13 @@ impl Plugin for Dhcp {
         let is_stale = |key: &LeaseKey| {
             key.network == call.request.network && !keep.contains(&key.container_id, &key.ifname)
         };
-        let stale = keys.into_iter().filter(is_stale);
-        Error::join(stale.map(|key| release(&socket, &key)))
+        release_all(&socket, keys.into_iter().filter(is_stale))
     }
+}
+
+/// Releases leases, each even if another cannot be released.
+fn release_all(socket: &Path, keys: impl IntoIterator<Item = LeaseKey>) -> Result<(), Error> {
+    Error::join(keys.into_iter().map(|key| release(socket, &key)))
 }
 
 /// Releases a lease. A daemon that is away finds a note of it when it is back.

@@ -61,7 +61,7 @@ async fn discover(
             )),
         });
         if let Some(offer) = offer.await {
-            port.trace.offered(offer.server);
+            port.trace.received("DHCPOFFER", offer.server);
             return Ok(offer);
         }
     }
@@ -91,7 +91,7 @@ async fn request(
         });
         if let Some(answer) = answer.await {
             if matches!(answer, Answer::Refused(_)) {
-                port.trace.refused();
+                port.trace.received("DHCPNAK", offer.server);
             }
             return Ok(Some(answer));
         }

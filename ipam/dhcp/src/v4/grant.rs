@@ -11,13 +11,13 @@ use thiserror::Error;
 
 use super::code;
 use super::reply::{Reply, address, is_host};
+use crate::domains::{MOST_ENTRIES, is_domain, search_list};
 use crate::lease::{ClientOptions, Lease};
 use crate::timing;
+use crate::v6::Duid;
 
 /// The scope of destinations on the link itself (`RT_SCOPE_LINK`).
 const ON_LINK: u8 = 253;
-/// Name servers and search domains beyond these are not used by any resolver.
-const MOST_ENTRIES: usize = 32;
 
 /// Why an answer grants nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -63,12 +63,14 @@ pub(super) fn lease(
         .addresses(code::ROUTERS)
         .next()
         .filter(|address| is_host(*address));
+    let address = Cidr::new(reply.address.into(), prefix).ok_or(Unusable::Mask)?;
     Ok(Lease {
-        address: Cidr::new(reply.address.into(), prefix).ok_or(Unusable::Mask)?,
+        address,
         gateway: router.map(IpAddr::from),
-        routes: options.routes(router, client.priority),
+        routes: options.routes(router, address, client.priority),
         dns: options.dns(),
         server: reply.server.into(),
+        server_id: Duid::default(),
         times: times.ok_or(Unusable::Life)?,
     })
 }
@@ -104,20 +106,24 @@ impl<'a> Options<'a> {
     }
 
     /// The routes: those without classes alone if there are any (RFC 3442), otherwise those by class
-    /// and the default one.
-    fn routes(&self, router: Option<Ipv4Addr>, priority: u32) -> Vec<Route> {
+    /// and the default one. A router that is not in the leased address's network is reached on the link,
+    /// which a route of its own tells.
+    fn routes(&self, router: Option<Ipv4Addr>, leased: Cidr, priority: u32) -> Vec<Route> {
         let classless = [code::CLASSLESS_ROUTES, code::CLASSLESS_ROUTES_MS];
         let found = classless
             .into_iter()
             .find_map(|code| classless_routes(self.asked(code)?));
         let mut all = found.unwrap_or_else(|| {
             let by_class = self.asked(code::STATIC_ROUTES).unwrap_or_default();
-            let default = Ipv4Addr::UNSPECIFIED.into();
-            let default =
-                router.map(|router| Route::new(Cidr::default_route(default), Some(router.into())));
-            by_class
-                .chunks_exact(8)
-                .filter_map(class_route)
+            let default = Cidr::default_route(Ipv4Addr::UNSPECIFIED.into());
+            let default = router.map(|router| Route::new(default, Some(router.into())));
+            let remote = router.map(IpAddr::from);
+            let remote = remote.filter(|router| !leased.contains(*router));
+            let by_class = by_class.chunks_exact(8).filter_map(class_route);
+            let to_router = remote.map(|router| on_link(Cidr::host(router)));
+            to_router
+                .into_iter()
+                .chain(by_class)
                 .chain(default)
                 .collect()
         });
@@ -143,17 +149,13 @@ impl<'a> Options<'a> {
             .asked(code::DOMAIN)
             .and_then(|bytes| std::str::from_utf8(bytes).ok());
         let domain = domain.map(|text| text.trim_end_matches(['\0', '.']));
-        let search = self
-            .asked(code::SEARCH)
-            .map(search_list)
-            .unwrap_or_default();
         Dns {
             nameservers: (!servers.is_empty()).then_some(servers),
             domain: domain
                 .filter(|text| is_domain(text))
                 .unwrap_or_default()
                 .to_owned(),
-            search: (!search.is_empty()).then_some(search),
+            search: self.asked(code::SEARCH).and_then(search),
             options: None,
         }
     }
@@ -184,6 +186,13 @@ fn classless_routes(mut bytes: &[u8]) -> Option<Vec<Route>> {
     (!found.is_empty()).then_some(found)
 }
 
+/// A route to a destination on the link itself.
+fn on_link(destination: Cidr) -> Route {
+    let mut route = Route::new(destination, Some(Ipv4Addr::UNSPECIFIED.into()));
+    route.scope = Some(ON_LINK);
+    route
+}
+
 /// A route of option 33: a destination, whose class gives the length of its prefix, and a router.
 fn class_route(pair: &[u8]) -> Option<Route> {
     let (destination, router) = pair.split_at_checked(4)?;
@@ -201,7 +210,7 @@ fn class_route(pair: &[u8]) -> Option<Route> {
 }
 
 /// The domains of option 119.
-fn search_list(bytes: &[u8]) -> Vec<String> {
+fn search(bytes: &[u8]) -> Option<Vec<String>> {
     // The codec reads an option with its code and, as it may come in pieces of 255 bytes, its lengths.
     let pieces = bytes.chunks(255);
     let option: Vec<u8> = pieces
@@ -213,19 +222,8 @@ fn search_list(bytes: &[u8]) -> Vec<String> {
             .concat()
         })
         .collect();
-    let Ok(DhcpOption::DomainSearch(names)) = DhcpOption::from_bytes(&option) else {
-        return Vec::new();
-    };
-    let names = names.iter().map(ToString::to_string);
-    let names = names.map(|name| name.trim_end_matches('.').to_owned());
-    names
-        .filter(|name| is_domain(name))
-        .take(MOST_ENTRIES)
-        .collect()
-}
-
-/// Whether the text can stand in a resolver's configuration.
-fn is_domain(text: &str) -> bool {
-    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=253).contains(&text.len()) && text.bytes().all(is_fit)
+    match DhcpOption::from_bytes(&option) {
+        Ok(DhcpOption::DomainSearch(names)) => search_list(names.iter().map(ToString::to_string)),
+        _ => None,
+    }
 }

@@ -64,6 +64,17 @@ pub(super) enum Kind {
     },
 }
 
+impl Kind {
+    /// The message's name in RFC 2131.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Discover(_) => "DHCPDISCOVER",
+            Self::Request { .. } | Self::Prolong(_) => "DHCPREQUEST",
+            Self::Release { .. } => "DHCPRELEASE",
+        }
+    }
+}
+
 impl Sender<'_> {
     /// The message, `seconds` after the exchange began.
     pub(super) fn message(&self, kind: Kind, seconds: u16) -> Vec<u8> {

@@ -7,7 +7,6 @@ mod message;
 mod packet;
 mod port;
 mod reply;
-mod trace;
 
 pub(crate) use exchange::{acquire, prolong, release};
 pub(crate) use message::RESERVED;

@@ -16,9 +16,9 @@ use tokio::time::{Instant, timeout_at};
 use super::message::{Kind, Sender};
 use super::packet::{self, CLIENT_PORT, SERVER_PORT};
 use super::reply::Reply;
-use super::trace::Trace;
 use crate::exchange::{Client, ExchangeError};
 use crate::place::{Entered, PlaceError};
+use crate::trace::Trace;
 
 /// Where the transaction id is in a message.
 const XID: u32 = 4;
@@ -122,7 +122,7 @@ impl<'a> Port<'a> {
             Some(socket) => socket.send(&message).map(drop),
             None => self.packets.broadcast(&packet::wrap(from, to, &message)),
         };
-        self.trace.sent(kind, sent);
+        self.trace.sent(kind.name(), sent);
     }
 
     /// The next answer that `accept` makes something of, until the time `end`.

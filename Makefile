@@ -20,7 +20,7 @@ MULTICALL ?=
 BIN ?= bin
 installed := $(if $(MULTICALL),ferrule) $(plugins)
 
-.PHONY: help build demo test mutants bench fuzz lint schema install rollback uninstall dist clean
+.PHONY: help build demo test mutants bench interop conformance fuzz lint schema install rollback uninstall dist clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -47,6 +47,15 @@ bench: build ## side by side with the Go plugins of Debian, into bench/results
 	@set -e; peer=$$(bench/peer $(target)/peer); \
 	FERRULE_BIN_DIR=$(CURDIR)/bin FERRULE_PEER_DIR=$$(realpath $${peer% *}) \
 		FERRULE_PEER_VERSION=$${peer#* } $(target)/release/ferrule-bench bench/results
+
+interop: ## plugins of a folder (PEER, Debian's) and ours on one node, into bench/results
+	@tests/prepare
+	@tests/matrix interop $(PEER)
+
+# BIN has a default for `make install`, which does not count here.
+conformance: ## ours and the plugins of a folder (BIN, Debian's), held against the same checks
+	@tests/prepare
+	@tests/matrix conformance $(if $(filter command environment,$(firstword $(origin BIN))),$(BIN))
 
 # libFuzzer needs a compiler switch that only nightly toolchains take without this variable.
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)

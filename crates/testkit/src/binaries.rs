@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Where Debian's package `containernetworking-plugins` puts the Go plugins.
 pub const PEER_FOLDER: &str = "/usr/lib/cni";
 
+/// Another folder of Go plugins for the interoperation tests (`make interop`).
+const PEER_VARIABLE: &str = "FERRULE_PEER_DIR";
+
 /// The folder of our executables. `tests/executables` builds them and sets the variable, unless it
 /// was set by hand, for instance to release builds.
 const FOLDER_VARIABLE: &str = "FERRULE_BIN_DIR";
@@ -19,6 +22,18 @@ pub fn folder() -> PathBuf {
         "FERRULE_BIN_DIR is not set: run `make test T=NAME` or `cargo nextest run`, which build the \
          executables, or set it to the folder of those to test",
     )
+}
+
+/// The folder with the Go plugins that interoperation is tested with: Debian's, or another one.
+pub fn peer_folder() -> PathBuf {
+    let given = std::env::var_os(PEER_VARIABLE).filter(|folder| !folder.is_empty());
+    given.map_or_else(|| PathBuf::from(PEER_FOLDER), PathBuf::from)
+}
+
+/// Whether the folder under test has this plugin. While tests are listed, ours need not be built
+/// yet: `tests/executables` builds them all.
+pub(crate) fn has_plugin(name: &str) -> bool {
+    given_folder().is_none_or(|folder| folder.join(name).is_file())
 }
 
 fn given_folder() -> Option<PathBuf> {

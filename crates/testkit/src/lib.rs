@@ -89,7 +89,7 @@ mod words;
 #[doc(hidden)]
 pub use inventory;
 
-pub use binaries::{PEER_FOLDER, folder as binaries_folder};
+pub use binaries::{PEER_FOLDER, folder as binaries_folder, peer_folder};
 pub use call::Call;
 pub use capture::{Arp, Capture, Frame};
 pub use host::{Container, Host};

@@ -56,6 +56,12 @@ pub enum Need {
     SpareHardware,
     /// Debian's Go plugins, package `containernetworking-plugins`.
     PeerPlugins,
+    /// A plugin in the folder of Go plugins for interoperation tests.
+    PeerPlugin(&'static str),
+    /// Go plugins in that folder that support nftables, as they do since 1.1.0.
+    PeerNftables,
+    /// A plugin in the folder under test.
+    Plugin(&'static str),
     /// Our executables have a build id, as after `make build` and `make test`.
     NamedBuild,
     /// A command on the search path.
@@ -115,6 +121,14 @@ impl Need {
     fn probe(self) -> bool {
         match self {
             Self::PeerPlugins => Path::new(PEER_FOLDER).join("bridge").is_file(),
+            Self::PeerPlugin(name) => binaries::peer_folder().join(name).is_file(),
+            Self::PeerNftables => {
+                let mut command = Command::new(binaries::peer_folder().join("bridge"));
+                let command = command.env_clear().env("CNI_COMMAND", "VERSION");
+                let answer = command.stdin(Stdio::null()).output();
+                answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("1.1.0"))
+            }
+            Self::Plugin(name) => binaries::has_plugin(name),
             Self::NamedBuild => binaries::is_named_build(),
             Self::Tool(name) => is_on_search_path(name),
             Self::Ipv6 => Path::new("/proc/sys/net/ipv6/conf/all").is_dir(),
@@ -176,6 +190,9 @@ impl Need {
             | Self::Selinux
             | Self::SpareHardware
             | Self::PeerPlugins
+            | Self::PeerPlugin(_)
+            | Self::PeerNftables
+            | Self::Plugin(_)
             | Self::NamedBuild
             | Self::Tool(_) => &[],
         }
@@ -187,6 +204,21 @@ impl fmt::Display for Need {
         match self {
             Self::Tool(name) => write!(out, "the command {name}"),
             Self::PeerPlugins => write!(out, "the Go plugins in {PEER_FOLDER}"),
+            Self::PeerPlugin(name) => {
+                write!(
+                    out,
+                    "the plugin {name} in {}",
+                    binaries::peer_folder().display()
+                )
+            }
+            Self::PeerNftables => {
+                write!(
+                    out,
+                    "Go plugins that know nftables in {}",
+                    binaries::peer_folder().display()
+                )
+            }
+            Self::Plugin(name) => write!(out, "the plugin {name} in the folder under test"),
             Self::NamedBuild => write!(out, "executables that `make test` has built"),
             feature => write!(out, "{feature:?}"),
         }

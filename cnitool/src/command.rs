@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use ferrule_validate::nearest;
 use libcni::config::{ConfigError, ConfigFolder, NetworkList, PluginConfig};
 use libcni::exec::{ExecError, find_plugin};
 use libcni::{AddResult, FailedAdd, Parameters, Runtime};
@@ -13,8 +14,7 @@ use crate::arguments::{Arguments, Verb};
 use crate::container;
 use crate::environment::{Environment, PLUGIN_FOLDER};
 use crate::error::CommandError;
-use crate::suggestion::nearest;
-use crate::{gc, summary, tell, versions};
+use crate::{gc, summary, tell, validate, versions};
 
 /// Runs the command and returns its standard output.
 pub(crate) fn run(
@@ -81,6 +81,10 @@ fn load(arguments: &Arguments, environment: &Environment) -> Result<NetworkList,
             "cnitool {}: skipped {error}\n",
             arguments.verb.word()
         ));
+    }
+    for sentence in validate::misspelt_keys(&found.network) {
+        let verb = arguments.verb.word();
+        tell(&format!("cnitool {verb}: warning: {sentence}\n"));
     }
     Ok(found.network)
 }

@@ -110,6 +110,18 @@ Examples
   cnitool explain /run/netns/demo
   cnitool explain /run/netns/demo --json | jq .checks";
 
+pub(crate) const VALIDATE: &str = "\
+Checks configurations without touching the node: against the schemas of Ferrule's plugins, by the
+rules of runtimes, and against each other. Finds misspelt keys, which plugins ignore without a word,
+wrong types, overlapping ranges, capabilities that nobody reads, chains that cannot work, names and
+addresses that two networks have, and plugins that are not in CNI_PATH. Each finding is a line:
+FILE:LINE:COLUMN: error or warning: KEY: what is wrong. Exit status 1 if there is an error.";
+pub(crate) const VALIDATE_EXAMPLES: &str = "\
+Examples
+  cnitool validate
+  cnitool validate --strict 10-mynet.conflist
+  cnitool validate --json net.d | jq -r '.files[].findings[].message'";
+
 /// Which program this is.
 pub(crate) fn about() -> String {
     let versions: Vec<&str> = SpecVersion::ALL

@@ -16,16 +16,16 @@ mod list;
 mod node;
 mod selection;
 mod show;
-mod suggestion;
 mod summary;
 mod table;
+mod validate;
 mod versions;
 
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Query, Request};
+use arguments::{Arguments, Query, Request, ValidateOptions};
 use environment::Environment;
 
 fn main() -> ExitCode {
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Ok(Request::About) => print(&help::about()),
         Ok(Request::Run(arguments)) => run(&arguments),
         Ok(Request::Query(query)) => look(&query),
+        Ok(Request::Validate { options, json }) => validate(&options, json),
         Err(mistake) => {
             tell(&mistake);
             ExitCode::from(2)
@@ -65,6 +66,22 @@ fn look(query: &Query) -> ExitCode {
         Ok(text) => print(&text),
         Err(failure) => {
             tell(&failure.text(query.word()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn validate(options: &ValidateOptions, json: bool) -> ExitCode {
+    let outcome = Environment::read(|name| env::var_os(name))
+        .and_then(|environment| validate::run(options, json, &environment));
+    match outcome {
+        Ok(outcome) if outcome.is_valid => print(&outcome.output),
+        Ok(outcome) => {
+            print(&outcome.output);
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            tell(&failure.text("validate"));
             ExitCode::FAILURE
         }
     }

@@ -1,10 +1,10 @@
 //! The cached attachments that a word of the command line means.
 
+use ferrule_validate::nearest;
 use libcni::cache::Entry;
 
 use crate::container;
 use crate::error::CommandError;
-use crate::suggestion::nearest;
 
 /// The longest list of containers in an error.
 const MOST_LISTED: usize = 5;

@@ -31,6 +31,7 @@ mod static_ipam;
 mod tap;
 mod testkit;
 mod tuning;
+mod validate;
 mod vlan;
 mod vrf;
 

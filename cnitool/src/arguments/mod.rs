@@ -4,6 +4,7 @@
 mod tests;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use clap::error::ErrorKind;
@@ -94,6 +95,9 @@ enum Command {
         #[arg(value_parser = NotEmpty::new())]
         container: String,
     },
+    /// Check configurations without running anything
+    #[command(long_about = help::VALIDATE, after_help = help::VALIDATE_EXAMPLES)]
+    Validate(ValidateOptions),
 }
 
 /// Who is attached to what.
@@ -116,6 +120,17 @@ struct Network {
     /// Accepted and ignored
     #[arg(hide = true)]
     netns: Option<String>,
+}
+
+/// What `validate` is asked.
+#[derive(Debug, Args, PartialEq, Eq)]
+pub(crate) struct ValidateOptions {
+    /// Configurations, or folders of them (default: the folder of NETCONFPATH)
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Fail on warnings, too
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// What `cnitool` can do with a network.
@@ -174,6 +189,11 @@ pub(crate) enum Request {
     Run(Arguments),
     /// A look at the node.
     Query(Query),
+    /// Configurations checked.
+    Validate {
+        options: ValidateOptions,
+        json: bool,
+    },
 }
 
 /// A verb and all that was said with it.
@@ -299,6 +319,9 @@ impl CommandLine {
             }
             Command::Explain { container } => {
                 return Some(Request::Query(Query::Explain { container, json }));
+            }
+            Command::Validate(options) => {
+                return Some(Request::Validate { options, json });
             }
             Command::Add {
                 target: whom,

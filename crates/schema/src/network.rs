@@ -24,7 +24,7 @@ pub(crate) fn schema(
             .cloned()
             .expect("an address plugin has the key ipam");
     }
-    let mut properties = common(role, &capabilities);
+    let mut properties = common(role, versions, &capabilities);
     properties.insert(
         "type".to_owned(),
         json!({ "const": name, "description": "The plugin: the name of its executable." }),
@@ -85,7 +85,7 @@ fn keys_of(schema: &Map<String, Value>, path: &[&str]) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn common(role: Role, capabilities: &[String]) -> Map<String, Value> {
+fn common(role: Role, versions: &[&str], capabilities: &[String]) -> Map<String, Value> {
     if role == Role::Ipam {
         return Map::new();
     }
@@ -99,7 +99,7 @@ fn common(role: Role, capabilities: &[String]) -> Map<String, Value> {
     let list = json!({
         "$schema": { "type": "string", "description": "This schema, for editors." },
         "cniVersion": {
-            "type": "string",
+            "enum": versions,
             "description": "Version of the specification, where the plugin is a network of its own; set by the list's otherwise.",
         },
         "name": {

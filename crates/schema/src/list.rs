@@ -130,6 +130,23 @@ mod tests {
         assert_eq!(found, names);
     }
 
+    /// No keyword has `null` for its value.
+    #[test]
+    fn schemas_are_schemas() {
+        fn assert_no_null(value: &Value) {
+            match value {
+                Value::Null => panic!("null in a schema"),
+                Value::Array(values) => values.iter().for_each(assert_no_null),
+                Value::Object(entries) => entries.values().for_each(assert_no_null),
+                _ => {}
+            }
+        }
+        for file in fs::read_dir(folder()).unwrap() {
+            let text = fs::read(file.unwrap().path()).unwrap();
+            assert_no_null(&serde_json::from_slice(&text).unwrap());
+        }
+    }
+
     /// An editor shows it for each key.
     #[test]
     fn every_key_is_described() {

@@ -34,7 +34,9 @@ pub(crate) fn schema(
             match (key.as_str(), properties.get_mut(&key)) {
                 // Runtimes put in what others read, too.
                 ("runtimeConfig" | "args", Some(common)) => {
-                    common["properties"] = value["properties"].clone();
+                    if let Some(keys) = value.get("properties") {
+                        common["properties"] = keys.clone();
+                    }
                     if let Some(Value::Object(cni)) = common.pointer_mut("/properties/cni") {
                         cni.insert("additionalProperties".to_owned(), json!(true));
                     }

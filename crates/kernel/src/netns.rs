@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, statfs};
 use nix::unistd::{getpid, gettid};
 use thiserror::Error;
 
+use crate::syscall::netns_cookie;
 use ferrule_file::io_text;
 
 /// `NSFS_MAGIC` of `linux/magic.h`; before kernel 3.19 namespace files were on procfs.
@@ -166,6 +168,14 @@ pub fn current_path() -> &'static str {
     } else {
         "/proc/thread-self/ns/net"
     }
+}
+
+/// The number of the calling thread's namespace, which no other namespace gets until the node starts
+/// again, unlike an inode number; none before kernel 5.14.
+pub fn current_cookie() -> Option<u64> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None).ok()?;
+    netns_cookie(socket.as_fd()).ok()
 }
 
 impl AsFd for Netns {

@@ -167,6 +167,24 @@ fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
 }
 
+/// The number of the namespace that a socket is in (`SO_NETNS_COOKIE`).
+pub(crate) fn netns_cookie(socket: BorrowedFd<'_>) -> Result<u64, Errno> {
+    let mut cookie: u64 = 0;
+    let mut length = length_of::<u64>();
+    // SAFETY: the descriptor is open for the time of the borrow; the kernel writes at most `length` bytes
+    // to a place of that size, which lives until the call returns.
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(status).map(|_| cookie)
+}
+
 /// How many bytes sent by a socket have not left this host's network stack (`SIOCOUTQ`).
 pub(crate) fn unsent_bytes(socket: BorrowedFd<'_>) -> Result<usize, Errno> {
     let mut bytes: libc::c_int = 0;

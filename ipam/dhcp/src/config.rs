@@ -226,3 +226,6 @@ fn code_of(option: &str) -> Result<u8, Error> {
 fn invalid(text: String) -> Error {
     Error::new(Code::InvalidConfig, text)
 }
+
+#[cfg(test)]
+mod tests;

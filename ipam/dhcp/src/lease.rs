@@ -185,6 +185,11 @@ pub(crate) struct Place {
     pub(crate) netns: PathBuf,
     /// Device and inode number of the namespace, as another may be at the path one day.
     pub(crate) netns_id: (u64, u64),
+    /// The kernel's number of the namespace, as inode numbers are used again; none on old kernels.
+    pub(crate) netns_cookie: Option<u64>,
+    /// When the namespace's file changed last, in seconds and nanoseconds: as long as it has not, it
+    /// is the same namespace.
+    pub(crate) netns_changed: (i64, i64),
     /// The start of the node in which these numbers hold (`/proc/sys/kernel/random/boot_id`).
     pub(crate) boot_id: String,
     /// The interface's name when the lease began.

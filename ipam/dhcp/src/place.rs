@@ -4,8 +4,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ferrule_file::io_text;
+use ferrule_kernel::netns::current_cookie;
 use ferrule_kernel::{Link, LinkChange};
 use ferrule_net::{NetError, Sandbox};
 use thiserror::Error;
@@ -41,6 +43,18 @@ pub(crate) enum PlaceError {
     Thread(task::JoinError),
 }
 
+/// What the path of a namespace tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Glance {
+    /// It is there.
+    Same,
+    /// It may be another one of the same numbers, or its file has been made anew, as those of
+    /// `/proc/PID/ns` are.
+    Changed,
+    /// It has ended.
+    Gone,
+}
+
 /// The interface, open: the thread's own namespace is that of the daemon.
 pub(crate) struct Entered {
     /// The namespace.
@@ -58,20 +72,31 @@ impl Place {
             path: netns.to_owned(),
             source,
         };
+        let changed = fs::metadata(netns).map(|found| (found.ctime(), found.ctime_nsec()));
         Ok(Self {
             netns: netns.to_owned(),
             netns_id: sandbox.netns().identity().map_err(examine)?,
+            netns_cookie: sandbox.run(current_cookie)?,
+            netns_changed: changed.unwrap_or_default(),
             boot_id: boot_id(),
             ifname: ifname.to_owned(),
             index: link.index,
         })
     }
 
+    /// Whether both are the same interface.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let identity = |place: &Self| (place.netns_id, place.netns_cookie, place.index);
+        identity(self) == identity(other)
+    }
+
     /// Enters the namespace and looks the interface up, which may have another name by now.
     pub(crate) fn enter(&self) -> Result<Entered, PlaceError> {
         let sandbox = Sandbox::open(&self.netns)?;
         let identity = sandbox.netns().identity();
-        if !identity.is_ok_and(|identity| identity == self.netns_id) {
+        let is_same = identity.is_ok_and(|identity| identity == self.netns_id)
+            && sandbox.run(current_cookie)? == self.netns_cookie;
+        if !is_same {
             return Err(PlaceError::Gone(self.netns.clone()));
         }
         let by_index = sandbox.link_by_index(self.index).map_err(NetError::from)?;
@@ -95,15 +120,30 @@ impl Place {
         Ok(entered)
     }
 
-    /// Whether the namespace has ended. One that cannot be examined has not.
+    /// Whether the namespace has ended, as far as its path tells.
     pub(crate) fn is_gone(&self) -> bool {
+        self.glance() == Glance::Gone
+    }
+
+    /// Looks at the path of the namespace.
+    pub(crate) fn glance(&self) -> Glance {
         if self.boot_id != boot_id() {
-            return true;
+            return Glance::Gone;
         }
         match fs::metadata(&self.netns) {
-            Ok(found) => (found.dev(), found.ino()) != self.netns_id,
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
+            Ok(found) if (found.dev(), found.ino()) != self.netns_id => Glance::Gone,
+            Ok(found) if (found.ctime(), found.ctime_nsec()) == self.netns_changed => Glance::Same,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Glance::Gone,
+            // One that cannot be examined has not ended.
+            Err(_) => Glance::Same,
+            Ok(_) => Glance::Changed,
         }
+    }
+
+    /// Enters the namespace to see whether it is another one.
+    pub(crate) async fn is_another(&self) -> bool {
+        let entered = self.on_thread(|place| place.enter().map(drop)).await;
+        matches!(entered, Err(PlaceError::Gone(_)))
     }
 
     /// Calls `work` on a thread that may enter the namespace, as one that waits for the kernel must not
@@ -124,6 +164,10 @@ impl Place {
 
 /// The name of this start of the node.
 fn boot_id() -> String {
-    let text = ferrule_file::read_text(Path::new(BOOT_ID)).unwrap_or_default();
-    text.trim().to_owned()
+    static READ: OnceLock<String> = OnceLock::new();
+    let read = || {
+        let text = ferrule_file::read_text(Path::new(BOOT_ID)).unwrap_or_default();
+        text.trim().to_owned()
+    };
+    READ.get_or_init(read).clone()
 }

@@ -37,14 +37,15 @@ impl State {
         self.releases.remove(&key.file_name())
     }
 
-    /// The records of all leases.
+    /// The records of all leases; what is none is left out, and does not keep others from their leases.
     pub(crate) fn records(&self) -> Result<Vec<Record>, RecordError> {
         let mut records: Vec<Record> = Vec::new();
         for name in self.leases.names()? {
-            match self.leases.read::<Record>(&name)? {
-                Some(record) if record.key.file_name() == name => records.push(record),
+            match self.leases.read::<Record>(&name) {
+                Ok(Some(record)) if record.key.file_name() == name => records.push(record),
                 // Its writing was interrupted, so nothing has been asked of a server.
-                _ => self.leases.remove(&name)?,
+                Ok(_) => self.leases.remove(&name)?,
+                Err(error) => log::warn!("{error}"),
             }
         }
         Ok(records)
@@ -69,7 +70,7 @@ impl State {
     pub(crate) fn noted_releases(&self) -> Result<Vec<LeaseKey>, RecordError> {
         let mut keys = Vec::new();
         for name in self.releases.names()? {
-            keys.extend(self.releases.read(&name)?);
+            keys.extend(self.releases.read(&name).unwrap_or_default());
         }
         Ok(keys)
     }

@@ -1,5 +1,4 @@
-//! The leases of the daemon: the table, what is done for the plugin, and the turns in which leases are
-//! renewed.
+//! The leases of the daemon: the table, its timer, and the end of a lease.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,17 +13,17 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task;
 use tokio::time::{Instant, timeout};
 
-use super::slot::{Slot, SlotFailure};
-use crate::exchange::{self, Answer, Ask, Client, ExchangeError, Settings};
-use crate::lease::{ClientOptions, Lease, LeaseKey, Place, Record, Stage};
-use crate::place::PlaceError;
-use crate::protocol::{Acquire, Summary};
+use super::slot::Slot;
+use crate::clock;
+use crate::exchange::{self, Client, ExchangeError, Settings};
+use crate::lease::{Lease, LeaseKey, Place, Record, Stage};
+use crate::place::{Glance, PlaceError};
+use crate::protocol::Summary;
 use crate::state::State;
 use crate::timing::Phase;
-use crate::{clock, interface};
 
 /// How often namespaces and notes of DEL are looked at.
-const SWEEP: Duration = Duration::from_secs(2);
+pub(super) const SWEEP: Duration = Duration::from_secs(2);
 /// How many exchanges run at once; each has a few sockets.
 const MOST_EXCHANGES: usize = 128;
 /// How long a release may take; there is no answer to wait for.
@@ -32,10 +31,10 @@ const RELEASE_TIME: Duration = Duration::from_secs(5);
 
 /// All leases.
 pub(super) struct Keeper {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// What stands in front of the paths of namespaces.
     host_prefix: String,
-    state: State,
+    pub(super) state: State,
     slots: RefCell<BTreeMap<LeaseKey, Rc<Slot>>>,
     /// Something is due earlier than before.
     changed: Notify,
@@ -66,20 +65,13 @@ impl Keeper {
         let now = clock::now();
         for record in &records {
             let slot = Slot::resumed(record.clone());
-            let due = match record.stage {
-                Stage::Held => record
-                    .lease
-                    .times
-                    .next_phase(now)
-                    .filter(|_| record.lease.times.phase(now) == Phase::Bound),
-                Stage::Requested | Stage::Lost => None,
-            };
-            let endless = record.stage == Stage::Held && record.lease.times.limits.is_none();
-            slot.due.set(match due {
-                None if endless && record.replaced.is_none() => None,
-                None => Some(now),
-                Some(_) if record.replaced.is_some() => Some(now),
-                due => due,
+            let is_at_rest = record.stage == Stage::Held
+                && record.replaced.is_none()
+                && record.lease.times.phase(now) == Phase::Bound;
+            slot.due.set(if is_at_rest {
+                record.lease.times.next_phase(now)
+            } else {
+                Some(now)
             });
             self.slots.borrow_mut().insert(record.key.clone(), slot);
         }
@@ -108,117 +100,6 @@ impl Keeper {
             let wait = next.map_or(SWEEP, |next| next.saturating_sub(now).min(SWEEP));
             // The clock of leases goes on while the node sleeps, this one does not.
             let _ = timeout(wait, self.changed.notified()).await;
-        }
-    }
-
-    /// The lease of an attachment: the one that is held, or a new one, and whether it is new. Stops when
-    /// `hang_up` completes, as the one who asked is gone.
-    pub(super) async fn acquire(
-        &self,
-        query: Acquire,
-        hang_up: impl Future<Output = ()>,
-    ) -> Result<(Lease, bool), Error> {
-        let arrival = Instant::now();
-        let Acquire { key, netns, client } = query;
-        if self.state.is_release_noted(&key)? {
-            self.release(&key).await?;
-        }
-        let place = self.find(netns, key.ifname.clone()).await?;
-        let slot = self.slot(&key);
-        let outcome = self
-            .acquire_in(&slot, arrival, (key, place, client), hang_up)
-            .await;
-        self.tidy(&slot);
-        outcome
-    }
-
-    async fn acquire_in(
-        &self,
-        slot: &Slot,
-        arrival: Instant,
-        (key, place, client): (LeaseKey, Place, ClientOptions),
-        hang_up: impl Future<Output = ()>,
-    ) -> Result<(Lease, bool), Error> {
-        let mut ended = slot.ended.subscribe();
-        if let Some(lease) = slot.held_at(&place) {
-            return Ok((lease, false));
-        }
-        tokio::pin!(hang_up);
-        let aborted = || Error::new(Code::TryAgain, format!("{key}: DEL has stopped this ADD"));
-        let gone = || {
-            Error::new(
-                Code::TryAgain,
-                format!("{key}: the plugin that asked is gone"),
-            )
-        };
-        let _guard = tokio::select! {
-            guard = slot.lock.lock() => guard,
-            () = &mut hang_up => return Err(gone()),
-        };
-        if ended.has_changed().unwrap_or(true) {
-            return Err(aborted());
-        }
-        if let Some(lease) = slot.held_at(&place) {
-            return Ok((lease, false));
-        }
-        // Who asked meanwhile has waited for the same exchange.
-        if let Some(error) = slot.failure_since(arrival) {
-            return Err(error);
-        }
-        // That of a namespace that is gone, or one that was lost.
-        self.forget(slot).await?;
-        let mut record = None;
-        let mut requesting = |offer: &Lease| {
-            let requested = Record {
-                key: key.clone(),
-                place: place.clone(),
-                client: client.clone(),
-                stage: Stage::Requested,
-                lease: offer.clone(),
-                replaced: None,
-            };
-            self.state.write(&requested)?;
-            record = Some(requested.clone());
-            slot.record.replace(Some(requested));
-            Ok(())
-        };
-        let asker = Client {
-            key: &key,
-            place: &place,
-            options: &client,
-            settings: &self.settings,
-        };
-        let outcome = tokio::select! {
-            outcome = self.exchange(exchange::acquire(asker, None, &mut requesting)) => outcome.map_err(wire),
-            _ = ended.changed() => Err(aborted()),
-            () = &mut hang_up => Err(gone()),
-        };
-        let outcome = outcome.and_then(|lease| {
-            let record = record.ok_or_else(|| Error::internal("a lease that nobody asked for"))?;
-            let held = Record {
-                stage: Stage::Held,
-                lease: lease.clone(),
-                ..record
-            };
-            self.state.write(&held)?;
-            slot.record.replace(Some(held));
-            Ok(lease)
-        });
-        match outcome {
-            Ok(lease) => {
-                info!("{key}: leased {} from {}", lease.address, lease.server);
-                self.schedule(slot, lease.times.next_phase(clock::now()));
-                Ok((lease, true))
-            }
-            Err(error) => {
-                warn!("{error}");
-                slot.failure.replace(Some(SlotFailure {
-                    at: Instant::now(),
-                    error: error.clone(),
-                }));
-                self.forget(slot).await?;
-                Err(error)
-            }
         }
     }
 
@@ -268,7 +149,7 @@ impl Keeper {
         records.map(summary).collect()
     }
 
-    async fn find(&self, netns: PathBuf, ifname: String) -> Result<Place, Error> {
+    pub(super) async fn find(&self, netns: PathBuf, ifname: String) -> Result<Place, Error> {
         let netns = super::prefixed(&self.host_prefix, &netns);
         let found = task::spawn_blocking(move || Place::find(&netns, &ifname)).await;
         found
@@ -277,7 +158,7 @@ impl Keeper {
     }
 
     /// Runs an exchange as soon as there are not too many.
-    async fn exchange<T>(
+    pub(super) async fn exchange<T>(
         &self,
         exchange: impl Future<Output = Result<T, ExchangeError>>,
     ) -> Result<T, ExchangeError> {
@@ -286,7 +167,7 @@ impl Keeper {
         exchange.await
     }
 
-    fn slot(&self, key: &LeaseKey) -> Rc<Slot> {
+    pub(super) fn slot(&self, key: &LeaseKey) -> Rc<Slot> {
         let mut slots = self.slots.borrow_mut();
         Rc::clone(
             slots
@@ -296,20 +177,20 @@ impl Keeper {
     }
 
     /// Takes a slot without a lease that nobody else waits for out of the table.
-    fn tidy(&self, slot: &Rc<Slot>) {
+    pub(super) fn tidy(&self, slot: &Rc<Slot>) {
         let is_unused = slot.record.borrow().is_none() && Rc::strong_count(slot) == 2;
         if is_unused {
             self.slots.borrow_mut().remove(&slot.key);
         }
     }
 
-    fn schedule(&self, slot: &Slot, due: Option<Duration>) {
+    pub(super) fn schedule(&self, slot: &Slot, due: Option<Duration>) {
         slot.due.set(due);
         self.changed.notify_one();
     }
 
     /// Releases the lease of the slot, if there is one, and removes its record. The slot is locked.
-    async fn forget(&self, slot: &Slot) -> Result<(), Error> {
+    pub(super) async fn forget(&self, slot: &Slot) -> Result<(), Error> {
         let record = slot.record.borrow().clone();
         slot.due.set(None);
         if let Some(record) = record.filter(|record| record.stage != Stage::Lost) {
@@ -324,7 +205,7 @@ impl Keeper {
         Ok(self.state.remove(&slot.key)?)
     }
 
-    fn client<'a>(&'a self, record: &'a Record) -> Client<'a> {
+    pub(super) fn client<'a>(&'a self, record: &'a Record) -> Client<'a> {
         Client {
             key: &record.key,
             place: &record.place,
@@ -337,23 +218,37 @@ impl Keeper {
     fn sweep(self: &Rc<Self>) {
         let slots: Vec<Rc<Slot>> = self.slots.borrow().values().cloned().collect();
         for slot in slots {
-            let is_gone = slot
+            let place = slot
                 .record
                 .borrow()
                 .as_ref()
-                .is_some_and(|record| record.place.is_gone());
-            // A runtime may mount a namespace anew: one look is not enough.
-            if is_gone && slot.gone.replace(is_gone) {
-                info!("{}: its network namespace is gone", slot.key);
-                self.release_later(slot.key.clone());
-            } else {
-                slot.gone.set(is_gone);
+                .map(|record| record.place.clone());
+            let glance = place.as_ref().map_or(Glance::Same, Place::glance);
+            let was_gone = slot.gone.replace(glance == Glance::Gone);
+            match (glance, place) {
+                // A runtime may mount a namespace anew: one look is not enough.
+                (Glance::Gone, _) if was_gone => {
+                    info!("{}: its network namespace is gone", slot.key);
+                    self.release_later(slot.key.clone());
+                }
+                (Glance::Changed, Some(place)) => self.look_later(slot.key.clone(), place),
+                _ => {}
             }
         }
         match self.state.noted_releases() {
             Ok(keys) => keys.into_iter().for_each(|key| self.release_later(key)),
             Err(error) => warn!("{error}"),
         }
+    }
+
+    fn look_later(self: &Rc<Self>, key: LeaseKey, place: Place) {
+        let keeper = Rc::clone(self);
+        task::spawn_local(async move {
+            if place.is_another().await {
+                info!("{key}: another network namespace is at the path of its own");
+                keeper.release_later(key);
+            }
+        });
     }
 
     fn release_later(self: &Rc<Self>, key: LeaseKey) {
@@ -364,185 +259,10 @@ impl Keeper {
             }
         });
     }
-
-    /// Does what is due for a lease.
-    async fn turn(self: Rc<Self>, slot: Rc<Slot>) {
-        let mut ended = slot.ended.subscribe();
-        // Whoever holds the lock schedules the next turn.
-        let Ok(guard) = slot.lock.try_lock() else {
-            return;
-        };
-        let record = slot.record.borrow().clone();
-        let Some(record) = record else {
-            return;
-        };
-        tokio::select! {
-            due = self.advance(&slot, record) => self.schedule(&slot, due),
-            // DEL waits for the lock.
-            _ = ended.changed() => {}
-        }
-        drop(guard);
-        self.tidy(&slot);
-    }
-
-    /// Takes a lease one step on. Returns when it is due again.
-    async fn advance(&self, slot: &Slot, record: Record) -> Option<Duration> {
-        let now = clock::now();
-        let record = match self.finish_replacing(slot, record).await {
-            Ok(record) => record,
-            Err(error) => {
-                warn!("{}: {error}", slot.key);
-                return Some(now + SWEEP);
-            }
-        };
-        let times = record.lease.times;
-        match (record.stage, times.phase(now)) {
-            (Stage::Requested, _) => {
-                // The process that asked for it ended before it had the answer.
-                if let Err(error) = self.forget(slot).await {
-                    warn!("{}: {error}", slot.key);
-                }
-                None
-            }
-            (Stage::Held, Phase::Bound) => times.next_phase(now),
-            (Stage::Held, Phase::Renewing) => self.prolong(slot, record, Ask::Server).await,
-            (Stage::Held, Phase::Rebinding) => self.prolong(slot, record, Ask::Anyone).await,
-            // It ran out while there was no daemon: the server may still prolong it.
-            (Stage::Held, Phase::Expired) if slot.resumed.replace(false) => {
-                self.prolong(slot, record, Ask::Anyone).await
-            }
-            (Stage::Held, Phase::Expired) => {
-                warn!(
-                    "{}: {} has expired: it is taken off the interface",
-                    slot.key, record.lease.address
-                );
-                self.lose(slot, record).await
-            }
-            (Stage::Lost, _) => self.seek(slot, record).await,
-        }
-    }
-
-    /// Asks for a longer lease.
-    async fn prolong(&self, slot: &Slot, record: Record, ask: Ask) -> Option<Duration> {
-        let answer = self
-            .exchange(exchange::prolong(self.client(&record), &record.lease, ask))
-            .await;
-        slot.resumed.set(false);
-        match answer {
-            Ok(Answer::Granted(lease)) => self.install(slot, record, *lease).await,
-            Ok(Answer::Refused(text)) => {
-                warn!("{}: {} was revoked: {text}", slot.key, record.lease.address);
-                self.lose(slot, record).await
-            }
-            Err(error) if error.is_interface_gone() => self.end(slot, &error).await,
-            Err(error) => {
-                warn!(
-                    "{}: {} is not renewed yet: {error}",
-                    slot.key, record.lease.address
-                );
-                let now = clock::now();
-                Some(record.lease.times.retry(now).unwrap_or(now))
-            }
-        }
-    }
-
-    /// Ends a lease whose interface is gone.
-    async fn end(&self, slot: &Slot, error: &ExchangeError) -> Option<Duration> {
-        info!("{}: {error}", slot.key);
-        if let Err(error) = self.forget(slot).await {
-            warn!("{}: {error}", slot.key);
-        }
-        None
-    }
-
-    /// Seeks a lease in place of one that was lost.
-    async fn seek(&self, slot: &Slot, record: Record) -> Option<Duration> {
-        let mut requesting = |_: &Lease| Ok(());
-        let wanted = Some(&record.lease);
-        let acquire = exchange::acquire(self.client(&record), wanted, &mut requesting);
-        match self.exchange(acquire).await {
-            Ok(lease) => self.install(slot, record, lease).await,
-            Err(error) if error.is_interface_gone() => self.end(slot, &error).await,
-            Err(error) => {
-                warn!("{}: no address yet: {error}", slot.key);
-                let pause = self.settings.resend_max;
-                Some(clock::now() + pause * (clock::random() % 1001 + 500) / 1000)
-            }
-        }
-    }
-
-    /// Goes on with a new grant.
-    async fn install(&self, slot: &Slot, mut record: Record, lease: Lease) -> Option<Duration> {
-        let due = lease.times.next_phase(clock::now());
-        let old = std::mem::replace(&mut record.lease, lease);
-        let was_lost = std::mem::replace(&mut record.stage, Stage::Held) == Stage::Lost;
-        if was_lost || !old.is_configured_as(&record.lease) {
-            info!(
-                "{}: {} in place of {}",
-                slot.key, record.lease.address, old.address
-            );
-            record.replaced = Some(old);
-        } else {
-            info!("{}: renewed {}", slot.key, record.lease.address);
-        }
-        self.replace(slot, record, due).await
-    }
-
-    /// Gives up a lease.
-    async fn lose(&self, slot: &Slot, mut record: Record) -> Option<Duration> {
-        record.stage = Stage::Lost;
-        record.replaced = Some(record.lease.clone());
-        let now = clock::now();
-        self.replace(slot, record, Some(now)).await
-    }
-
-    /// Writes the record and changes the interface; what fails is tried again at the next turn.
-    async fn replace(
-        &self,
-        slot: &Slot,
-        record: Record,
-        due: Option<Duration>,
-    ) -> Option<Duration> {
-        match self.write(slot, &record) {
-            Ok(()) => {}
-            // The lease in memory goes on.
-            Err(error) => warn!("{}: {error}", slot.key),
-        }
-        match self.finish_replacing(slot, record).await {
-            Ok(_) => due,
-            Err(error) => {
-                warn!("{}: {error}", slot.key);
-                Some(clock::now() + SWEEP)
-            }
-        }
-    }
-
-    /// Takes what was replaced off the interface, and puts the lease on it.
-    async fn finish_replacing(&self, slot: &Slot, record: Record) -> Result<Record, Error> {
-        let Some(old) = record.replaced.clone() else {
-            return Ok(record);
-        };
-        let new = (record.stage == Stage::Held).then(|| record.lease.clone());
-        let applied = record
-            .place
-            .on_thread(move |place| interface::apply(place, Some(&old), new.as_ref()));
-        applied.await.map_err(|error| wire(error.into()))?;
-        let record = Record {
-            replaced: None,
-            ..record
-        };
-        self.write(slot, &record)?;
-        Ok(record)
-    }
-
-    fn write(&self, slot: &Slot, record: &Record) -> Result<(), Error> {
-        slot.record.replace(Some(record.clone()));
-        Ok(self.state.write(record)?)
-    }
 }
 
 /// The error object for the plugin.
-fn wire(error: ExchangeError) -> Error {
+pub(super) fn wire(error: ExchangeError) -> Error {
     match error {
         ExchangeError::Place(PlaceError::Net(error)) => error.into(),
         ExchangeError::Record(error) => error.into(),

@@ -1,11 +1,13 @@
 //! The daemon: keeps the leases of all containers of the node.
 
+mod acquire;
 mod args;
 mod keeper;
 mod listen;
 mod logger;
 mod server;
 mod slot;
+mod turn;
 
 use std::ffi::OsString;
 use std::fs;

@@ -60,9 +60,7 @@ impl Slot {
     pub(super) fn held_at(&self, place: &Place) -> Option<Lease> {
         let record = self.record.borrow();
         let record = record.as_ref()?;
-        let is_there = record.stage == Stage::Held
-            && record.place.netns_id == place.netns_id
-            && record.place.index == place.index;
+        let is_there = record.stage == Stage::Held && record.place.is(place);
         is_there.then(|| record.lease.clone())
     }
 

@@ -227,3 +227,6 @@ fn search(bytes: &[u8]) -> Option<Vec<String>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

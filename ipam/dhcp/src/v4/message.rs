@@ -136,3 +136,115 @@ fn client_id(key: &LeaseKey) -> Vec<u8> {
     let name = name.get(..LONGEST_NAME).unwrap_or(name);
     [&[0], name].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The options of a message; fails where one is cut off or out of order.
+    fn options(message: &[u8]) -> BTreeMap<u8, Vec<u8>> {
+        assert_eq!(message[236..240], [99, 130, 83, 99]);
+        let (mut rest, mut found, mut last) = (&message[240..], BTreeMap::new(), 0);
+        while rest[0] != 255 {
+            let length = usize::from(rest[1]);
+            assert!(rest[0] > last, "{} behind {last}", rest[0]);
+            last = rest[0];
+            found.insert(rest[0], rest[2..2 + length].to_vec());
+            rest = &rest[2 + length..];
+        }
+        found
+    }
+
+    fn message(kind: Kind, provide: &[(u8, &[u8])], broadcast: bool) -> Vec<u8> {
+        let key = LeaseKey {
+            network: "net".into(),
+            container_id: "c1".into(),
+            ifname: "eth0".into(),
+            ..LeaseKey::default()
+        };
+        let provide = provide
+            .iter()
+            .map(|(code, content)| (*code, content.to_vec()));
+        let options = ClientOptions {
+            request: vec![121, 3, 1],
+            provide: provide.collect(),
+            ..ClientOptions::default()
+        };
+        let sender = Sender {
+            key: &key,
+            options: &options,
+            mac: [2, 0, 0, 0, 0, 9],
+            xid: 0x0102_0304,
+            broadcast,
+        };
+        sender.message(kind, 7)
+    }
+
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+    #[test]
+    fn headers_are_those_of_rfc_2131() {
+        let discover = message(Kind::Discover(None), &[], true);
+        assert_eq!(discover.len(), 300);
+        assert_eq!(discover[..12], [1, 1, 6, 0, 1, 2, 3, 4, 0, 7, 0x80, 0]);
+        assert_eq!(discover[12..28], [0; 16]);
+        assert_eq!(discover[28..34], [2, 0, 0, 0, 0, 9]);
+        // Who has an address needs no broadcast.
+        let renew = message(Kind::Prolong(ADDRESS), &[], true);
+        assert_eq!(renew[10..16], [0, 0, 10, 0, 0, 9]);
+    }
+
+    #[test]
+    fn each_message_has_its_options() {
+        let codes = |kind| {
+            options(&message(kind, &[], false))
+                .into_keys()
+                .collect::<Vec<u8>>()
+        };
+        assert_eq!(codes(Kind::Discover(None)), [53, 55, 57, 61]);
+        assert_eq!(codes(Kind::Discover(Some(ADDRESS))), [50, 53, 55, 57, 61]);
+        let (address, server) = (ADDRESS, SERVER);
+        assert_eq!(
+            codes(Kind::Request { address, server }),
+            [50, 53, 54, 55, 57, 61]
+        );
+        assert_eq!(codes(Kind::Prolong(ADDRESS)), [53, 55, 57, 61]);
+        assert_eq!(codes(Kind::Release { address, server }), [53, 54, 61]);
+
+        let request = options(&message(Kind::Request { address, server }, &[], false));
+        assert_eq!(request[&50], ADDRESS.octets());
+        assert_eq!(request[&53], [3]);
+        assert_eq!(request[&54], SERVER.octets());
+        assert_eq!(request[&55], [121, 3, 1]);
+        assert_eq!(request[&57], 1500u16.to_be_bytes());
+        assert_eq!(request[&61], b"\0c1/net/eth0");
+    }
+
+    #[test]
+    fn a_client_identifier_is_sent_throughout() {
+        let (address, server) = (ADDRESS, SERVER);
+        let provide: [(u8, &[u8]); 2] = [(12, b"web"), (61, b"\x01abc")];
+        let request = options(&message(Kind::Request { address, server }, &provide, false));
+        assert_eq!(
+            (&request[&12][..], &request[&61][..]),
+            (&b"web"[..], &b"\x01abc"[..])
+        );
+        let release = options(&message(Kind::Release { address, server }, &provide, false));
+        assert_eq!(release.into_keys().collect::<Vec<u8>>(), [53, 54, 61]);
+        let release = options(&message(Kind::Release { address, server }, &provide, false));
+        assert_eq!(release[&61], b"\x01abc");
+    }
+
+    #[test]
+    fn a_long_identifier_is_cut() {
+        let key = LeaseKey {
+            container_id: "x".repeat(300),
+            ..LeaseKey::default()
+        };
+        let id = client_id(&key);
+        assert_eq!((id.len(), id[0], id[254]), (255, 0, b'x'));
+    }
+}

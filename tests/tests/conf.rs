@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ferrule_testkit::{Call, Host, assert_same};
+use ferrule_tests::dhcp::{Daemon, Pool, Segment, Server, ServerKind, wait_until};
 use serde_json::{Value, json};
 
 fn folder() -> PathBuf {
@@ -196,6 +197,35 @@ ferrule_testkit::test! {
 }
 
 ferrule_testkit::test! {
+    /// The server of the LAN gives the addresses, the daemon keeps them.
+    fn the_leased_network_is_ready(host) needs [Tool("dnsmasq"), Macvlan] {
+        let segment = Segment::new(host);
+        let server = Server::start(&segment, "s1", ServerKind::Dnsmasq, Pool::new(3600));
+        host.ip("link add wire0 type veth peer name p-wire");
+        host.ip("link set p-wire master lan0 up");
+        host.ip("link set wire0 up");
+        host.ip("address add 10.9.0.250/24 dev wire0");
+        host.ip("route add default via 10.9.0.1");
+        cnitool(host, "status leased").run().fails().mentions("dhcp daemon");
+        let _daemon = Daemon::start(host);
+        cnitool(host, "status leased").run().succeeds();
+        let containers = ["c1", "c2"].map(|name| host.netns(name));
+        let run = |verb: &str, name: &str| {
+            cnitool(host, &format!("{verb} leased /run/netns/{name}")).run().succeeds()
+        };
+        let results = ["c1", "c2"].map(|name| run("add", name).json());
+        assert_eq!(server.leases().len(), 2);
+        let second = results[1]["ips"][0]["address"].as_str().unwrap();
+        assert!(containers[0].ping(second.split('/').next().unwrap()));
+        for verb in ["check", "del"] {
+            run(verb, "c1");
+            run(verb, "c2");
+        }
+        wait_until("released", 10, || server.leases().is_empty());
+    }
+}
+
+ferrule_testkit::test! {
     /// A new file needs a test above, and a line in the table of `conf/README.md`.
     fn every_network_is_tested(_host) {
         let readme = fs::read_to_string(folder().join("README.md")).unwrap();
@@ -207,7 +237,7 @@ ferrule_testkit::test! {
             })
             .collect();
         names.sort();
-        assert_eq!(names, ["cbr0", "ferrule", "lan", "limited", "lo", "published", "red", "routed", "second", "tuned"]);
+        assert_eq!(names, ["cbr0", "ferrule", "lan", "leased", "limited", "lo", "published", "red", "routed", "second", "tuned"]);
     }
 }
 

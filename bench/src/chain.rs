@@ -9,7 +9,7 @@ use libcni::{Parameters, Runtime};
 use serde_json::{Value, json};
 
 use crate::implementation::Implementation;
-use crate::scenario::{Measured, alternate, ensure_plugins};
+use crate::scenario::{Measured, VERBS, alternate, ensure_plugins};
 
 const PLUGINS: [&str; 6] = [
     "bridge",
@@ -120,6 +120,7 @@ impl Chain {
         let medians = alternate(host, implementations, rounds, time, |_, _| Ok(()))?;
         Ok(Measured {
             name: self.name,
+            verbs: VERBS,
             medians,
             floor: None,
             budget: self.budget,

@@ -8,6 +8,7 @@ mod chain;
 mod implementation;
 mod measure;
 mod plot;
+mod pods;
 mod ports;
 mod report;
 mod scenario;
@@ -60,6 +61,16 @@ fn main() -> ExitCode {
         match ports::many_in_maps(&host, ours, rounds) {
             Ok(measured) => report.rows.push(measured),
             Err(reason) => report.skipped.push(("portmap in maps", reason)),
+        }
+    }
+    for (name, measure) in pods::RUNTIMES
+        .iter()
+        .filter(|(name, _)| name.contains(&only))
+    {
+        eprintln!("measuring pods of {name} …");
+        match pods::on_own_host(*measure, &implementations, rounds) {
+            Ok(measured) => report.rows.push(measured),
+            Err(reason) => report.skipped.push((name, reason)),
         }
     }
     report.memory = measure::peak_memory(&host, &implementations);

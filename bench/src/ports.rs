@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::implementation::Implementation;
 use crate::measure::{Run, median};
-use crate::scenario::{MASTER, Measured, network, with};
+use crate::scenario::{MASTER, Measured, VERBS, network, with};
 
 /// Number of mappings of the measured container.
 const MANY: u16 = 500;
@@ -98,6 +98,7 @@ pub(crate) fn many_in_maps(
     netns.remove();
     Ok(Measured {
         name: "portmap, 500 ports in maps, 10 000 held (2nd column: none held)",
+        verbs: VERBS,
         medians: [[full[0], empty[0]], [full[1], empty[1]]],
         floor: None,
         budget: [Some(2.0), Some(2.0)],

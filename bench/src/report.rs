@@ -72,7 +72,7 @@ impl Report {
 
     pub(crate) fn lines(&self) -> Vec<Line> {
         let line = |row: &Measured, verb: usize| Line {
-            name: format!("{} {}", row.name, ["ADD", "DEL"][verb]),
+            name: format!("{} {}", row.name, row.verbs[verb]),
             ours: row.medians[verb][0],
             peer: row.medians[verb][1],
             budget: row.budget[verb],

@@ -31,11 +31,16 @@ pub(crate) struct Scenario {
 /// The medians of one scenario: for ADD and DEL, of both implementations.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
+    /// What the report calls the two: [`VERBS`], or what a runtime does.
+    pub(crate) verbs: [&'static str; 2],
     pub(crate) medians: [[Duration; 2]; 2],
     /// Time of the kernel to start the executable and to remove the link.
     pub(crate) floor: Option<Duration>,
     pub(crate) budget: [Option<f64>; 2],
 }
+
+/// What is measured of a plugin.
+pub(crate) const VERBS: [&str; 2] = ["ADD", "DEL"];
 
 /// Pause before a removal is timed. The kernel still works on what was created or removed before
 /// (grace periods, deferred work), and a removal waits for that: without the pause the faster
@@ -241,6 +246,7 @@ impl Scenario {
         })?;
         Ok(Measured {
             name: self.name,
+            verbs: VERBS,
             medians,
             floor: median(&mut floor),
             budget: self.budget,

@@ -170,6 +170,20 @@ impl<'h> Containerd<'h> {
         ports: &[(u16, u16)],
         annotations: &[(&str, &str)],
     ) -> Result<Pod, String> {
+        let id = self.start_pod(name, ports, annotations)?;
+        Ok(self.inspect(&id))
+    }
+
+    /// As [`Self::run`]; returns only the sandbox's identifier.
+    ///
+    /// # Errors
+    /// What containerd answered.
+    pub fn start_pod(
+        &self,
+        name: &str,
+        ports: &[(u16, u16)],
+        annotations: &[(&str, &str)],
+    ) -> Result<String, String> {
         let port_mappings = ports.iter().map(|&(host, container)| cri::PortMapping {
             container_port: container.into(),
             host_port: host.into(),
@@ -192,7 +206,7 @@ impl<'h> Containerd<'h> {
             config: Some(config),
         };
         let answer: cri::PodSandboxId = self.call("RunPodSandbox", &request)?;
-        Ok(self.inspect(&answer.id))
+        Ok(answer.id)
     }
 
     /// What containerd knows of a pod.

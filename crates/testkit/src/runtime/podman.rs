@@ -46,6 +46,9 @@ impl<'h> Podman<'h> {
             fs::write(work.join(name), content).expect("write podman's settings");
         }
         mount_control_groups(host);
+        // podman does this with the first container, unless it is a mount already: namespaces made
+        // before would be mounted twice then.
+        host.tool("mount", "--rbind /run/netns /run/netns");
         let podman = Self { host, plugins };
         let archive = image::archive(host);
         podman

@@ -102,7 +102,7 @@ impl<'h> NetworkList<'h> {
         }
         match case {
             "host-device" => {
-                host.ip("link add dev0 type veth peer name wire1");
+                Self::make_device(host);
             }
             "flannel" => {
                 let subnet = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n\
@@ -112,6 +112,14 @@ impl<'h> NetworkList<'h> {
             }
             _ => {}
         }
+    }
+
+    /// Makes the device of `host-device`. Its addresses are fixed, as a snapshot shows them.
+    pub fn make_device(host: &Host) {
+        let peer = "peer name wire1 address 02:00:00:00:00:d1";
+        host.ip(format!(
+            "link add dev0 address 02:00:00:00:00:d0 type veth {peer}"
+        ));
     }
 
     /// The versions that the last plugin answers to VERSION.

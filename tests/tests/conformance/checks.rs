@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ferrule_testkit::Outcome;
+use ferrule_tests::NetworkList;
 use serde_json::{Value, json};
 
 use crate::conformance::Node;
@@ -80,7 +81,7 @@ pub(super) fn del_without_namespace(node: &Node<'_>) -> Result<(), String> {
             while node.host.has_link("wire1") {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            node.host.ip("link add dev0 type veth peer name wire1");
+            NetworkList::make_device(node.host);
         } else {
             node.is_as_before()?;
         }

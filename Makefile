@@ -6,7 +6,6 @@ SHELL := /bin/sh
 plugins := $(shell tools/names plugins)
 executables := $(shell tools/names)
 
-version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 machine := $(shell uname -m)
 target := $(or $(CARGO_TARGET_DIR),target)
 
@@ -20,10 +19,10 @@ MULTICALL ?=
 BIN ?= bin
 installed := $(if $(MULTICALL),ferrule) $(plugins)
 
-.PHONY: help build demo test mutants bench interop conformance fuzz lint schema install rollback uninstall dist clean
+.PHONY: help build demo test mutants bench interop conformance fuzz lint schema install rollback uninstall dist packages dist-test clean
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 build: ## static release executables into ./bin: one per plugin, cnitool, and ferrule (all plugins)
 	@tools/compile $(machine) bin
@@ -65,12 +64,20 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 			-max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096; \
 	done
 
-lint: ## formatting, clippy, documentation, unused dependencies, a docs page per plugin
+scripts := packaging/installer packaging/plugin-folder packaging/dist packaging/packages \
+	packaging/notices packaging/image/node tools/build-name tools/compile tools/names tools/stamp \
+	tests/dist tests/executables tests/prepare tests/all
+
+lint: ## formatting, clippy, documentation, dependencies and their licences, scripts, a docs page per plugin
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	@cargo machete --version >/dev/null 2>&1 || cargo install --locked cargo-machete
 	cargo machete --skip-target-dir
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked --debug cargo-deny
+	cargo deny --locked check licenses bans sources
+	@if command -v shellcheck >/dev/null; then shellcheck $(scripts); \
+	else echo "shellcheck is missing: scripts are not checked"; fi
 	@for name in $(plugins); do \
 		[ -f docs/$$name.md ] || { echo "docs/$$name.md is missing" >&2; missing=1; }; \
 	done; [ -z "$$missing" ]
@@ -101,13 +108,18 @@ uninstall: ## remove what `make install` installed; what was there before Ferrul
 	@packaging/installer uninstall $(CNI_BIN_DIR)
 	@packaging/installer uninstall $(BINDIR)
 
-dist: build ## executables, man pages and completions of cnitool as dist/*.tar.gz, with a checksum
-	@rm -rf dist/manual && mkdir -p dist
-	@cargo run --quiet -p cnitool --example manual dist/manual
-	@tar --create --gzip --file dist/ferrule-$(version)-linux-$(machine).tar.gz --sort=name --owner=0 --group=0 \
-		--numeric-owner --transform 's,^,ferrule-$(version)-linux-$(machine)/,' --directory bin $(sort $(executables)) \
-		--directory ../dist/manual completions man
-	@cd dist && sha256sum ferrule-$(version)-linux-$(machine).tar.gz | tee ferrule-$(version)-linux-$(machine).tar.gz.sha256
+dist: ## the release in dist/: archives for x86-64 and aarch64, checksums, bill of materials
+	@packaging/dist
+
+packages: ## deb and rpm in dist/, after `make dist`
+	@[ -d dist/stage ] || { echo "dist/stage is missing: run make dist" >&2; exit 1; }
+	@packaging/packages
+
+dist-test: ## run, install and remove what they hold; build it again elsewhere
+	@tests/prepare dist
+	@packaging/dist
+	@packaging/packages
+	@tests/dist
 
 clean: ## remove everything that was built
 	cargo clean

@@ -302,3 +302,39 @@ ferrule_testkit::test! {
         assert_eq!(fs::read_link(folder.join("loopback")).unwrap(), Path::new("bridge"));
     }
 }
+
+ferrule_testkit::test! {
+    /// The script of the container image installs what the image holds, once; when it ends it takes
+    /// the plugins back if it was told to.
+    fn a_node_of_a_daemon_set(host, end in ["stays", "goes"]) needs [Tool("busybox")] {
+        let folder = node(host);
+        let image = build(host, "new", &NAMES);
+        fs::write(image.join("LICENSE"), "").unwrap();
+        let environment = format!(
+            "env FOLDER={} FROM={} INSTALLER={} UNINSTALL_AT_END={}",
+            folder.display(),
+            image.display(),
+            repository().join("packaging/installer").display(),
+            if end == "goes" { "1" } else { "" },
+        );
+        let script = repository().join("packaging/image/node");
+        let script = format!("{environment} busybox sh {}", script.display());
+        for _ in 0..2 {
+            let said = host.exec(format!("{script} install")).succeeds().stdout;
+            assert!(said.contains("3 plugins: Ferrule new"), "{said}");
+        }
+        // As a container that is ended: a signal to the waiting script.
+        let ended = host.exec(format!("timeout --preserve-status 2 {script} install --wait"));
+        ended.succeeds();
+        let now = answers(host, &folder);
+        if end == "goes" {
+            assert_eq!(now, go());
+            assert!(!remembers(&folder));
+        } else {
+            assert_eq!(now.iter().filter(|(_, said)| said == "Ferrule new").count(), NAMES.len());
+            host.exec(format!("{script} rollback")).succeeds();
+            assert_eq!(answers(host, &folder), go());
+        }
+        host.exec(format!("{script} nonsense")).fails();
+    }
+}

@@ -41,6 +41,18 @@ pub fn optional_address<'de, D: Deserializer<'de>>(de: D) -> Result<Option<IpAdd
     }
 }
 
+/// Serializes an optional address; none is the empty text.
+#[expect(clippy::ref_option, reason = "the signature serde calls")]
+pub(crate) fn address_or_empty<S: Serializer>(
+    address: &Option<IpAddr>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => serializer.serialize_str(&address_text(*address)),
+        None => serializer.serialize_str(""),
+    }
+}
+
 /// An address with the prefix length of its network, host bits kept: `10.1.2.3/24`.
 ///
 /// Only an address, a slash and a decimal length are accepted, as Go's `ParseCIDR` does.

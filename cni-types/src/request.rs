@@ -216,7 +216,6 @@ impl Request {
     /// The pairs of `CNI_ARGS` named in `known`; an error (code 4) names what is wrong with them.
     pub fn cni_args(&self, known: &[&str]) -> Result<Args, Error> {
         Args::parse(&self.args, known)
-            .map_err(|error| Error::new(Code::InvalidEnvironment, error.to_string()))
     }
 
     /// The attachments that GC must keep; `None` if the runtime sent no list, not even an empty one.

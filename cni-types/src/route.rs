@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::address_or_empty;
 use crate::{Cidr, optional_address};
 
 /// One route into the container. Fields beyond `dst` and `gw` are of spec 1.1.0, but read and
@@ -16,6 +17,7 @@ pub struct Route {
     #[serde(
         default,
         deserialize_with = "optional_address",
+        serialize_with = "address_or_empty",
         skip_serializing_if = "Option::is_none"
     )]
     pub gw: Option<IpAddr>,

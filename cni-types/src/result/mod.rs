@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::address_or_empty;
 use crate::{Cidr, Dns, Route, SpecVersion, optional_address};
 
 /// The result of an ADD, in the model of the newest version.
@@ -65,15 +66,20 @@ fn is_zero(number: &u32) -> bool {
 }
 
 /// An address of a result.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IpConfig {
     /// Position in [`CniResult::interfaces`] of the interface that has it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<i64>,
     /// The address and its prefix length.
     pub address: Cidr,
     /// The gateway of its network.
-    #[serde(default, deserialize_with = "optional_address")]
+    #[serde(
+        default,
+        deserialize_with = "optional_address",
+        serialize_with = "address_or_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub gateway: Option<IpAddr>,
 }
 

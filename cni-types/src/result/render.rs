@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{CniResult, Interface, IpConfig, ResultError};
+use crate::address::address_or_empty;
 use crate::{Cidr, Dns, Family, Route, SpecVersion, json};
 
 impl CniResult {
@@ -58,7 +60,7 @@ impl CniResult {
         Ok(match version.family() {
             Family::Legacy => json::to_pretty(&Legacy::new(&result, version)),
             Family::List => json::to_pretty(&List::new(&result, version)),
-            Family::Current => json::to_pretty(&Current::new(&result, version)),
+            Family::Current => json::to_pretty(&current(&result, version)),
         })
     }
 
@@ -68,7 +70,7 @@ impl CniResult {
         let value = match version.family() {
             Family::Legacy => serde_json::to_value(Legacy::new(&result, version)),
             Family::List => serde_json::to_value(List::new(&result, version)),
-            Family::Current => serde_json::to_value(Current::new(&result, version)),
+            Family::Current => Ok(current(&result, version)),
         };
         value.map_err(|error| ResultError::Json(error.to_string()))
     }
@@ -78,14 +80,6 @@ impl CniResult {
             Family::Current => Cow::Borrowed(self),
             _ => Cow::Owned(self.clone().in_version(version)?),
         })
-    }
-}
-
-#[expect(clippy::ref_option, reason = "the signature serde calls")]
-fn text<S: Serializer>(address: &Option<IpAddr>, serializer: S) -> Result<S::Ok, S::Error> {
-    match address {
-        Some(address) => serializer.serialize_str(&crate::address_text(*address)),
-        None => serializer.serialize_str(""),
     }
 }
 
@@ -104,7 +98,10 @@ struct Legacy<'r> {
 #[derive(Serialize)]
 struct LegacyIp {
     ip: Cidr,
-    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "address_or_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
     gateway: Option<IpAddr>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     routes: Vec<Route>,
@@ -141,29 +138,24 @@ struct List<'r> {
     #[serde(skip_serializing_if = "<[Interface]>::is_empty")]
     interfaces: &'r [Interface],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ips: Vec<ListIp>,
+    ips: Vec<ListIp<'r>>,
     #[serde(skip_serializing_if = "<[Route]>::is_empty")]
     routes: &'r [Route],
     dns: &'r Dns,
 }
 
 #[derive(Serialize)]
-struct ListIp {
+struct ListIp<'r> {
     version: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interface: Option<i64>,
-    address: Cidr,
-    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
-    gateway: Option<IpAddr>,
+    #[serde(flatten)]
+    ip: &'r IpConfig,
 }
 
 impl<'r> List<'r> {
     fn new(result: &'r CniResult, version: SpecVersion) -> Self {
-        let ip = |ip: &IpConfig| ListIp {
+        let ip = |ip: &'r IpConfig| ListIp {
             version: if ip.address.is_ipv4() { "4" } else { "6" },
-            interface: ip.interface,
-            address: ip.address,
-            gateway: ip.gateway,
+            ip,
         };
         Self {
             cni_version: version.as_str(),
@@ -175,120 +167,22 @@ impl<'r> List<'r> {
     }
 }
 
-/// 1.0.0 and 1.1.0: keys in alphabetical order at every level, bytewise as Go sorts them.
-#[derive(Serialize)]
-struct Current<'r> {
-    #[serde(rename = "cniVersion")]
-    cni_version: &'static str,
-    #[serde(skip_serializing_if = "CurrentDns::is_empty")]
-    dns: CurrentDns<'r>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    interfaces: Vec<CurrentInterface<'r>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    ips: Vec<CurrentIp>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    routes: Vec<CurrentRoute>,
-}
-
-#[derive(Serialize)]
-struct CurrentDns<'r> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    domain: &'r str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    nameservers: &'r [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    options: &'r [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    search: &'r [String],
-}
-
-impl CurrentDns<'_> {
-    fn is_empty(&self) -> bool {
-        self.domain.is_empty()
-            && self.nameservers.is_empty()
-            && self.options.is_empty()
-            && self.search.is_empty()
+/// 1.0.0 and 1.1.0: keys in alphabetical order at every level, bytewise as Go sorts them, and nothing
+/// that is empty. An object of `serde_json` is sorted so.
+fn current(result: &CniResult, version: SpecVersion) -> Value {
+    let mut object = json!({
+        "dns": result.dns,
+        "interfaces": result.interfaces,
+        "ips": result.ips,
+        "routes": result.routes,
+    });
+    if let Value::Object(entries) = &mut object {
+        entries.retain(|_, value| match value {
+            Value::Object(inner) => !inner.is_empty(),
+            Value::Array(values) => !values.is_empty(),
+            _ => true,
+        });
+        entries.insert("cniVersion".to_owned(), version.as_str().into());
     }
-}
-
-#[derive(Serialize)]
-struct CurrentInterface<'r> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    mac: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mtu: Option<u32>,
-    name: &'r str,
-    #[serde(rename = "pciID", skip_serializing_if = "str::is_empty")]
-    pci_id: &'r str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    sandbox: &'r str,
-    #[serde(rename = "socketPath", skip_serializing_if = "str::is_empty")]
-    socket_path: &'r str,
-}
-
-#[derive(Serialize)]
-struct CurrentIp {
-    address: Cidr,
-    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
-    gateway: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interface: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct CurrentRoute {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    advmss: Option<u32>,
-    dst: Cidr,
-    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
-    gw: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mtu: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    table: Option<u32>,
-}
-
-impl<'r> Current<'r> {
-    fn new(result: &'r CniResult, version: SpecVersion) -> Self {
-        let set = |number: u32| (number != 0).then_some(number);
-        let dns = &result.dns;
-        let interface = |i: &'r Interface| CurrentInterface {
-            mac: &i.mac,
-            mtu: set(i.mtu),
-            name: &i.name,
-            pci_id: &i.pci_id,
-            sandbox: &i.sandbox,
-            socket_path: &i.socket_path,
-        };
-        let ip = |ip: &IpConfig| CurrentIp {
-            address: ip.address,
-            gateway: ip.gateway,
-            interface: ip.interface,
-        };
-        let route = |route: &Route| CurrentRoute {
-            advmss: set(route.advmss),
-            dst: route.dst,
-            gw: route.gw,
-            mtu: set(route.mtu),
-            priority: set(route.priority),
-            scope: route.scope,
-            table: route.table,
-        };
-        Self {
-            cni_version: version.as_str(),
-            dns: CurrentDns {
-                domain: &dns.domain,
-                nameservers: dns.nameservers.as_deref().unwrap_or_default(),
-                options: dns.options.as_deref().unwrap_or_default(),
-                search: dns.search.as_deref().unwrap_or_default(),
-            },
-            interfaces: result.interfaces.iter().map(interface).collect(),
-            ips: result.ips.iter().map(ip).collect(),
-            routes: result.routes.iter().map(route).collect(),
-        }
-    }
+    object
 }

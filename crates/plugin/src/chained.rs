@@ -52,7 +52,10 @@ pub trait ChainedPlugin {
     fn status(&self, call: &Call<Self::Config>) -> Result<(), Error>;
 
     /// GC: removes what belongs to this network and to none of the attachments in `keep`.
-    fn gc(&self, call: &Call<Self::Config>, keep: &Attachments) -> Result<(), Error>;
+    /// By default nothing: all of it ends with the containers' namespaces.
+    fn gc(&self, _: &Call<Self::Config>, _: &Attachments) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A [`Plugin`] made of a [`ChainedPlugin`].

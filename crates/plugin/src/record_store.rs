@@ -160,10 +160,10 @@ impl RecordStore {
 /// Removes a file, if there is one.
 pub fn remove_file(path: &Path) -> Result<(), RecordError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(RecordError::at("remove", path)(error))
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(())
         }
-        _ => Ok(()),
+        outcome => outcome.map_err(RecordError::at("remove", path)),
     }
 }
 

@@ -63,7 +63,7 @@ ferrule_testkit::test! {
             ("echo sorry >&2; [ $CNI_COMMAND = DEL ]".into(), "sorry", true),
             ("[ $CNI_COMMAND != ADD ] || echo nonsense".into(), "failed to unmarshal raw result", true),
             (r#"[ $CNI_COMMAND != ADD ] || echo '{"cniVersion": "1.0.0"}'"#.into(), "missing IP config", true),
-            ("[ $CNI_COMMAND != ADD ] || kill -9 $$".into(), "signal", true),
+            ("[ $CNI_COMMAND != ADD ] || kill -9 $$".into(), "SIGKILL", true),
         ] {
             // The in-process one runs before the link is created, any other one after it.
             for name in ["host-local", "custom"] {

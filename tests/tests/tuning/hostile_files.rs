@@ -59,9 +59,9 @@ ferrule_testkit::test! {
             fs::OpenOptions::new().read(true).write(true).open(&record).unwrap()
         });
         if kind == "folder" {
-            call.add().fails_with_code(999).mentions(&record);
+            call.add().fails_with_code(5).mentions(&record);
             assert_eq!(state(&container), before);
-            call.del().fails_with_code(999).mentions(&record);
+            call.del().fails_with_code(5).mentions(&record);
             return;
         }
         call.del().succeeds();

@@ -3,9 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use cni_types::VersionError;
-use cni_types::json::DecodeError;
-
 use ferrule_file::os_text;
 
 /// A configuration that is missing, unreadable or wrong.
@@ -27,48 +24,12 @@ pub enum ConfigError {
         /// What is wrong.
         error: Box<ConfigError>,
     },
-    /// The list is not a JSON object.
+    /// The list is no JSON object, or has a wrong key.
     #[error("error parsing configuration list: {0}")]
-    ListJson(String),
-    /// The list has no `name`.
-    #[error("error parsing configuration list: no name")]
-    NoName,
-    /// A key of the list has a value of the wrong type.
-    #[error("error parsing configuration list: key {key:?} is not {expected}")]
-    ListKey {
-        /// The key.
-        key: &'static str,
-        /// The expected type.
-        expected: &'static str,
-    },
-    /// `cniVersions` has an invalid version.
-    #[error("error parsing configuration list: {0}")]
-    Version(#[from] VersionError),
-    /// Only plugins inside the list are wanted, but it has no place for them.
-    #[error(
-        "error parsing configuration list: loadOnlyInlinedPlugins is true, but there is no key \"plugins\""
-    )]
-    NoInlinedPlugins,
-    /// `plugins` is empty.
-    #[error("error parsing configuration list: no plugins in list")]
-    EmptyList,
-    /// A plugin of the list is wrong.
-    #[error("error parsing configuration list: failed to parse plugin config {index}: {error}")]
-    Member {
-        /// Its position, from 0.
-        index: usize,
-        /// What is wrong.
-        error: Box<ConfigError>,
-    },
-    /// The plugin's configuration is not a JSON object.
+    List(String),
+    /// A plugin's configuration is no JSON object, or has a wrong key.
     #[error("error parsing configuration: {0}")]
-    PluginJson(String),
-    /// A key of the plugin's configuration has a value of the wrong type.
-    #[error("error parsing configuration: {0}")]
-    PluginKey(#[from] DecodeError),
-    /// The plugin's configuration has no `type`.
-    #[error("error parsing configuration: missing 'type'")]
-    NoType,
+    Plugin(String),
     /// Neither the list nor the folder beside it names a plugin.
     #[error("no plugin configs found")]
     NoPlugins,

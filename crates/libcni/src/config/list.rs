@@ -1,5 +1,7 @@
 //! The configuration of a network.
 
+use std::fmt::Display;
+
 use cni_types::json::{read_value, to_compact};
 use cni_types::{ReleaseNumber, SpecVersion, VersionError};
 use serde_json::{Map, Value, json};
@@ -23,12 +25,15 @@ impl NetworkList {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ConfigError> {
         let object = match read_value(bytes) {
             Ok(Value::Object(object)) => Keys(object),
-            Ok(_) => return Err(ConfigError::ListJson("not an object".to_owned())),
-            Err(error) => return Err(ConfigError::ListJson(error.to_string())),
+            Ok(_) => return Err(list("not an object")),
+            Err(error) => return Err(list(error)),
         };
         let inlined_only = object.switch("loadOnlyInlinedPlugins")?;
         Ok(Self {
-            name: object.text("name")?.ok_or(ConfigError::NoName)?.to_owned(),
+            name: object
+                .text("name")?
+                .ok_or_else(|| list("no name"))?
+                .to_owned(),
             version: object.version()?,
             disable_check: object.switch("disableCheck")?,
             disable_gc: object.switch("disableGC")?,
@@ -44,7 +49,7 @@ impl NetworkList {
         let list = json!({
             "cniVersion": plugin.version(),
             "name": plugin.name(),
-            "plugins": [object.map_err(|e| ConfigError::PluginJson(e.to_string()))?],
+            "plugins": [object.map_err(|error| ConfigError::Plugin(error.to_string()))?],
         });
         Self::from_bytes(to_compact(&list).as_bytes())
     }
@@ -91,26 +96,22 @@ impl NetworkList {
 struct Keys(Map<String, Value>);
 
 impl Keys {
-    fn text(&self, key: &'static str) -> Result<Option<&str>, ConfigError> {
+    fn text(&self, key: &str) -> Result<Option<&str>, ConfigError> {
         match self.0.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(ConfigError::ListKey {
-                key,
-                expected: "a string",
-            }),
+            Some(_) => Err(wrong(key, "a string")),
         }
     }
 
     /// A boolean, or its text in any case.
-    fn switch(&self, key: &'static str) -> Result<bool, ConfigError> {
-        let expected = "true or false";
+    fn switch(&self, key: &str) -> Result<bool, ConfigError> {
         match self.0.get(key) {
             None => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
             Some(Value::String(word)) if word.eq_ignore_ascii_case("true") => Ok(true),
             Some(Value::String(word)) if word.eq_ignore_ascii_case("false") => Ok(false),
-            Some(_) => Err(ConfigError::ListKey { key, expected }),
+            Some(_) => Err(wrong(key, "true or false")),
         }
     }
 
@@ -118,10 +119,7 @@ impl Keys {
     fn version(&self) -> Result<String, ConfigError> {
         let single = self.text("cniVersion")?.unwrap_or_default();
         let key = "cniVersions";
-        let wrong = || ConfigError::ListKey {
-            key,
-            expected: "a list of strings",
-        };
+        let wrong = || wrong(key, "a list of strings");
         let Some(offered) = self.0.get(key) else {
             return Ok(single.to_owned());
         };
@@ -130,7 +128,7 @@ impl Keys {
         let texts = offered.iter().map(|v| v.as_str().ok_or_else(wrong));
         for text in texts.chain([Ok(single)]) {
             let text = text?;
-            let number: ReleaseNumber = text.parse()?;
+            let number: ReleaseNumber = text.parse().map_err(list)?;
             let known = number <= SpecVersion::LATEST.into();
             if known && best.is_none_or(|(highest, _)| number > highest) {
                 best = Some((number, text));
@@ -142,25 +140,33 @@ impl Keys {
     fn plugins(&self, inlined_only: bool) -> Result<Vec<PluginConfig>, ConfigError> {
         let key = "plugins";
         let members = match self.0.get(key) {
-            None if inlined_only => return Err(ConfigError::NoInlinedPlugins),
+            None if inlined_only => {
+                let problem = "loadOnlyInlinedPlugins is true, but there is no key \"plugins\"";
+                return Err(list(problem));
+            }
             None => return Ok(Vec::new()),
             Some(Value::Array(members)) if members.is_empty() => {
-                return Err(ConfigError::EmptyList);
+                return Err(list("no plugins in list"));
             }
             Some(Value::Array(members)) => members,
-            Some(_) => {
-                return Err(ConfigError::ListKey {
-                    key,
-                    expected: "a list of objects",
-                });
-            }
+            Some(_) => return Err(wrong(key, "a list of objects")),
         };
         let member = |(index, value): (usize, &Value)| {
-            PluginConfig::from_value(value.clone()).map_err(|error| ConfigError::Member {
-                index,
-                error: Box::new(error),
+            PluginConfig::from_value(value.clone()).map_err(|error| {
+                list(format_args!(
+                    "failed to parse plugin config {index}: {error}"
+                ))
             })
         };
         members.iter().enumerate().map(member).collect()
     }
+}
+
+fn list(problem: impl Display) -> ConfigError {
+    ConfigError::List(problem.to_string())
+}
+
+/// A key of the list with a value of the wrong type.
+fn wrong(key: &str, expected: &str) -> ConfigError {
+    list(format_args!("key {key:?} is not {expected}"))
 }

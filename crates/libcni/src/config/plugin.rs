@@ -1,6 +1,7 @@
 //! The configuration of one plugin.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::Path;
 
 use cni_types::Dns;
@@ -42,7 +43,7 @@ struct Ipam {
 impl PluginConfig {
     /// Reads the JSON object of one plugin.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let value = read_value(bytes).map_err(|e| ConfigError::PluginJson(e.to_string()))?;
+        let value = read_value(bytes).map_err(plugin)?;
         Self::new(value, bytes.to_vec())
     }
 
@@ -63,13 +64,12 @@ impl PluginConfig {
     fn new(value: Value, bytes: Vec<u8>) -> Result<Self, ConfigError> {
         let value = whole_numbers(value);
         let json = JsonValue::read(to_compact(&value).as_bytes());
-        let json = json.map_err(|e| ConfigError::PluginJson(e.to_string()))?;
-        let known: Known = json.decode()?;
+        let known: Known = json.map_err(plugin)?.decode().map_err(plugin)?;
         if known.kind.is_empty() {
-            return Err(ConfigError::NoType);
+            return Err(plugin("missing 'type'"));
         }
         let Value::Object(object) = value else {
-            return Err(ConfigError::PluginJson("not an object".to_owned()));
+            return Err(plugin("not an object"));
         };
         Ok(Self {
             bytes,
@@ -120,6 +120,10 @@ impl PluginConfig {
         }
         to_compact(&object).into_bytes()
     }
+}
+
+fn plugin(problem: impl Display) -> ConfigError {
+    ConfigError::Plugin(problem.to_string())
 }
 
 /// Sets `key`, and removes other spellings of it: a plugin would take the one that sorts last.

@@ -14,7 +14,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use cni_types::{Attachments, CniResult, Code, Error};
+use cni_types::{CniResult, Code, Error};
 use ferrule_kernel::Family;
 use ferrule_net::{Host, NetError, Sandbox, link};
 use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, attached_ips, log};
@@ -109,11 +109,6 @@ impl ChainedPlugin for Sbr {
         // A kernel without routing rules refuses the dump.
         let rules = host.rules(Family::V4).map_err(NetError::from);
         rules.map(drop).map_err(link::unavailable)
-    }
-
-    /// Nothing to do: all state is in the containers.
-    fn gc(&self, _: &Call<Config>, _: &Attachments) -> Result<(), Error> {
-        Ok(())
     }
 }
 

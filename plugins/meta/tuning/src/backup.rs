@@ -11,18 +11,18 @@
 //! first name, that file does not have the tag, and GC does not remove it.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, DirEntryExt, OpenOptionsExt as _};
+use std::os::unix::fs::{DirEntryExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use cni_types::json::JsonValue;
-use cni_types::{Attachments, Error, Request};
-use ferrule_file::io_text;
+use cni_types::{Attachments, Request};
+use ferrule_file::create_private_folder;
 use ferrule_net::{AttachmentId, Tags};
+use ferrule_plugin::{RecordError, remove_file};
 use serde::Serialize as _;
 use serde_json::ser::PrettyFormatter;
-use thiserror::Error;
 
 use crate::link_settings::LinkSettings;
 
@@ -31,21 +31,6 @@ const FOLDER: &str = "/run/cni/tuning";
 
 /// Suffix of a record that will replace another one.
 const NEW: &str = ".new";
-
-/// A record that could not be read, written or removed.
-#[derive(Debug, Error)]
-#[error("cannot {operation} {}: {}", .path.display(), io_text(.source))]
-pub(crate) struct BackupError {
-    operation: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl From<BackupError> for Error {
-    fn from(error: BackupError) -> Self {
-        Self::internal(error.to_string())
-    }
-}
 
 /// The record of an attachment, which need not exist.
 #[derive(Clone, Debug)]
@@ -81,8 +66,8 @@ impl Backup {
 
     /// The recorded settings, if there is a record. A file of another user, or anything but a regular
     /// file, is an error.
-    pub(crate) fn read(&self) -> Result<Option<LinkSettings>, BackupError> {
-        let failed = |source| failed("read", &self.path)(source);
+    pub(crate) fn read(&self) -> Result<Option<LinkSettings>, RecordError> {
+        let failed = |source| RecordError::at("read", &self.path)(source);
         let bytes = match ferrule_file::read_own(&self.path) {
             Err(error) if is_absent(&error) => return Ok(None),
             outcome => outcome.map_err(failed)?,
@@ -95,15 +80,15 @@ impl Backup {
     }
 
     /// Writes the record, replacing an older one.
-    pub(crate) fn write(&self, settings: &LinkSettings) -> Result<(), BackupError> {
-        remove(&self.tag)?;
-        let failed = |source| failed("write", &self.path)(source);
+    pub(crate) fn write(&self, settings: &LinkSettings) -> Result<(), RecordError> {
+        remove_file(&self.tag)?;
+        let failed = |source| RecordError::at("write", &self.path)(source);
         let text = text_of(settings).map_err(|error| failed(error.into()))?;
         let mut file = self.create().map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         match fs::hard_link(&self.tag, &self.path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                remove(&self.new)?;
+                remove_file(&self.new)?;
                 let linked = fs::hard_link(&self.tag, &self.new);
                 linked.and_then(|()| fs::rename(&self.new, &self.path))
             }
@@ -118,7 +103,7 @@ impl Backup {
         options.write(true).create_new(true).mode(0o600);
         match options.open(&self.tag) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                create_folder(self.tag.parent().unwrap_or(Path::new("/")))?;
+                create_private_folder(self.tag.parent().unwrap_or(Path::new("/")))?;
                 options.open(&self.tag)
             }
             outcome => outcome,
@@ -126,16 +111,16 @@ impl Backup {
     }
 
     /// Removes the record, also one of the Go plugin.
-    pub(crate) fn remove(&self) -> Result<(), BackupError> {
-        remove(&self.new)?;
-        remove(&self.path)?;
-        remove(&self.tag)
+    pub(crate) fn remove(&self) -> Result<(), RecordError> {
+        remove_file(&self.new)?;
+        remove_file(&self.path)?;
+        remove_file(&self.tag)
     }
 }
 
 /// GC: removes the records of a network's attachments that are not in `keep`.
-pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Result<(), BackupError> {
-    let failed = |source| failed("read", folder)(source);
+pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Result<(), RecordError> {
+    let failed = |source| RecordError::at("read", folder)(source);
     let entries: Vec<DirEntry> = match fs::read_dir(folder).and_then(Iterator::collect) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         outcome => outcome.map_err(failed)?,
@@ -159,7 +144,7 @@ pub(crate) fn collect(folder: &Path, network: &str, keep: &Attachments) -> Resul
     other
         .iter()
         .chain(&tagged)
-        .try_for_each(|entry| remove(&entry.path()))
+        .try_for_each(|entry| remove_file(&entry.path()))
 }
 
 /// The text of the record, as the Go plugin writes it.
@@ -172,35 +157,8 @@ fn text_of(settings: &LinkSettings) -> Result<Vec<u8>, serde_json::Error> {
     Ok(text)
 }
 
-fn create_folder(folder: &Path) -> io::Result<()> {
-    if let Some(parent) = folder.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(parent)?;
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-fn remove(path: &Path) -> Result<(), BackupError> {
-    match fs::remove_file(path) {
-        Err(error) if is_absent(&error) => Ok(()),
-        outcome => outcome.map_err(failed("remove", path)),
-    }
-}
-
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-/// For `map_err`: `operation` completes "cannot … <path>".
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
-    let path = path.to_owned();
-    move |source| BackupError {
-        operation,
-        path,
-        source,
-    }
 }
 
 #[cfg(test)]

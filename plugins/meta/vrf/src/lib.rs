@@ -12,7 +12,7 @@ mod port;
 
 use std::process::ExitCode;
 
-use cni_types::{Attachments, CniResult, Error, SpecVersion};
+use cni_types::{CniResult, Error, SpecVersion};
 use ferrule_kernel::{LinkChange, Vrf};
 use ferrule_net::{NetError, Sandbox, link};
 use ferrule_plugin::{Call, ChainedFrame, ChainedPlugin, Undo, log};
@@ -91,11 +91,6 @@ impl ChainedPlugin for VrfPlugin {
     fn status(&self, call: &Call<Config>) -> Result<(), Error> {
         call.config.plan()?;
         Ok(link::ensure_driver(Vrf::KIND)?)
-    }
-
-    /// Nothing to do: all state is in the containers.
-    fn gc(&self, _: &Call<Config>, _: &Attachments) -> Result<(), Error> {
-        Ok(())
     }
 }
 

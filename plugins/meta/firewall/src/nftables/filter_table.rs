@@ -20,16 +20,6 @@ pub(super) const USUAL: [(nft::Family, &str, &str); 3] = [
     (nft::Family::Inet, "filter", "forward"),
 ];
 
-/// A table in which packets are accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FilterTable {
-    pub(super) family: nft::Family,
-    pub(super) table: String,
-    /// The chain of forwarded packets.
-    pub(super) forward: String,
-    pub(super) kind: Kind,
-}
-
 /// The owner of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -41,28 +31,28 @@ pub(super) enum Kind {
     Shared(Family),
 }
 
-impl FilterTable {
-    fn own() -> Self {
+impl ForwardChain {
+    fn new(family: nft::Family, table: &str, chain: &str) -> Self {
         Self {
-            family: nft::Family::Inet,
-            table: OWN_TABLE.to_owned(),
-            forward: FORWARD.to_owned(),
-            kind: Kind::Own,
+            family,
+            table: table.to_owned(),
+            chain: chain.to_owned(),
         }
     }
 
-    fn of(chain: &ForwardChain) -> Self {
-        Self {
-            family: chain.family,
-            table: chain.table.clone(),
-            forward: chain.chain.clone(),
-            kind: kind(chain.family, &chain.table),
-        }
-    }
-
-    /// The table.
+    /// The table that it is in.
     pub(super) fn table(&self) -> Table<'_> {
         Table::new(self.family, &self.table)
+    }
+
+    /// The owner of its table. iptables' tools use every table with the name of one of their tables.
+    pub(super) fn kind(&self) -> Kind {
+        match (self.family, self.table.as_str()) {
+            (nft::Family::Inet, OWN_TABLE) => Kind::Own,
+            (nft::Family::Ipv4, "filter") => Kind::Shared(Family::V4),
+            (nft::Family::Ipv6, "filter") => Kind::Shared(Family::V6),
+            _ => Kind::Native,
+        }
     }
 
     /// Whether packets of a family pass it.
@@ -71,35 +61,26 @@ impl FilterTable {
     }
 
     fn exists(&self, nft: &Nft) -> Result<bool, NetError> {
-        let chain = nft.chain(self.table().chain(&self.forward))?;
+        let chain = nft.chain(self.table().chain(&self.chain))?;
         Ok(chain.is_some_and(|chain| is_forward(chain.base)))
     }
 }
 
-/// iptables' tools use every table with the name of one of their tables.
-fn kind(family: nft::Family, table: &str) -> Kind {
-    match (family, table) {
-        (nft::Family::Ipv4, "filter") => Kind::Shared(Family::V4),
-        (nft::Family::Ipv6, "filter") => Kind::Shared(Family::V6),
-        _ => Kind::Native,
-    }
+fn own() -> ForwardChain {
+    ForwardChain::new(nft::Family::Inet, OWN_TABLE, FORWARD)
 }
 
-fn usual() -> impl Iterator<Item = FilterTable> {
-    USUAL.into_iter().map(|(family, table, chain)| FilterTable {
-        family,
-        table: table.to_owned(),
-        forward: chain.to_owned(),
-        kind: kind(family, table),
-    })
+fn usual() -> impl Iterator<Item = ForwardChain> {
+    let chains = USUAL.into_iter();
+    chains.map(|(family, table, chain)| ForwardChain::new(family, table, chain))
 }
 
 /// The tables to accept packets in. Chains of the configuration must exist.
 pub(super) fn of_configuration(
     nft: &Nft,
     chains: Option<&[ForwardChain]>,
-) -> Result<Vec<FilterTable>, NetError> {
-    let mut tables = vec![FilterTable::own()];
+) -> Result<Vec<ForwardChain>, NetError> {
+    let mut tables = vec![own()];
     let Some(chains) = chains else {
         for filter in usual() {
             if filter.exists(nft)? {
@@ -109,28 +90,25 @@ pub(super) fn of_configuration(
         return Ok(tables);
     };
     for chain in chains {
-        let filter = FilterTable::of(chain);
-        if !filter.exists(nft)? {
+        if !chain.exists(nft)? {
             let msg =
                 format!("nftablesForwardChains: {chain} is not a filter chain at the forward hook");
             let hint = "load the ruleset that has it first, or take it out of the list";
             return Err(Error::new(Code::InvalidConfig, msg).details(hint).into());
         }
-        if !tables.contains(&filter) {
-            tables.push(filter);
+        if !tables.contains(chain) {
+            tables.push(chain.clone());
         }
     }
     Ok(tables)
 }
 
 /// The tables to remove addresses from, whether they exist or not.
-pub(super) fn for_removal(chains: &[ForwardChain]) -> Vec<FilterTable> {
-    let mut tables: Vec<FilterTable> = vec![FilterTable::own()];
-    for filter in usual().chain(chains.iter().map(FilterTable::of)) {
-        let known =
-            |other: &FilterTable| (other.family, &other.table) == (filter.family, &filter.table);
-        if !tables.iter().any(known) {
-            tables.push(filter);
+pub(super) fn for_removal(chains: &[ForwardChain]) -> Vec<ForwardChain> {
+    let mut tables = vec![own()];
+    for chain in usual().chain(chains.iter().cloned()) {
+        if !tables.iter().any(|known| known.table() == chain.table()) {
+            tables.push(chain);
         }
     }
     tables
@@ -142,11 +120,11 @@ mod tests {
 
     #[test]
     fn only_tables_of_iptables_are_shared_with_it() {
-        let filter = |text: &str| FilterTable::of(&text.parse().unwrap());
-        assert_eq!(filter("ip filter FORWARD").kind, Kind::Shared(Family::V4));
-        assert_eq!(filter("ip6 filter fwd").kind, Kind::Shared(Family::V6));
-        assert_eq!(filter("inet filter FORWARD").kind, Kind::Native);
-        assert_eq!(filter("ip fw FORWARD").kind, Kind::Native);
+        let filter = |text: &str| text.parse::<ForwardChain>().unwrap();
+        assert_eq!(filter("ip filter FORWARD").kind(), Kind::Shared(Family::V4));
+        assert_eq!(filter("ip6 filter fwd").kind(), Kind::Shared(Family::V6));
+        assert_eq!(filter("inet filter FORWARD").kind(), Kind::Native);
+        assert_eq!(filter("ip fw FORWARD").kind(), Kind::Native);
         assert!(filter("inet a b").sees(Family::V4) && filter("inet a b").sees(Family::V6));
         assert!(filter("ip6 a b").sees(Family::V6) && !filter("ip6 a b").sees(Family::V4));
     }

@@ -24,7 +24,7 @@ use crate::chains::Isolation;
 use crate::config::ForwardChain;
 use crate::reconcile::{DesiredChain, Op};
 use crate::removal::Removal;
-use filter_table::{FilterTable, Kind};
+use filter_table::Kind;
 
 pub(crate) use address_set::{owned_by, owned_in_network};
 
@@ -55,12 +55,12 @@ pub(crate) fn probe(rules: &Rules<'_>) -> Result<(), NetError> {
 
 fn plan(
     nft: &Nft,
-    tables: &[FilterTable],
+    tables: &[ForwardChain],
     rules: &Rules<'_>,
     changes: &mut Transaction,
 ) -> Result<(), NetError> {
     for filter in tables {
-        match filter.kind {
+        match filter.kind() {
             Kind::Own | Kind::Native => native::plan(nft, filter, rules, changes)?,
             Kind::Shared(family) => shared::plan(nft, filter, family, rules, changes)?,
         }
@@ -72,7 +72,7 @@ fn plan(
 pub(crate) fn check(rules: &Rules<'_>) -> Result<(), NetError> {
     let nft = Nft::open()?;
     for filter in filter_table::of_configuration(&nft, rules.forward_chains)? {
-        match filter.kind {
+        match filter.kind() {
             Kind::Own | Kind::Native => native::check(&nft, &filter, rules)?,
             Kind::Shared(family) => shared::check(&nft, &filter, family, rules)?,
         }
@@ -89,7 +89,7 @@ pub(crate) fn remove(
     let tables = filter_table::for_removal(forward_chains);
     nft.update(|changes| {
         for filter in &tables {
-            match filter.kind {
+            match filter.kind() {
                 Kind::Own | Kind::Native => {
                     address_set::remove(nft, filter.table(), removals, changes)?;
                 }

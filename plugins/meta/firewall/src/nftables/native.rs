@@ -27,10 +27,10 @@ use ferrule_netfilter::nft::{
     Nft, Rule, SetLayout, Table, Transaction, Value,
 };
 
-use super::filter_table::{FilterTable, Kind};
+use super::filter_table::Kind;
 use super::{Rules, address_set, is_forward, reconcile};
 use crate::chains::{ACCEPTING, ADMIN_COMMENT, Isolation, STAGE_1, STAGE_2};
-use crate::config::Policy;
+use crate::config::{ForwardChain, Policy};
 use crate::error::mismatch;
 use crate::reconcile::DesiredChain;
 
@@ -48,14 +48,14 @@ const ISOLATED: &str = "cni_isolated_bridges";
 /// Adds the changes that make the table the desired one.
 pub(super) fn plan(
     nft: &Nft,
-    filter: &FilterTable,
+    filter: &ForwardChain,
     rules: &Rules<'_>,
     changes: &mut Transaction,
 ) -> Result<(), NetlinkError> {
     let table = filter.table();
-    if filter.kind == Kind::Own {
+    if filter.kind() == Kind::Own {
         changes.add_table(table, Some(TABLE_COMMENT));
-        let forward = table.chain(&filter.forward);
+        let forward = table.chain(&filter.chain);
         let found = nft.chain(forward)?;
         // The kernel refuses to change the type of an existing chain.
         if !found.is_some_and(|chain| is_forward(chain.base)) {
@@ -94,14 +94,14 @@ pub(super) fn plan(
 }
 
 /// Compares the table with what [`plan`] writes.
-pub(super) fn check(nft: &Nft, filter: &FilterTable, rules: &Rules<'_>) -> Result<(), NetError> {
+pub(super) fn check(nft: &Nft, filter: &ForwardChain, rules: &Rules<'_>) -> Result<(), NetError> {
     let table = filter.table();
     let differs = |what, rule: String| Err(mismatch(what, table, rule));
-    let forward = nft.chain(table.chain(&filter.forward))?;
+    let forward = nft.chain(table.chain(&filter.chain))?;
     if !forward.is_some_and(|chain| is_forward(chain.base)) {
         return differs(
             "chain not found",
-            format!("{} at the forward hook", filter.forward),
+            format!("{} at the forward hook", filter.chain),
         );
     }
     for desired in chains(nft, filter, rules)? {
@@ -133,14 +133,14 @@ pub(super) fn check(nft: &Nft, filter: &FilterTable, rules: &Rules<'_>) -> Resul
 }
 
 /// The policy, in the plugin's own table. A packet dropped in one table is dropped for all.
-fn isolation_in<'r>(filter: &FilterTable, rules: &'r Rules<'_>) -> Option<&'r Isolation<'r>> {
+fn isolation_in<'r>(filter: &ForwardChain, rules: &'r Rules<'_>) -> Option<&'r Isolation<'r>> {
     rules
         .isolation
         .as_ref()
-        .filter(|_| filter.kind == Kind::Own)
+        .filter(|_| filter.kind() == Kind::Own)
 }
 
-fn families(filter: &FilterTable) -> impl Iterator<Item = Family> {
+fn families(filter: &ForwardChain) -> impl Iterator<Item = Family> {
     [Family::V4, Family::V6]
         .into_iter()
         .filter(|family| filter.sees(*family))
@@ -149,7 +149,7 @@ fn families(filter: &FilterTable) -> impl Iterator<Item = Family> {
 /// The desired chains.
 fn chains(
     nft: &Nft,
-    filter: &FilterTable,
+    filter: &ForwardChain,
     rules: &Rules<'_>,
 ) -> Result<Vec<DesiredChain<Rule>>, NetlinkError> {
     let rule = || Rule::new(filter.family);
@@ -172,12 +172,12 @@ fn chains(
     };
     let mut forward = DesiredChain {
         first: vec![rule().jump(ACCEPTING)],
-        ..DesiredChain::empty(&filter.forward)
+        ..DesiredChain::empty(&filter.chain)
     };
     let mut chains = vec![accepting];
-    if filter.kind == Kind::Own {
+    if filter.kind() == Kind::Own {
         let to_isolating = rule().jump(STAGE_1);
-        let listed = nft.rules(filter.table().chain(&filter.forward))?;
+        let listed = nft.rules(filter.table().chain(&filter.chain))?;
         let isolates = isolation_in(filter, rules).is_some();
         if isolates {
             chains.extend(isolating(filter));
@@ -191,7 +191,7 @@ fn chains(
     Ok(chains)
 }
 
-fn isolating(filter: &FilterTable) -> [DesiredChain<Rule>; 2] {
+fn isolating(filter: &ForwardChain) -> [DesiredChain<Rule>; 2] {
     const BOTH: [Field; 2] = [Field::InInterface, Field::OutInterface];
     let rule = || Rule::new(filter.family);
     let stage_1 = vec![

@@ -4,9 +4,9 @@ use ferrule_kernel::{Family, NetlinkError};
 use ferrule_net::NetError;
 use ferrule_netfilter::nft::{ChainLayout, ListedRule, Nft, Transaction};
 
-use super::filter_table::FilterTable;
 use super::{Rules, reconcile};
 use crate::chains::{self, ACCEPTING};
+use crate::config::ForwardChain;
 use crate::error::mismatch;
 use crate::reconcile::DesiredChain;
 use crate::removal::{self, Removal, addresses_of, rules_to_delete};
@@ -15,14 +15,14 @@ use crate::rule::Rule;
 /// Adds the changes that make the table the desired one.
 pub(super) fn plan(
     nft: &Nft,
-    filter: &FilterTable,
+    filter: &ForwardChain,
     family: Family,
     rules: &Rules<'_>,
     changes: &mut Transaction,
 ) -> Result<(), NetlinkError> {
     let chains = chains(nft, filter, family, rules)?;
     for desired in &chains {
-        if desired.chain != filter.forward {
+        if desired.chain != filter.chain {
             let chain = filter.table().chain(&desired.chain);
             nft.add_missing_chain(changes, chain, &ChainLayout::regular())?;
         }
@@ -45,7 +45,7 @@ pub(super) fn plan(
 /// Compares the table with what [`plan`] writes.
 pub(super) fn check(
     nft: &Nft,
-    filter: &FilterTable,
+    filter: &ForwardChain,
     family: Family,
     rules: &Rules<'_>,
 ) -> Result<(), NetError> {
@@ -68,7 +68,7 @@ pub(super) fn check(
 /// Removes the rules of addresses, whichever back end wrote them.
 pub(super) fn remove(
     nft: &Nft,
-    filter: &FilterTable,
+    filter: &ForwardChain,
     family: Family,
     removals: &[Removal],
     changes: &mut Transaction,
@@ -95,7 +95,7 @@ pub(super) fn remove(
 /// The desired chains; none if there is no address of the table's family.
 fn chains(
     nft: &Nft,
-    filter: &FilterTable,
+    filter: &ForwardChain,
     family: Family,
     rules: &Rules<'_>,
 ) -> Result<Vec<DesiredChain<Rule>>, NetlinkError> {
@@ -103,9 +103,9 @@ fn chains(
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    let listed = nft.rules(filter.table().chain(&filter.forward))?;
+    let listed = nft.rules(filter.table().chain(&filter.chain))?;
     let has = |rule: &Rule| listed.iter().any(|held| rule.held(held).is_some());
     let mut chains = chains::accepting(family, rules.admin_chain, &addresses).to_vec();
-    chains.push(chains::forward(family, &filter.forward, true, false, has));
+    chains.push(chains::forward(family, &filter.chain, true, false, has));
     Ok(chains)
 }

@@ -12,16 +12,9 @@ use std::vec::IntoIter;
 
 use cni_types::{Code, Error};
 use ferrule_kernel::{Family, IpNetwork};
-use ferrule_netfilter::nft::Rule;
+use ferrule_netfilter::nft::{self, Rule};
 
-/// One comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Condition {
-    subject: Subject,
-    negated: bool,
-    value: Value,
-}
-
+/// What a comparison is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     Source,
@@ -30,62 +23,24 @@ enum Subject {
     Mark,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Value {
-    Network(IpNetwork),
-    Interface(String),
-    Mark(u32),
-}
-
-/// The comparisons of one container for one family. A set of values makes several alternatives, each
-/// of which becomes a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Conditions(Vec<Vec<Condition>>);
-
-impl Conditions {
-    /// Parses the words, however they are split.
-    pub(crate) fn parse(words: &[String], family: Family) -> Result<Self, Error> {
-        let mut alternatives = vec![Vec::new()];
-        let mut tokens = tokens(words).into_iter().peekable();
-        while tokens.peek().is_some() {
-            let reader = Reader {
-                tokens: &mut tokens,
-                family,
-            };
-            let choices = reader.condition().map_err(|what| {
-                let msg = format!("condition {:?}: {what}", words.join(" "));
-                Error::new(Code::UnsupportedField, msg).details(
-                    "conditions for nftables compare ip or ip6 saddr and daddr, iifname, and meta mark",
-                )
-            })?;
-            alternatives = alternatives
-                .iter()
-                .flat_map(|before| choices.iter().map(|choice| [before, &choice[..]].concat()))
-                .collect();
-        }
-        Ok(Self(alternatives))
+/// The beginnings of rules for one family, one of which matches each packet that meets the conditions:
+/// a set of values makes several alternatives. The words may be split anyhow.
+pub(crate) fn rules(words: &[String], family: Family) -> Result<Vec<Rule>, Error> {
+    let mut rules = vec![Rule::new(nft::Family::of(family))];
+    let mut tokens = tokens(words).into_iter().peekable();
+    while tokens.peek().is_some() {
+        let reader = Reader {
+            tokens: &mut tokens,
+            family,
+        };
+        rules = reader.condition(&rules).map_err(|what| {
+            let msg = format!("condition {:?}: {what}", words.join(" "));
+            Error::new(Code::UnsupportedField, msg).details(
+                "conditions for nftables compare ip or ip6 saddr and daddr, iifname, and meta mark",
+            )
+        })?;
     }
-
-    /// The beginnings of rules, one of which matches each packet that meets the conditions.
-    pub(crate) fn rules(&self, start: &Rule) -> Vec<Rule> {
-        let rule = |conditions: &Vec<Condition>| conditions.iter().fold(start.clone(), compare);
-        self.0.iter().map(rule).collect()
-    }
-}
-
-fn compare(rule: Rule, condition: &Condition) -> Rule {
-    let Condition {
-        subject, negated, ..
-    } = *condition;
-    match (subject, negated, &condition.value) {
-        (Subject::Source, false, Value::Network(network)) => rule.source(*network),
-        (Subject::Source, true, Value::Network(network)) => rule.source_outside(*network),
-        (_, false, Value::Network(network)) => rule.destination(*network),
-        (_, true, Value::Network(network)) => rule.destination_outside(*network),
-        (_, false, Value::Interface(name)) => rule.in_interface(name),
-        (_, true, Value::Interface(name)) => rule.in_interface_other_than(name),
-        (_, _, Value::Mark(mark)) => rule.mark(*mark, u32::MAX),
-    }
+    Ok(rules)
 }
 
 /// Splits the words at blanks; braces and commas are tokens.
@@ -111,33 +66,27 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// One comparison, as alternatives of comparisons that must all be met.
-    fn condition(mut self) -> Result<Vec<Vec<Condition>>, String> {
+    /// Reads one comparison and adds it to the rules.
+    fn condition(mut self, rules: &[Rule]) -> Result<Vec<Rule>, String> {
         let subject = self.subject()?;
         let negated = self.tokens.next_if(|token| token == "!=").is_some();
         if !negated {
             let _ = self.tokens.next_if(|token| token == "==");
         }
-        if negated && subject == Subject::Mark {
-            return Err("marks cannot be compared with !=".to_owned());
+        let values = self.values()?;
+        let compared =
+            |rule: &Rule, value: &String| self.compared(rule.clone(), subject, negated, value);
+        // None of the values, or one of them.
+        if negated {
+            let all = |rule: &Rule| {
+                let mut values = values.iter();
+                values.try_fold(rule.clone(), |rule, value| compared(&rule, value))
+            };
+            return rules.iter().map(all).collect();
         }
-        let conditions = self
-            .values()?
-            .iter()
-            .map(|text| {
-                Ok(Condition {
-                    subject,
-                    negated,
-                    value: self.value(subject, text)?,
-                })
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        // None of them, or one of them.
-        Ok(if negated {
-            vec![conditions]
-        } else {
-            conditions.into_iter().map(|one| vec![one]).collect()
-        })
+        let each = |rule| values.iter().map(move |value| (rule, value));
+        let pairs = rules.iter().flat_map(each);
+        pairs.map(|(rule, value)| compared(rule, value)).collect()
     }
 
     fn subject(&mut self) -> Result<Subject, String> {
@@ -178,30 +127,46 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&self, subject: Subject, text: &str) -> Result<Value, String> {
+    /// The rule with one comparison more.
+    fn compared(
+        &self,
+        rule: Rule,
+        subject: Subject,
+        negated: bool,
+        text: &str,
+    ) -> Result<Rule, String> {
         let wrong = || format!("{text:?} is not understood");
         match subject {
             Subject::Source | Subject::Destination => {
                 let network: IpNetwork = text.parse().map_err(|_| wrong())?;
-                if Family::of(network.ip()) == self.family {
-                    Ok(Value::Network(network))
-                } else {
-                    Err(format!("{text:?} is of the other family"))
+                if Family::of(network.ip()) != self.family {
+                    return Err(format!("{text:?} is of the other family"));
                 }
+                Ok(match (subject, negated) {
+                    (Subject::Source, false) => rule.source(network),
+                    (Subject::Source, true) => rule.source_outside(network),
+                    (_, false) => rule.destination(network),
+                    (_, true) => rule.destination_outside(network),
+                })
             }
             Subject::InInterface => {
                 let name = text.trim_matches('"');
                 if name.ends_with('*') || cni_types::check_interface_name(name).is_err() {
                     return Err(wrong());
                 }
-                Ok(Value::Interface(name.to_owned()))
+                Ok(if negated {
+                    rule.in_interface_other_than(name)
+                } else {
+                    rule.in_interface(name)
+                })
             }
+            Subject::Mark if negated => Err("marks cannot be compared with !=".to_owned()),
             Subject::Mark => {
                 let number = match text.strip_prefix("0x") {
                     Some(digits) => u32::from_str_radix(digits, 16),
                     None => text.parse(),
                 };
-                number.map(Value::Mark).map_err(|_| wrong())
+                Ok(rule.mark(number.map_err(|_| wrong())?, u32::MAX))
             }
         }
     }
@@ -215,18 +180,14 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ferrule_netfilter::nft;
-
     use super::*;
 
     fn rules(words: &[&str], family: Family) -> Result<Vec<Rule>, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        Conditions::parse(&words, family)
-            .map(|conditions| conditions.rules(&start(family)))
-            .map_err(|error| {
-                assert_eq!(error.code, 2);
-                error.msg
-            })
+        super::rules(&words, family).map_err(|error| {
+            assert_eq!(error.code, 2);
+            error.msg
+        })
     }
 
     fn start(family: Family) -> Rule {

@@ -6,7 +6,7 @@ use cni_types::{Cidr, Error};
 use ferrule_kernel::{Family, IpNetwork};
 use ferrule_netfilter::nft::{self, Rule};
 
-use super::condition::Conditions;
+use super::condition;
 use crate::config::{Masquerading, Plan};
 use crate::target::Target;
 
@@ -25,12 +25,11 @@ pub(crate) struct DesiredRule {
 /// The rules of the container's mappings: one each, or one per alternative condition.
 pub(crate) fn mappings(target: &Target, plan: &Plan) -> Result<Vec<DesiredRule>, Error> {
     let family = target.family();
-    let start = Rule::new(nft::Family::of(family));
-    let conditions = Conditions::parse(plan.conditions.of(family), family)?;
+    let starts = condition::rules(plan.conditions.of(family), family)?;
     let mut wanted = Vec::new();
     for mapping in target.mappings(plan) {
         let to = SocketAddr::new(target.address.address(), mapping.container_port);
-        for rule in conditions.rules(&start) {
+        for rule in starts.iter().cloned() {
             let rule = match mapping.only() {
                 Some(address) => rule.destination(IpNetwork::from(address)),
                 None => rule,

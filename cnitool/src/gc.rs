@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::arguments::Arguments;
 use crate::attachments;
 use crate::error::CommandError;
+use crate::node::{Host, add_by_alias};
 use crate::selection::select;
 
 /// Runs GC unless this is a dry run; returns what was or would be removed.
@@ -17,7 +18,7 @@ pub(crate) fn run(
     network: &NetworkList,
     arguments: &Arguments,
 ) -> Result<String, CommandError> {
-    let known = cached(runtime, network)?;
+    let known = known(runtime, network)?;
     let mut kept: Vec<Attachment> = Vec::new();
     for text in &arguments.keep {
         let found = select(&known, text).map_err(|error| error.about(&format!("--keep {text}")))?;
@@ -39,7 +40,7 @@ pub(crate) fn run(
         return Ok(report(network, &stale, true, arguments.json));
     }
     let collected = runtime.gc(network, &kept);
-    let left = cached(runtime, network)?;
+    let left = self::known(runtime, network)?;
     let is_gone = |entry: &Entry| !left.iter().any(|one| one.attachment == entry.attachment);
     let removed: Vec<Entry> = stale.into_iter().filter(is_gone).collect();
     let output = report(network, &removed, false, arguments.json);
@@ -50,10 +51,13 @@ pub(crate) fn run(
     })
 }
 
-/// The cached attachments of the network.
-fn cached(runtime: &Runtime, network: &NetworkList) -> Result<Vec<Entry>, CommandError> {
+/// The attachments of the network: cached ones, and those that only the alias of a link on the host
+/// tells of, which GC of the plugins removes as well.
+fn known(runtime: &Runtime, network: &NetworkList) -> Result<Vec<Entry>, CommandError> {
     let entries = runtime.cache().attachments(None);
     let mut entries = entries.map_err(|error| CommandError::new(error.to_string()))?;
+    let host = Host::open().map_err(|error| CommandError::new(error.to_string()))?;
+    add_by_alias(&mut entries, &host.links);
     entries.retain(|entry| entry.network == network.name());
     Ok(entries)
 }
@@ -71,7 +75,7 @@ fn report(network: &NetworkList, removed: &[Entry], dry_run: bool, json: bool) -
     };
     let name = network.name();
     match removed.len() {
-        0 => format!("no cached attachment of network {name} {would}\n"),
+        0 => format!("no attachment of network {name} {would}\n"),
         count => {
             let what = if count == 1 {
                 "attachment"

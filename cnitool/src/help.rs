@@ -58,7 +58,7 @@ attachments that were removed. No add or del may run meanwhile. WHAT is one of
   CONTAINER            all attachments of the container, whose id may be shortened
   /PATH/OF/NETNS       all attachments of the namespace
 
-and must be cached: a name that is not is refused, since what it means would be removed.";
+and must be one that cnitool list knows: another is refused, since what it means would be removed.";
 pub(crate) const GC_EXAMPLES: &str = "\
 Examples
   cnitool gc mynet --dry-run

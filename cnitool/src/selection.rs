@@ -1,4 +1,4 @@
-//! The cached attachments that a word of the command line means.
+//! The attachments that a word of the command line means.
 
 use ferrule_validate::nearest;
 use libcni::cache::Entry;
@@ -50,7 +50,7 @@ fn full_id<'t>(entries: &'t [Entry], text: &'t str) -> Result<&'t str, CommandEr
 }
 
 fn unknown(entries: &[Entry], text: &str) -> CommandError {
-    let error = CommandError::new(format!("no cached attachment is known as {text:?}"));
+    let error = CommandError::new(format!("no attachment is known as {text:?}"));
     let ids = ids(entries);
     let names = entries.iter().flat_map(|entry| {
         let (id, ifname) = (&entry.attachment.container_id, &entry.attachment.ifname);
@@ -60,7 +60,7 @@ fn unknown(entries: &[Entry], text: &str) -> CommandError {
         return error.note(format!("did you mean {name}?"));
     }
     match ids.get(MOST_LISTED..) {
-        _ if ids.is_empty() => error.note("there is no cached attachment at all"),
+        _ if ids.is_empty() => error.note("there is no attachment at all"),
         None | Some([]) => error.note(format!("the containers there are: {}", ids.join(", "))),
         Some(_) => error.note(format!(
             "there are {} containers; cnitool list shows them",
@@ -149,6 +149,6 @@ mod tests {
             assert!(error.notes[0].contains(note), "{text}: {error:?}");
         }
         let none = select(&[], "x").unwrap_err();
-        assert_eq!(none.notes, ["there is no cached attachment at all"]);
+        assert_eq!(none.notes, ["there is no attachment at all"]);
     }
 }

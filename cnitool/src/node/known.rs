@@ -157,13 +157,11 @@ pub(crate) fn known(cache: &Cache, links: &[Link]) -> (Vec<Known>, Vec<String>) 
             }
         }
     }
-    for link in links {
-        if let Some(entry) = link.alias.as_deref().and_then(named_by)
-            && !found.iter().any(|known| is_same(&known.entry, &entry))
-        {
-            found.push(Known::new(entry, None, None));
-        }
-    }
+    let cached = found.len();
+    let mut entries: Vec<Entry> = found.iter().map(|known| known.entry.clone()).collect();
+    add_by_alias(&mut entries, links);
+    let others = entries.into_iter().skip(cached);
+    found.extend(others.map(|entry| Known::new(entry, None, None)));
     let key = |known: &Known| {
         let entry = &known.entry;
         (
@@ -174,6 +172,17 @@ pub(crate) fn known(cache: &Cache, links: &[Link]) -> (Vec<Known>, Vec<String>) 
     };
     found.sort_by_cached_key(key);
     (found, faults)
+}
+
+/// Adds the attachments that aliases of links on the host name, unless they are there already.
+pub(crate) fn add_by_alias(entries: &mut Vec<Entry>, links: &[Link]) {
+    for link in links {
+        if let Some(entry) = link.alias.as_deref().and_then(named_by)
+            && !entries.iter().any(|known| is_same(known, &entry))
+        {
+            entries.push(entry);
+        }
+    }
 }
 
 fn is_same(one: &Entry, other: &Entry) -> bool {

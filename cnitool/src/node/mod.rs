@@ -6,7 +6,7 @@ mod ports;
 mod sandbox;
 
 pub(crate) use host::Host;
-pub(crate) use known::{Known, known};
+pub(crate) use known::{Known, add_by_alias, known};
 pub(crate) use ports::PublishedPort;
 
 use std::time::Duration;

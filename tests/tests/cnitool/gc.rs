@@ -56,7 +56,7 @@ ferrule_testkit::test! {
         assert!(requests[1].starts_with("GC good  "), "{requests:?}");
         assert!(requests[1].contains(r#""cni.dev/valid-attachments":[]"#), "{requests:?}");
         assert!(remembered().is_empty());
-        let nothing = "no cached attachment of network mynet was removed\n";
+        let nothing = "no attachment of network mynet was removed\n";
         cnitool(host, "gc mynet --keep-nothing").run().succeeds().stdout_is(nothing);
     }
 }
@@ -148,5 +148,27 @@ ferrule_testkit::test! {
         let done = cnitool(host, "gc mynet --keep-nothing").run().succeeds();
         done.stdout_is("network mynet has disableGC: nothing is removed\n");
         assert_eq!(remembered().len(), 1);
+    }
+}
+
+ferrule_testkit::test! {
+    /// An attachment whose cache was lost is known by its link, and can be kept.
+    fn a_lost_cache_hides_no_attachment(host) {
+        attach_five(host);
+        host.ip("link add lost0 type veth peer name lost1");
+        host.ip("link set lost0 alias cni:mynet/lost/eth0");
+        host.ip("link set lost1 alias cni:other/foreign/eth0");
+        let all = cnitool(host, "gc mynet --dry-run --json").run().succeeds().json();
+        let all = all["wouldRemove"].as_array().unwrap();
+        assert!(all.len() == 6 && all.iter().any(|one| one["containerID"] == "lost"), "{all:?}");
+        let removed = cnitool(host, "gc mynet --keep lost --json").run().succeeds().json();
+        assert_eq!(removed["removed"].as_array().unwrap().len(), 5);
+        let requests = requests(host);
+        let kept = r#""cni.dev/valid-attachments":[{"containerID":"lost","ifname":"eth0"}]"#;
+        assert!(requests.iter().any(|request| request.contains(kept)), "{requests:?}");
+        // The script does not remove links.
+        let nothing = "no attachment of network mynet was removed\n";
+        cnitool(host, "gc mynet --keep-nothing").run().succeeds().stdout_is(nothing);
+        cnitool(host, "gc mynet --keep foreign").run().fails();
     }
 }

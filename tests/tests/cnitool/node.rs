@@ -279,7 +279,7 @@ ferrule_testkit::test! {
         let text = host.cnitool(["explain", &id]).run().succeeds().stdout;
         assert!(text.contains("no attachment of it is cached"), "{text}");
         let unknown = host.cnitool("explain nobody").run().fails().stdout_is("");
-        assert!(unknown.stderr.contains("no cached attachment is known as \"nobody\""), "{unknown}");
+        assert!(unknown.stderr.contains("no attachment is known as \"nobody\""), "{unknown}");
     }
 }
 

@@ -16,7 +16,7 @@ ferrule_testkit::test! {
         "route delete 198.51.100.0/24 table 100 => 198.51.100.0/24",
         "route replace default via 10.0.0.1 dev eth0 table 100 => 0.0.0.0/0",
         "rule add from 10.0.1.5 lookup 900 priority 5 => table 900",
-        "link set net1 down => 10.0.1.0/24",
+        "link set net1 down => is down, expected up",
         "link delete net1 => not found",
     ]) needs [Ipv6] {
         let (damage, expected) = case.split_once(" => ").unwrap();

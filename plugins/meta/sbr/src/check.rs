@@ -19,6 +19,8 @@ pub(crate) fn check(
     result: &CniResult,
 ) -> Result<(), NetError> {
     let link = sandbox.link(ifname)?;
+    // A link that is down has lost its routes, which are not what is wrong.
+    check::up(&link, &sandbox.netns().path().display().to_string())?;
     let rules = routing::rules(sandbox)?;
     for ip in ips {
         let table = match plan {

@@ -15,6 +15,8 @@ mod daemon;
 mod domains;
 mod duration;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod interface;
 mod lease;
 mod leases;

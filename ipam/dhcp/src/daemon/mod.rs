@@ -130,6 +130,11 @@ fn socket_path(flags: &Flags, activated: Option<&std::os::unix::net::UnixListene
     )
 }
 
+/// Reads a plugin's query.
+pub(crate) fn read_query(line: &[u8]) {
+    let _ = server::understand(line);
+}
+
 /// A path of the host as this process sees it.
 pub(crate) fn prefixed(prefix: &str, path: &Path) -> PathBuf {
     let mut whole = OsString::from(prefix);

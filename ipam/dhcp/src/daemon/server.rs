@@ -96,7 +96,7 @@ struct Version {
     version: u32,
 }
 
-fn understand(line: &[u8]) -> Result<Query, Error> {
+pub(super) fn understand(line: &[u8]) -> Result<Query, Error> {
     let refused = |why: &str| {
         Error::new(
             Code::Io,

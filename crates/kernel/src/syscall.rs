@@ -199,22 +199,39 @@ pub(crate) fn unsent_bytes(socket: BorrowedFd<'_>) -> Result<usize, Errno> {
 /// (`close_range(2)`, Linux 5.9): far more than a plugin has.
 const MOST_DESCRIPTORS: RawFd = 1024;
 
-/// Starts a child process that sends `request` over `socket` and ends. It is in a session of its
-/// own, in the root folder, and has nothing else open.
-pub(crate) fn send_in_child(socket: BorrowedFd<'_>, request: &[u8]) -> Result<Pid, Errno> {
+/// What a child process does with the socket it is left with, before it ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ChildWork<'a> {
+    /// Sends a request.
+    Send(&'a [u8]),
+    /// Keeps it open for so many milliseconds.
+    Keep(i32),
+}
+
+/// Starts a child process that works on `socket` and ends. It is in a session of its own, in the root
+/// folder, and has nothing else open.
+pub(crate) fn in_child(socket: BorrowedFd<'_>, work: ChildWork<'_>) -> Result<Pid, Errno> {
     let socket = socket.as_raw_fd();
     // SAFETY: the child makes system calls only and ends without returning: it takes no lock and no
     // memory, which another thread of this process may have held at this moment.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
-            // SAFETY: these calls take numbers, a constant string that ends with a zero byte, and
-            // `request` with its length. The descriptors that are closed are not used again.
+            // SAFETY: these calls take numbers, a constant string that ends with a zero byte, a request
+            // with its length, and no list of descriptors. The descriptors that are closed are not
+            // used again.
             unsafe {
                 libc::setsid();
                 libc::chdir(c"/".as_ptr());
                 close_all_but(socket);
-                libc::send(socket, request.as_ptr().cast(), request.len(), 0);
+                match work {
+                    ChildWork::Send(request) => {
+                        libc::send(socket, request.as_ptr().cast(), request.len(), 0);
+                    }
+                    ChildWork::Keep(milliseconds) => {
+                        libc::poll(std::ptr::null_mut(), 0, milliseconds);
+                    }
+                }
                 libc::_exit(0)
             }
         }
@@ -260,7 +277,7 @@ mod tests {
         ours.set_nonblocking(false).unwrap();
         let (mut end, pipe) = std::io::pipe().unwrap();
 
-        let child = send_in_child(ours.as_fd(), b"request").unwrap();
+        let child = in_child(ours.as_fd(), ChildWork::Send(b"request")).unwrap();
         drop((pipe, ours));
         // Blocks until the child has closed its end of the pipe.
         assert_eq!(end.read(&mut [0]).unwrap(), 0);

@@ -1,4 +1,4 @@
-//! Changes that are over for everybody before the kernel acknowledges them.
+//! Changes that are over for everybody before the kernel is done with them.
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -11,10 +11,26 @@ use super::orphan::Permit;
 use super::reply::{Reply, ReplyMessages};
 use super::socket::{ReplySize, Socket};
 use super::{NetlinkError, RequestError, RtnlSocket};
-use crate::syscall::send_in_child;
+use crate::syscall::{ChildWork, in_child};
 
 /// Looks at a notification, its type (`RTM_*`) and its body; returns whether all is over.
 pub(crate) type Notifications<'a> = &'a mut dyn FnMut(u16, &[u8]) -> bool;
+
+/// How long the kernel may take to free what it has deleted: a few grace periods. In milliseconds.
+const FREEING_TIME: i32 = 100;
+
+impl Socket {
+    /// Has a child process keep the socket open for a moment, so that closing it does not wait until
+    /// the kernel has freed what was deleted. Where there can be no child, closing waits.
+    pub fn keep_open(&self) {
+        if !self.is_kept.replace(true)
+            && let Some(permit) = Permit::get()
+            && let Ok(child) = in_child(self.fd(), ChildWork::Keep(FREEING_TIME))
+        {
+            permit.used_by(child);
+        }
+    }
+}
 
 impl RtnlSocket {
     /// As [`RtnlSocket::execute`], but returns as soon as the notifications to `group` (`RTNLGRP_*`)
@@ -60,7 +76,7 @@ impl RtnlSocket {
             sequence = self.socket.next_sequence();
             sequence
         });
-        let Ok(child) = send_in_child(self.socket.fd(), &request) else {
+        let Ok(child) = in_child(self.socket.fd(), ChildWork::Send(&request)) else {
             return self.execute(again);
         };
         permit.used_by(child);

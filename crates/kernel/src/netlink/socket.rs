@@ -37,6 +37,8 @@ pub struct Socket {
     inner: netlink_sys::Socket,
     sequence: Cell<u32>,
     buffer: RefCell<Vec<u8>>,
+    /// Whether a child process keeps it open.
+    pub(super) is_kept: Cell<bool>,
 }
 
 impl Socket {
@@ -65,6 +67,7 @@ impl Socket {
             inner,
             sequence: Cell::new(0),
             buffer: RefCell::new(Vec::new()),
+            is_kept: Cell::new(false),
         })
     }
 

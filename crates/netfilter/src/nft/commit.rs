@@ -56,7 +56,12 @@ pub(super) fn send(
         collect(socket, begin.unwrap_or_default(), count)
     };
     match transact().map_err(|error| error.during(&first.operation))? {
-        None => Ok(()),
+        None => {
+            if mode == CommitMode::Commit && transaction.deletes() {
+                socket.keep_open();
+            }
+            Ok(())
+        }
         // The mark in front stands for the transaction as a whole.
         Some((0, error)) => {
             let operation = match count {

@@ -47,9 +47,9 @@
 //! # What takes time
 //!
 //! A commit takes some ten microseconds. The kernel frees afterwards what the commit deletes, and
-//! chains that it adds although they exist ([`Nft::add_missing_chain`] does not). Closing the socket,
-//! at the end of the thread, waits for that: ten milliseconds and more. So delete rules first and do
-//! the rest of the work, above all deleting links, meanwhile.
+//! chains that it adds although they exist ([`Nft::add_missing_chain`] does not). Closing the socket
+//! waits for that, ten milliseconds and more: after a commit that deletes, a child process keeps the
+//! socket open meanwhile ([`Socket::keep_open`]).
 //!
 //! A socket belongs to the network namespace it was opened in.
 

@@ -32,6 +32,7 @@ pub struct Transaction {
     pub(super) requests: Vec<Request>,
     pub(super) fault: Option<(String, CommentError)>,
     sets: u32,
+    deletes: bool,
 }
 
 /// One message of a transaction.
@@ -58,6 +59,11 @@ impl Transaction {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    /// Whether something is deleted, so that the kernel has to free it afterwards.
+    pub(super) fn deletes(&self) -> bool {
+        self.deletes
     }
 
     /// Adds a table. The comment counts only if the table is new.
@@ -278,6 +284,7 @@ impl Transaction {
     ) -> &mut Self {
         let mut bytes = Vec::new();
         append_request(&mut bytes, message(kind), flag(NLM_F_REQUEST) | flags, body);
+        self.deletes |= [NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM].contains(&kind);
         self.requests.push(Request { operation, bytes });
         self
     }

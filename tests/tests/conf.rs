@@ -206,7 +206,8 @@ ferrule_testkit::test! {
         host.ip("link set wire0 up");
         host.ip("address add 10.9.0.250/24 dev wire0");
         host.ip("route add default via 10.9.0.1");
-        cnitool(host, "status leased").run().fails().mentions("dhcp daemon");
+        let unready = cnitool(host, "status leased").run().fails();
+        assert!(unready.stderr.contains("dhcp daemon"), "{unready}");
         let _daemon = Daemon::start(host);
         cnitool(host, "status leased").run().succeeds();
         let containers = ["c1", "c2"].map(|name| host.netns(name));

@@ -42,7 +42,9 @@ ferrule_testkit::test! {
             { "type": "portmap", "capabilities": { "portMappings": true } },
         ]});
         fs::create_dir_all(host.network_folder()).unwrap();
-        host.write_network("10-mynet.conflist", &list);
+        let file = host.write_network("10-mynet.conflist", &list);
+        // Some examples name it in the current folder.
+        fs::copy(file, host.work_folder().join("10-mynet.conflist")).unwrap();
         let overview = examples(&host.cnitool("help").run().succeeds().stdout);
         assert!(overview.len() > 3, "{overview:?}");
         for line in overview {

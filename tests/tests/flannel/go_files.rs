@@ -83,7 +83,7 @@ ferrule_testkit::test! {
                 fs::remove_file("/run/flannel/subnet.env").unwrap();
             }
             let outcome = attachment.call.del().succeeds();
-            assert!(outcome.stderr.contains("DEL by the present configuration"), "{outcome}");
+            assert!(outcome.stderr.contains("DEL uses the current configuration"), "{outcome}");
             assert!(!attachment.container.has_link("eth0"));
             assert_eq!((records().len(), leases()), (usize::from(stays), vec![]), "{text}");
             let _ = fs::remove_file(format!("{DATA_DIR}/c1"));

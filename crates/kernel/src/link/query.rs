@@ -50,8 +50,8 @@ impl RtnlSocket {
 
     /// Removes the link of this index; `false` when there was none.
     ///
-    /// Its name, addresses and routes are free then. The kernel goes on with what nobody has to wait
-    /// for: see [`RtnlSocket::execute_until`].
+    /// Its name, addresses and routes are free then. The kernel goes on, in a child process, with what
+    /// nobody has to wait for.
     pub fn delete_link(&self, index: u32) -> Result<bool, NetlinkError> {
         self.delete_until_gone(delete(index), &[index])
     }

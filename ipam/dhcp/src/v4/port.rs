@@ -11,6 +11,8 @@ use ferrule_kernel::{Family, PacketSocket};
 use ferrule_net::NetError;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::Interest;
+use tokio::sync::oneshot;
+use tokio::task;
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{Kind, Sender};
@@ -40,6 +42,8 @@ pub(super) struct Port<'a> {
     pub(super) trace: Trace,
     begin: Instant,
     buffer: Box<[u8; LARGEST]>,
+    /// Goes last: see [`close_aside`].
+    _closing: oneshot::Sender<()>,
 }
 
 /// The two ends of a unicast message.
@@ -88,7 +92,8 @@ impl<'a> Port<'a> {
         };
         let (packets, unicast, mac, ifname) = client.place.on_thread(open).await?;
         let failed = socket_error("wait for packets", &ifname);
-        let readiness = readiness(&packets).map_err(failed)?;
+        let prepared = readiness(&packets).and_then(|ready| Ok((ready, close_aside(&packets)?)));
+        let (readiness, closing) = prepared.map_err(failed)?;
         Ok(Self {
             sender: Sender {
                 key: client.key,
@@ -104,6 +109,7 @@ impl<'a> Port<'a> {
             trace: Trace::default(),
             begin: Instant::now(),
             buffer: Box::new([0; LARGEST]),
+            _closing: closing,
         })
     }
 
@@ -174,6 +180,18 @@ impl<'a> Port<'a> {
 fn readiness(packets: &PacketSocket) -> io::Result<tokio::net::UdpSocket> {
     let same = packets.as_fd().try_clone_to_owned()?;
     tokio::net::UdpSocket::from_std(UdpSocket::from(same))
+}
+
+/// Has a thread close the socket when the sender that is returned is gone. Closing a packet socket
+/// waits for all processors, 20 ms or so, which the daemon has other use for.
+fn close_aside(packets: &PacketSocket) -> io::Result<oneshot::Sender<()>> {
+    let last = packets.as_fd().try_clone_to_owned()?;
+    let (closing, is_closing) = oneshot::channel();
+    tokio::spawn(async move {
+        let _ = is_closing.await;
+        task::spawn_blocking(move || drop(last));
+    });
+    Ok(closing)
 }
 
 /// A socket from the leased address to the server, in the calling thread's namespace.
